@@ -17,7 +17,6 @@ export type {
 export type { ClusterConfig } from './backends/kubernetes/cluster-config.ts';
 export { podDefaults } from './backends/kubernetes/pod-defaults.ts';
 export type { Setup, SetupFile } from './backends/setup.ts';
-export type { SnapshotRecord } from './backends/snapshots/record.ts';
 export { type StartPodOptions, startPod } from './backends/start-pod.ts';
 export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {
@@ -45,6 +44,10 @@ export {
   type TypesOptions,
   type UserPass,
 } from './client/coordinator-client.ts';
+export type {
+  CoordinatorSnapshots,
+  RemoteSnapshotOptions,
+} from './client/coordinator-snapshots.ts';
 export type { Created, CreatedAll, CreateOptions } from './client/create-buildlet.ts';
 export type { Applied } from './client/files/apply-reply.ts';
 export type { Files } from './client/files/files.ts';
@@ -114,6 +117,7 @@ export type { CommandOptions } from './gomote/run/request.ts';
 export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
 export type { PutOptions } from './gomote/send-file.ts';
 export type { SetupOptions } from './gomote/setup.ts';
+export type { ListSnapshotsOptions } from './gomote/snapshot-places.ts';
 export type { Snapshot, SnapshotOptions } from './gomote/snapshots.ts';
 export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
@@ -146,6 +150,7 @@ export type {
   StreamSum,
   TerminalRequest,
 } from './protocol/session.ts';
+export type { SnapshotRecord } from './protocol/snapshot.ts';
 export type { BuildletStatus, ConfinementStatus, SoftwareStatus } from './protocol/status.ts';
 export type { StoredAnswer } from './protocol/stored.ts';
 export type { Compression, Skipped, TransferTotals } from './protocol/transfer.ts';

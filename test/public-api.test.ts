@@ -88,6 +88,7 @@ const inner: readonly SyntaxKind[] = [SyntaxKind.Block, SyntaxKind.PropertyAssig
 const notMade = [
   'Buildlet',
   'BuildletFiles',
+  'CoordinatorSnapshots',
   'Files',
   'Gomote',
   'Ports',

@@ -5,6 +5,7 @@ import type { GomoteError } from '../errors.ts';
 import type { RemoteUser } from '../protocol/coordinator-replies.ts';
 import type { Labels, WantedLabels } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
+import type { Snapshot } from '../protocol/snapshot.ts';
 
 /** A buildlet as its backend knows it. */
 export interface Instance {
@@ -180,6 +181,30 @@ export interface CacheKeeper {
   purgeCache(name: string, call: PartsCall): Promise<boolean>;
 }
 
+/** Snapshots that a server keeps, by their names there. */
+export interface SnapshotServer {
+  list(call: BackendCall): Promise<Snapshot[]>;
+  create(
+    name: string,
+    tag: string,
+    options: BackendCall & {
+      readonly exclude: readonly string[];
+      readonly maxBytes: number | undefined;
+      readonly isShared: boolean;
+      readonly isAutomatic: boolean;
+    },
+  ): Promise<Snapshot>;
+  restore(name: string, tag: string, call: BackendCall): Promise<void>;
+  share(tag: string, isShared: boolean, call: BackendCall): Promise<Snapshot>;
+  remove(tag: string, call: BackendCall): Promise<void>;
+}
+
+/** Backends with a server that may keep snapshots. */
+export interface SnapshotKeeping {
+  /** Undefined when it keeps none. */
+  snapshots(call: BackendCall): Promise<SnapshotServer | undefined>;
+}
+
 /** A backend of any kind, with its optional abilities. */
 export type AnyBackend = Backend &
   Partial<
@@ -193,7 +218,8 @@ export type AnyBackend = Backend &
       Prompts &
       BatchCreation &
       CacheKeeper &
-      TeamServer
+      TeamServer &
+      SnapshotKeeping
   >;
 
 /** What every backend is opened with, in addition to its section of the configuration. */

@@ -17,6 +17,7 @@ import { ownSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
+import type { CoordinatorSnapshots } from './coordinator-snapshots.ts';
 import type { Created, CreatedAll, CreateOptions } from './create-buildlet.ts';
 import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
 
@@ -219,6 +220,12 @@ export class CoordinatorClient {
     }
   }
 
+  /** The snapshots that it keeps; undefined from a coordinator that keeps none. */
+  async snapshots(options: CallOptions = {}): Promise<CoordinatorSnapshots | undefined> {
+    const { openSnapshots } = await import('./coordinator-snapshots.ts');
+    return openSnapshots(this.#connection, (await this.types(options))?.features);
+  }
+
   /** The machines of all pools, for an admin. */
   async machines(options: CallOptions = {}): Promise<MachineRecord[]> {
     const path = coordinatorPaths.machines;
@@ -243,13 +250,8 @@ export class CoordinatorClient {
     { signal }: CallOptions,
   ): Promise<MachineRecord> {
     const headers = { 'Content-Type': contentTypes.form };
-    const body = await this.#text({
-      method: 'POST',
-      path,
-      headers,
-      body: encodeForm(form),
-      signal,
-    });
+    const request = { method: 'POST', path, headers, body: encodeForm(form), signal } as const;
+    const body = await this.#text(request);
     const { parseMachine } = await import('../protocol/coordinator-replies.ts');
     return parseMachine(body) ?? this.#badReply(path, body);
   }
@@ -292,9 +294,7 @@ export class CoordinatorClient {
   }
 
   #badReply(path: string, body: string): never {
-    throw new GomoteError(
-      'ERR_REPLY',
-      `${this.ipPort}: bad reply of ${path}: ${body.slice(0, 80)}`,
-    );
+    const message = `${this.ipPort}: bad reply of ${path}: ${body.slice(0, 80)}`;
+    throw new GomoteError('ERR_REPLY', message);
   }
 }

@@ -29,6 +29,7 @@ import {
   poolSchema,
   toPool,
 } from './pool-config.ts';
+import type { SnapshotsConfig } from './snapshots/snapshots.ts';
 import type { CoordinatorStoreConfig } from './store/coordinator-store.ts';
 
 export interface CoordinatorConfig {
@@ -70,6 +71,8 @@ export interface CoordinatorConfig {
   readonly oidc: OidcConfig | undefined;
   /** Where contents of pushes are kept, so that they need not be sent again. */
   readonly store: CoordinatorStoreConfig;
+  /** What users may keep of their work directories. */
+  readonly snapshots: SnapshotsConfig;
   readonly catalogue: Catalogue;
   readonly pools: readonly PoolConfig[];
 }
@@ -112,6 +115,13 @@ const schema = v.strictObject({
     v.strictObject({
       size: v.optional(v.union([v.literal(0), v.string()]), '5g'),
       shared: v.optional(v.boolean(), false),
+    }),
+    {},
+  ),
+  snapshots: v.optional(
+    v.strictObject({
+      size: v.optional(v.union([v.literal(0), v.string()]), '20g'),
+      'per-user': v.optional(v.string(), '10g'),
     }),
     {},
   ),
@@ -170,7 +180,11 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
     historyMs: file.history,
-    store: { limitBytes: toStoreSize(path, file.store.size), isShared: file.store.shared },
+    store: { limitBytes: toSize(path, 'store.size', file.store.size), isShared: file.store.shared },
+    snapshots: {
+      limitBytes: toSize(path, 'snapshots.size', file.snapshots.size),
+      perUserBytes: toSize(path, 'snapshots.per-user', file.snapshots['per-user']),
+    },
     oidc: toOidc(file.oidc, at),
     catalogue,
     pools,
@@ -193,11 +207,11 @@ function toProxies(
   }
 }
 
-function toStoreSize(path: string, text: string | 0): number {
+function toSize(path: string, key: string, text: string | 0): number {
   if (text === 0 || text === '0') return 0;
   const size = parseMemory(text);
   if (size !== undefined && size >= minStoreBytes) return size;
-  throw badValue(path, 'store.size', text, 'give a size such as "10g", from 1m on, or 0 for none');
+  throw badValue(path, key, text, 'give a size such as "10g", from 1m on, or 0 for none');
 }
 
 function toListenAddress(path: string, text: string): ListenAddress {

@@ -5,6 +5,8 @@ import type { Coordinator } from './coordinator.ts';
 import type { RequestDone } from './http/server.ts';
 import type { Log, LogFields } from './log.ts';
 import { type Readiness, troubles } from './readiness.ts';
+import { snapshotMetrics } from './snapshots/metrics.ts';
+import type { Snapshots } from './snapshots/snapshots.ts';
 import type { CoordinatorStore } from './store/coordinator-store.ts';
 import { storeMetrics } from './store/metrics.ts';
 
@@ -32,6 +34,7 @@ export async function createMetrics(
   coordinatorOf: () => Coordinator,
   readiness: () => Promise<Readiness>,
   store?: CoordinatorStore | undefined,
+  snapshots?: Snapshots | undefined,
 ): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import(
     'prom-client'
@@ -40,6 +43,7 @@ export async function createMetrics(
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   if (store !== undefined) storeMetrics({ Gauge, Counter }, store, registers);
+  if (snapshots !== undefined) snapshotMetrics(Gauge, snapshots, registers);
   for (const name of misnamed) registry.removeSingleMetric(name);
   const view = () => coordinatorOf().view(everybody);
   new Gauge({

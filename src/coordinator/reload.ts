@@ -43,6 +43,7 @@ const fixed = {
   'open-metrics': ({ openMetrics }) => openMetrics,
   'audit-to': ({ auditTo }) => auditTo,
   'audit-arguments': ({ auditArguments }) => auditArguments,
+  snapshots: ({ snapshots }) => snapshots,
   history: ({ historyMs }) => historyMs,
 } satisfies Record<string, (config: CoordinatorConfig) => unknown>;
 

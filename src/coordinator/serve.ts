@@ -30,6 +30,7 @@ import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
 import { reload } from './reload.ts';
 import { runsReplyBytes } from './sessions/machine-runs.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import { Drains } from './state/drains.ts';
 import { OperatorDoor } from './state/operator-door.ts';
 import { SessionBook } from './state/session-book.ts';
@@ -104,7 +105,13 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       lifeOf: (user) => users.lifeOf(user),
     });
     const readiness = () => readinessOf({ coordinator, book, users });
-    const metrics = await createMetrics(() => coordinator, readiness, store);
+    const snapshots = await Snapshots.open({
+      ...config.snapshots,
+      stateDirectory: directory.path,
+      lifeOf: (user) => users.lifeOf(user),
+      audit: { write: (event, fields) => audit.write(event, fields) },
+    });
+    const metrics = await createMetrics(() => coordinator, readiness, store, snapshots);
     const history = await History.open({
       path: join(directory.path, 'history.jsonl'),
       keepMs: config.historyMs,
@@ -162,7 +169,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const { server, quiet } = createCoordinatorServer({
       authenticator,
       routes: [
-        ...routesOf({ coordinator, audit, metrics, readiness, config, gate }),
+        ...routesOf({ coordinator, audit, metrics, readiness, config, gate, snapshots }),
         ...page.routes,
         ...signIn.routes,
       ],

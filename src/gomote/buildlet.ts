@@ -187,7 +187,7 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Stores a snapshot of the work directory on this machine, for `create` with `from`.
+   * Stores a snapshot of the work directory, for `create` with `from`: at its coordinator, else on this machine.
    *
    * @param tag The name of the snapshot. Default: the buildlet's name and a number.
    * @throws GomoteError ERR_CONFLICT when the name is taken, ERR_LOST when a file changes meanwhile.

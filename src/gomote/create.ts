@@ -103,8 +103,14 @@ export async function createSeveral(
       ? await import('./kept-setup.ts')
       : undefined;
   const { restore, keep } = kept
-    ? kept.keptSetup({ ...wanted, host }, setups, backends, onWarning ?? (() => undefined))
-    : { restore: await restorerOf(from, backends), keep: undefined };
+    ? await kept.keptSetup(
+        { ...wanted, host },
+        setups,
+        backends,
+        onWarning ?? (() => undefined),
+        signal,
+      )
+    : { restore: await restorerOf(from, backends, backend.name, signal), keep: undefined };
   const attributes = { 'gomote.type': builder.name, 'gomote.backend': backend.name };
   const user = await backends.user();
   const instances = await inSpan('create', { attributes }, () =>
@@ -125,9 +131,14 @@ export async function createSeveral(
   return instances;
 }
 
-async function restorerOf(tag: string | undefined, { settings }: Backends) {
+async function restorerOf(
+  tag: string | undefined,
+  backends: Backends,
+  backend: string,
+  signal: AbortSignal,
+) {
   if (tag === undefined) return undefined;
-  return (await import('./snapshots.ts')).restorer(tag, settings.environment);
+  return (await import('./snapshots.ts')).restorer(tag, backends, backend, signal);
 }
 
 /** Throws ERR_USAGE for invalid labels, and ERR_UNSUPPORTED where they would not be stored. */

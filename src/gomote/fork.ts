@@ -3,10 +3,15 @@ import { hostTypeOf } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { randomId } from '../client/random-id.ts';
 import { GomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import { createSeveral } from './create.ts';
 import type { Place } from './place.ts';
-import { forkPrefix, takeSnapshot, userSnapshots } from './snapshots.ts';
+import { removeSnapshot } from './snapshot-places.ts';
+import { forkPrefix, takeSnapshot } from './snapshots.ts';
+
+/** How long it may take to remove what the copies were made from, in ms. */
+const removalMs = 60_000;
 
 /** The options of `fork`. */
 export interface ForkOptions extends CallOptions {
@@ -44,6 +49,6 @@ export async function fork(
     const made = await createSeveral(backends, wanted, count, { from: tag, signal, onProgress });
     return await Promise.all(made.map((one) => backends.fullName(backend.name, one.name)));
   } finally {
-    await userSnapshots(backends.settings.environment).remove(tag);
+    await removeSnapshot(tag, backends, timeoutSignal(removalMs));
   }
 }

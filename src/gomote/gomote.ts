@@ -11,6 +11,7 @@ import type { CacheOptions, ListedCache } from './caches.ts';
 import type { CreateOptions } from './create.ts';
 import { labelled } from './labelled.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
+import type { ListSnapshotsOptions } from './snapshot-places.ts';
 import type { Snapshot } from './snapshots.ts';
 
 /**
@@ -52,16 +53,18 @@ export class Gomote implements AsyncDisposable {
     }
   }
 
-  /** The snapshots on this machine. */
-  async snapshots(): Promise<Snapshot[]> {
-    const { userSnapshots } = await import('./snapshots.ts');
-    return userSnapshots(this.backends.settings.environment).list();
+  /** The snapshots on this machine, and those that coordinators keep, called `BACKEND/TAG`. */
+  async snapshots(options: ListSnapshotsOptions = {}): Promise<Snapshot[]> {
+    const { listSnapshots } = await import('./snapshot-places.ts');
+    return await this.backends.call(options, (signal) =>
+      listSnapshots(this.backends, { ...options, signal }),
+    );
   }
 
   /** A snapshot by name. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
-  async snapshot(tag: string): Promise<Snapshot> {
-    const { userSnapshots } = await import('./snapshots.ts');
-    return userSnapshots(this.backends.settings.environment).get(tag);
+  async snapshot(tag: string, options: CallOptions = {}): Promise<Snapshot> {
+    const { findSnapshot } = await import('./snapshot-places.ts');
+    return await this.backends.call(options, (signal) => findSnapshot(tag, this.backends, signal));
   }
 
   /**
@@ -75,9 +78,17 @@ export class Gomote implements AsyncDisposable {
   }
 
   /** Removes a snapshot. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
-  async removeSnapshot(tag: string): Promise<void> {
-    const { userSnapshots } = await import('./snapshots.ts');
-    await userSnapshots(this.backends.settings.environment).remove(tag);
+  async removeSnapshot(tag: string, options: CallOptions = {}): Promise<void> {
+    const { removeSnapshot } = await import('./snapshot-places.ts');
+    await this.backends.call(options, (signal) => removeSnapshot(tag, this.backends, signal));
+  }
+
+  /** Lets all users of its coordinator begin buildlets with a snapshot, or no longer. */
+  async shareSnapshot(tag: string, isShared = true, options: CallOptions = {}): Promise<Snapshot> {
+    const { shareSnapshot } = await import('./snapshot-places.ts');
+    return await this.backends.call(options, (signal) =>
+      shareSnapshot(tag, isShared, this.backends, signal),
+    );
   }
 
   /** The user's caches: in the chosen backend, or in all backends when none was chosen. */

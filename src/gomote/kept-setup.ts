@@ -6,7 +6,8 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { messageOf } from '../errors.ts';
 import type { Backends } from './backends.ts';
 import type { Wanted } from './find-type.ts';
-import { type Restore, restorer, takeSnapshot, userSnapshots } from './snapshots.ts';
+import { userSnapshots } from './snapshot-places.ts';
+import { type Restore, restorer, takeSnapshot } from './snapshots.ts';
 
 /** The maximum age of a result, in ms: downloads in it become outdated. */
 const oldestMs = 7 * 24 * 3_600_000;
@@ -27,12 +28,13 @@ export interface KeptSetup {
  *
  * @param tell Called with messages for the user.
  */
-export function keptSetup(
+export async function keptSetup(
   { backend, builder, host }: Wanted,
   setups: readonly Setup[],
   backends: Backends,
   tell: (line: string) => void,
-): KeptSetup {
+  signal: AbortSignal,
+): Promise<KeptSetup> {
   const store = userSnapshots(backends.settings.environment);
   const kind = JSON.stringify([backend.name, builder, host, platform(), arch()]);
   const key = createHash('sha256').update(kind).update(digestOfSetups(setups)).digest('hex');
@@ -40,7 +42,8 @@ export function keptSetup(
   const found = store.find(tag);
   if (found !== undefined && Date.now() - Date.parse(found.created) < oldestMs) {
     tell(`the setup was done before: this begins with its result, ${tag} (--fresh-setup: again)`);
-    return { restore: restorer(tag, backends.settings.environment), keep: async () => undefined };
+    const restore = await restorer(tag, backends, backend.name, signal);
+    return { restore, keep: async () => undefined };
   }
   return {
     keep: async (client, name, signal) => {

@@ -146,7 +146,7 @@ async function readyOne(
     const hold = areHeld ? undefined : await client.hold({ graceMs: setupHoldMs, signal });
     const output = setups.length === 0 ? undefined : setupOutput?.(name);
     try {
-      await restore?.(client, signal);
+      await restore?.(client, signal, name);
       for (const setup of setups) await runSetup(client, name, setup, { builder, output, signal });
       await keep?.(client, name, signal);
     } finally {

@@ -1,21 +1,23 @@
-// Local snapshots of buildlets: creates, lists, removes and restores them.
-import { dirname, join } from 'node:path';
+// Snapshots of buildlets: made, and put into new buildlets.
+import { dirname } from 'node:path';
 import {
   defaultLimitBytes,
   restoreArchives,
   saveArchives,
 } from '../backends/snapshots/archives.ts';
 import { prepareCopy, prepareLater, takeCopy } from '../backends/snapshots/ready-copy.ts';
-import { checkTag, type Snapshot } from '../backends/snapshots/record.ts';
-import { SnapshotStore } from '../backends/snapshots/store.ts';
+import type { SnapshotStore } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
-import { userDirectory } from '../files/user-directories.ts';
+import { GomoteError } from '../errors.ts';
+import type { Snapshot } from '../protocol/snapshot.ts';
+import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
 import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
+import { locate, named, serverOf, userSnapshots } from './snapshot-places.ts';
 
-export type { Snapshot } from '../backends/snapshots/record.ts';
+export type { Snapshot } from '../protocol/snapshot.ts';
 
 /** The options of `snapshot`. */
 export interface SnapshotOptions extends CallOptions {
@@ -23,33 +25,47 @@ export interface SnapshotOptions extends CallOptions {
   readonly exclude?: readonly string[] | undefined;
   /** The maximum size, in bytes. Default: 32 GiB. */
   readonly maxBytes?: number | undefined;
+  /** Whether to keep it on this machine, also where a coordinator keeps snapshots. Default false. */
+  readonly here?: boolean | undefined;
+  /** Whether all users of the coordinator that keeps it may use it. Default false. */
+  readonly shared?: boolean | undefined;
 }
 
-/** The snapshots of the user of this machine. */
-export const userSnapshots = (environment: NodeJS.ProcessEnv): SnapshotStore =>
-  new SnapshotStore(
-    join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-snapshots'),
-  );
-
-/** Stores the current work directory of the buildlet. */
+/** Keeps what is in the work directory of the buildlet, as it is now. */
 export async function takeSnapshot(
   { name, client, builder, backends }: Place,
   tag: string | undefined,
   {
     exclude = [],
-    maxBytes = defaultLimitBytes,
+    maxBytes,
+    here = false,
+    shared: isShared = false,
     isAutomatic = false,
     signal,
   }: SnapshotOptions & { signal: AbortSignal; isAutomatic?: boolean },
 ): Promise<Snapshot> {
   const left = exclude.map((path) => directoryInside('--exclude', path));
   const { backend = await backends.defaultName(), instance } = splitName(name);
+  const server = here ? undefined : await serverOf(await backends.open(backend), signal);
+  if (server !== undefined) {
+    const taken = tag === undefined ? (await server.list({ signal })).map((one) => one.tag) : [];
+    const free = tag ?? nextTag(instance, (one) => taken.includes(one));
+    const options = { exclude: left, maxBytes, isShared, isAutomatic, signal };
+    return named(backend, await server.create(instance, free, options));
+  }
+  if (isShared) {
+    throw new GomoteError('ERR_UNSUPPORTED', 'a snapshot on this machine cannot be shared', {
+      hint: 'leave --shared out: only coordinators share snapshots',
+    });
+  }
   const store = userSnapshots(backends.settings.environment);
-  const made = await store.add(tag ?? nextTag(store, instance), async (directory) => ({
+  const free = tag ?? nextTag(instance, (one) => store.find(one) !== undefined);
+  const limitBytes = maxBytes ?? defaultLimitBytes;
+  const made = await store.add(free, async (directory) => ({
     ...{ kind: 'files', backend, buildlet: instance, isAutomatic, excluded: left },
     builderType: builder?.name ?? '',
     hostType: builder?.hostType ?? '',
-    ...(await saveArchives(client, directory, { exclude: left, limitBytes: maxBytes, signal })),
+    ...(await saveArchives(client, directory, { exclude: left, limitBytes, signal })),
   }));
   const { sharedDirectory } = await client.trees();
   if (sharedDirectory !== undefined) prepare(store, made.tag, backends.settings.environment);
@@ -72,13 +88,12 @@ export async function prepareSnapshot(
   await prepareCopy(userSnapshots(environment), tag, signal);
 }
 
-/** The default name: that of the buildlet, and a number. */
-function nextTag(store: SnapshotStore, instance: string): string {
+/** The name of one that was given none: the buildlet's, and a number. */
+function nextTag(instance: string, isTaken: (tag: string) => boolean): string {
   const stem = instance.replaceAll(/[^\w.-]/g, '-');
-  checkTag(`${stem}-1`);
   for (let n = 1; ; n++) {
     const tag = `${stem}-${n}`;
-    if (store.find(tag) === undefined) return tag;
+    if (!isTaken(tag)) return tag;
   }
 }
 
@@ -93,19 +108,34 @@ async function workDirHere(
   return dirname(path) === sharedDirectory ? path : undefined;
 }
 
-/** Restores a snapshot in a new buildlet. */
-export type Restore = (client: BuildletClient, signal: AbortSignal) => Promise<void>;
+/** Puts a snapshot into a new buildlet, given also its name in its backend. */
+export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
-/** Returns a function that restores the snapshot in a new buildlet. Throws ERR_UNKNOWN_SNAPSHOT. */
-export function restorer(tag: string, environment: NodeJS.ProcessEnv): Restore {
-  const store = userSnapshots(environment);
-  const { hasRecords } = store.get(tag);
-  return async (client, signal) => {
-    const workDir = await workDirHere(client, signal);
-    if (workDir === undefined || !(await takeCopy(store, tag, workDir, signal))) {
-      await restoreArchives(client, store.directory(tag), { hasRecords, signal });
-    }
-    store.use(tag);
-    if (workDir !== undefined) prepare(store, tag, environment);
-  };
+/** What puts the snapshot into a new buildlet of the backend. Throws ERR_UNKNOWN_SNAPSHOT. */
+export async function restorer(
+  name: string,
+  backends: Backends,
+  backend: string,
+  signal: AbortSignal,
+): Promise<Restore> {
+  const { snapshot, tag, at } = await locate(name, backends, signal, backend);
+  if (at === undefined) {
+    const { environment } = backends.settings;
+    const store = userSnapshots(environment);
+    return async (client, signal) => {
+      const workDir = await workDirHere(client, signal);
+      if (workDir === undefined || !(await takeCopy(store, tag, workDir, signal))) {
+        const { hasRecords } = snapshot;
+        await restoreArchives(client, store.directory(tag), { hasRecords, signal });
+      }
+      store.use(tag);
+      if (workDir !== undefined) prepare(store, tag, environment);
+    };
+  }
+  if (at.backend === backend) {
+    return async (_, signal, instance) => await at.server.restore(instance, tag, { signal });
+  }
+  throw new GomoteError('ERR_UNSUPPORTED', `the snapshot "${name}" is for ${at.backend} only`, {
+    hint: 'one that is made with --here can be used anywhere',
+  });
 }

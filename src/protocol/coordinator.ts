@@ -151,9 +151,10 @@ export const formatTypes = (
   hosts: readonly HostRecord[],
   builders: readonly BuilderRecord[],
   user: CallerRecord,
+  moreFeatures: readonly string[] = [],
 ): string =>
   pretty({
-    Features: coordinatorFeatures,
+    Features: [...coordinatorFeatures, ...moreFeatures],
     User: {
       ...{ Name: user.name, Admin: user.isAdmin, InUse: user.inUse, Maximum: user.maximum },
       Expires: user.expiresMs && new Date(user.expiresMs),

@@ -150,6 +150,12 @@ export const coordinatorPaths = {
   machines: '/machine/list',
   drain: '/machine/drain',
   undrain: '/machine/undrain',
+  /** Snapshots of work directories. Extensions. */
+  snapshotList: '/snapshot/list',
+  snapshotCreate: '/snapshot/create',
+  snapshotRestore: '/snapshot/restore',
+  snapshotShare: '/snapshot/share',
+  snapshotRemove: '/snapshot/remove',
   /** Signing in without a token, where a provider is configured. An extension. */
   device: '/login/device',
   health: '/healthz',

@@ -92,12 +92,15 @@ describe('of a coordinator', () => {
       const isValid = ajv.validate({ $ref: `gomote#/components/schemas/${schema}` }, value);
       expect(isValid ? [] : ajv.errors).toEqual([]);
     };
+    const snapshots = await coordinator.client('boss').snapshots();
+    await snapshots?.create(buildlet.remoteName, 'warm');
     const json = async (path: string) =>
       JSON.parse((await ask(coordinator, path, { user: 'boss' })).text);
     check('Catalogue', await json(coordinatorPaths.types));
     for (const [path, schema] of [
       [`${coordinatorPaths.list}?health=1&all=1`, 'Buildlet'],
       [coordinatorPaths.machines, 'Machine'],
+      [coordinatorPaths.snapshotList, 'Snapshot'],
     ] as const) {
       const rows: unknown[] = await json(path);
       expect(rows.length).toBeGreaterThan(0);

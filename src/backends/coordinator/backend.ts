@@ -24,6 +24,8 @@ import type {
   Instance,
   ListCall,
   RequestLog,
+  SnapshotKeeping,
+  SnapshotServer,
   TeamServer,
 } from '../backend.ts';
 import type { CoordinatorConfig } from './config.ts';
@@ -40,7 +42,9 @@ export interface CoordinatorSettings extends CoordinatorConfig {
   readonly typesFile?: string | undefined;
 }
 
-export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, TeamServer {
+export class CoordinatorBackend
+  implements Backend, BatchCreation, Diagnosis, TeamServer, SnapshotKeeping
+{
   readonly name: string;
   readonly #client: CoordinatorClient;
   readonly #typesFile: string | undefined;
@@ -140,6 +144,10 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
 
   async clock(call: BackendCall): Promise<Date | undefined> {
     return await this.#client.clock(call);
+  }
+
+  async snapshots(call: BackendCall): Promise<SnapshotServer | undefined> {
+    return await this.#client.snapshots(call);
   }
 
   /** Looks the type up in the cache first, and asks the coordinator only when it is missing. */

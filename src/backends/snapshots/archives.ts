@@ -1,6 +1,7 @@
 // The archives of a snapshot: the work directory of a buildlet, and the record of pushes into it.
 import { once } from 'node:events';
 import { createReadStream, existsSync, fsyncSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -8,8 +9,8 @@ import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
 import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
+import type { SnapshotRecord } from '../../protocol/snapshot.ts';
 import { unpackTar } from '../../tar/unpack.ts';
-import type { SnapshotRecord } from './record.ts';
 
 const filesName = 'files.tgz';
 const recordsName = 'records.tgz';
@@ -22,6 +23,8 @@ export interface SaveOptions {
   readonly exclude: readonly string[];
   /** The size limit, in bytes of unpacked archive. */
   readonly limitBytes: number;
+  /** Called with the size of each piece before it is written; what it throws ends the work. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -29,7 +32,7 @@ export interface SaveOptions {
 export async function saveArchives(
   client: BuildletClient,
   directory: string,
-  { exclude, limitBytes, signal }: SaveOptions,
+  { exclude, limitBytes, onBytes, signal }: SaveOptions,
 ): Promise<Pick<SnapshotRecord, 'files' | 'bytes' | 'storedBytes' | 'hasRecords'>> {
   const isAble = await client.has(snapshotFeature, { signal });
   if (exclude.length > 0 && !isAble) {
@@ -48,11 +51,15 @@ export async function saveArchives(
       signal,
     } as const;
     const download = await client.download(dir, options);
-    const storedBytes = await writeNew(join(directory, name), limited(download.body, limitBytes), {
-      mode: 0o600,
-      signal,
-      onWhole: (fd) => fsyncSync(fd),
-    });
+    const storedBytes = await writeNew(
+      join(directory, name),
+      limited(download.body, limitBytes, onBytes),
+      {
+        mode: 0o600,
+        signal,
+        onWhole: (fd) => fsyncSync(fd),
+      },
+    );
     const { files = 0, bytes = 0 } = download.summary();
     return { files, bytes, storedBytes };
   };
@@ -75,18 +82,33 @@ export async function restoreArchives(
   directory: string,
   { hasRecords, signal }: { readonly hasRecords: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
-  const send = async (name: string, dir: string) =>
-    await client.putTar(createReadStream(join(directory, name), { highWaterMark: 1 << 20 }), dir, {
-      compress: 'none',
-      hasAnyLinks: true,
-      signal,
-    });
-  if (hasRecords) {
-    await send(recordsName, recordsDirectory);
-    // The records of clients about one work directory do not apply to its copies.
-    await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
+  const send = async (archive: FileHandle, dir: string) => {
+    const source = archive.createReadStream({ highWaterMark: 1 << 20, autoClose: false });
+    await client.putTar(source, dir, { compress: 'none', hasAnyLinks: true, signal });
+  };
+  // Both before anything is sent: somebody may remove the snapshot meanwhile.
+  const files = await openArchive(directory, filesName);
+  let records: FileHandle | undefined;
+  try {
+    if (hasRecords) records = await openArchive(directory, recordsName);
+    if (records !== undefined) {
+      await send(records, recordsDirectory);
+      // The records of clients about one work directory do not apply to its copies.
+      await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
+    }
+    await send(files, '');
+  } finally {
+    await Promise.all([files.close(), records?.close()]);
   }
-  await send(filesName, '');
+}
+
+async function openArchive(directory: string, name: string): Promise<FileHandle> {
+  try {
+    return await open(join(directory, name));
+  } catch (error) {
+    const message = `the snapshot cannot be read: ${messageOf(error)}`;
+    throw new GomoteError('ERR_LOCAL_FILE', message, { cause: error });
+  }
 }
 
 /** Unpacks the archives of a snapshot into an empty directory of this machine. */
@@ -113,6 +135,7 @@ const isAbsent = (error: unknown): boolean =>
 async function* limited(
   source: AsyncIterable<Uint8Array>,
   limitBytes: number,
+  onBytes: SaveOptions['onBytes'],
 ): AsyncGenerator<Uint8Array> {
   let unpackedBytes = 0;
   const gunzip = createGunzip({ chunkSize: 256 << 10 });
@@ -139,6 +162,7 @@ async function* limited(
         await Promise.race([once(gunzip, 'drain').catch(() => undefined), closed]);
       }
       check();
+      onBytes?.(chunk.length);
       yield chunk;
     }
     gunzip.end();

@@ -6,7 +6,14 @@ import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { syncDirectory, writeWhole } from '../../files/write-whole.ts';
-import { checkTag, isTag, parseRecord, type Snapshot, type SnapshotRecord } from './record.ts';
+import {
+  checkTag,
+  isTag,
+  parseRecord,
+  type Snapshot,
+  type SnapshotRecord,
+  unknownSnapshot,
+} from '../../protocol/snapshot.ts';
 
 const what = 'the directory of snapshots';
 const recordName = 'snapshot.json';
@@ -47,9 +54,7 @@ export class SnapshotStore {
   get(tag: string): Snapshot {
     const found = this.find(tag);
     if (found !== undefined) return found;
-    throw new GomoteError('ERR_UNKNOWN_SNAPSHOT', `no snapshot "${tag}"`, {
-      hint: 'gomote snapshot list shows those that there are',
-    });
+    throw unknownSnapshot(tag);
   }
 
   /** The directory with the archives of a snapshot. */
@@ -104,6 +109,15 @@ export class SnapshotStore {
     await removeTree(old);
   }
 
+  /** Changes its record, and not when it was used last. Throws ERR_UNKNOWN_SNAPSHOT. */
+  async change(tag: string, changes: Partial<SnapshotRecord>): Promise<Snapshot> {
+    const { tag: _, used, ...record } = this.get(tag);
+    const path = join(this.directory(tag), recordName);
+    await writeWhole(path, JSON.stringify({ ...record, ...changes }));
+    utimesSync(path, used, used);
+    return this.get(tag);
+  }
+
   /** Records the time of use. */
   use(tag: string): void {
     const now = new Date();
@@ -125,12 +139,16 @@ export class SnapshotStore {
     }
   }
 
-  /** Removes the remains of processes that were killed while creating or removing a snapshot. */
-  async sweep(): Promise<void> {
+  /**
+   * Removes the remains of processes that were killed while creating or removing a snapshot.
+   *
+   * @param isAlone Whether no other process uses the directory: a number may be another process's by now, or this one's.
+   */
+  async sweep(isAlone = false): Promise<void> {
     if (!hasPrivateDirectory(this.root, what)) return;
     for (const name of readdirSync(this.root)) {
       const pid = partial.exec(name)?.[1];
-      if (pid === undefined || isAlive(Number(pid))) continue;
+      if (pid === undefined || (!isAlone && isAlive(Number(pid)))) continue;
       await removeTree(join(this.root, name));
     }
   }

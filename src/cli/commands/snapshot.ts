@@ -6,6 +6,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Snapshot } from '../../gomote/snapshots.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
+import { throwSilent } from '../silent-parts.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
@@ -15,6 +16,8 @@ import { addWord, parseMemoryOption } from '../values.ts';
 interface Options extends ListingOptions {
   exclude: string[];
   maxSize?: number;
+  here?: boolean;
+  shared?: boolean;
 }
 
 type Verb = (names: readonly string[], options: Options, context: Context) => Promise<void>;
@@ -35,6 +38,8 @@ export function define(command: Command, context: Context): void {
     .option('--max-size <size>', 'the most that it may hold, such as 4g (default: 32g)', (text) =>
       parseMemoryOption('--max-size', text),
     )
+    .option('--here', 'keep it on this machine, also where a coordinator keeps snapshots')
+    .option('--shared', 'let all users of the coordinator begin buildlets with it')
     .action(async (what: string, names: string[], options: Options) => {
       const verb = verbs[what as keyof typeof verbs];
       if (Object.hasOwn(verbs, what) && verb !== undefined) {
@@ -46,14 +51,16 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'prepare' | 'remove', Verb>> = {
+const verbs: Readonly<
+  Record<'create' | 'list' | 'inspect' | 'prepare' | 'share' | 'unshare' | 'remove', Verb>
+> = {
   create: async ([name, tag, ...more], options, context) => {
     if (name === undefined || more.length > 0) throw usage('create NAME [TAG]');
-    const { exclude, maxSize: maxBytes } = options;
+    const { exclude, maxSize: maxBytes, here, shared } = options;
     const { signal, messages, terminal } = context;
     const made = await context.withBuildlet(name, (buildlet) =>
       messages.during('keeping the work directory', () =>
-        buildlet.snapshot(tag, { exclude, maxBytes, signal }),
+        buildlet.snapshot(tag, { exclude, maxBytes, here, shared, signal }),
       ),
     );
     messages.say(`${made.files} files (${formatBytes(made.bytes)}) of the work directory`);
@@ -62,14 +69,18 @@ const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'prepare' | 'remove
   },
   list: async (names, options, { gomote, terminal }) => {
     if (names.length > 0) throw usage('list');
-    const all = await gomote.snapshots();
+    const failures: GomoteError[] = [];
+    const all = await gomote.snapshots({ onFailure: (error) => failures.push(error) });
     const table = () => formatColumns(all, columns, terminal);
     await printListing(all.map(toJson), options, { fields, table, terminal });
+
+    throwSilent(failures);
   },
   inspect: async ([tag, ...more], options, { gomote, terminal }) => {
     if (tag === undefined || more.length > 0) throw usage('inspect TAG');
     const one = await gomote.snapshot(tag);
-    const lines = Object.entries(toJson(one)).map(([key, value]) => [key, String(value)] as const);
+    const known = Object.entries(toJson(one)).filter(([, value]) => value !== undefined);
+    const lines = known.map(([key, value]) => [key, String(value)] as const);
     const table = () => lines.map(([key, value]) => `${key}: ${value}\n`).join('');
     await printListing([toJson(one)], options, { fields, table, terminal });
   },
@@ -77,6 +88,8 @@ const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'prepare' | 'remove
     if (tag === undefined || more.length > 0) throw usage('prepare TAG');
     await gomote.prepareSnapshot(tag, { signal });
   },
+  share: async (tags, options, context) => await share(tags, true, options, context),
+  unshare: async (tags, options, context) => await share(tags, false, options, context),
   remove: async (tags, options, { gomote, terminal }) => {
     if (tags.length === 0) throw usage('remove TAG...');
     await forEachNamed(
@@ -90,6 +103,23 @@ const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'prepare' | 'remove
   },
 };
 
+async function share(
+  tags: readonly string[],
+  isShared: boolean,
+  options: Options,
+  { gomote, terminal }: Context,
+): Promise<void> {
+  if (tags.length === 0) throw usage(`${isShared ? 'share' : 'unshare'} TAG...`);
+  await forEachNamed(
+    tags,
+    async (tag) => {
+      const changed = await gomote.shareSnapshot(tag, isShared);
+      if (options.json) await print(terminal, `${JSON.stringify(toJson(changed))}\n`);
+    },
+    (counts) => `${counts} were not changed`,
+  );
+}
+
 const usage = (words: string): GomoteError =>
   new GomoteError('ERR_USAGE', `snapshot was given the wrong names`, {
     hint: `gomote snapshot ${words}`,
@@ -97,7 +127,7 @@ const usage = (words: string): GomoteError =>
 
 const fields = [
   ...['tag', 'kind', 'created', 'used', 'backend', 'buildlet', 'builderType', 'hostType'],
-  ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic'],
+  ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic', 'owner', 'isShared'],
 ] as const;
 
 const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>

@@ -65,7 +65,9 @@ export async function candidatesOf(
       return [...jobs].map(([value, { description }]) => ({ value, description }));
     }
     case 'snapshot':
-      return plain((await context.gomote.snapshots()).map(({ tag }) => tag));
+      return plain(
+        (await context.gomote.snapshots({ onFailure: () => undefined })).map(({ tag }) => tag),
+      );
     case 'cache':
       return plain(
         (await context.gomote.caches({ onFailure: () => undefined })).map(({ name }) => name),

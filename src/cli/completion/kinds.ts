@@ -53,7 +53,10 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
 const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
   cache: { purge: 'cache' },
-  snapshot: { create: 'buildlet', inspect: 'snapshot', prepare: 'snapshot', remove: 'snapshot' },
+  snapshot: {
+    ...{ create: 'buildlet', inspect: 'snapshot', prepare: 'snapshot' },
+    ...{ share: 'snapshot', unshare: 'snapshot', remove: 'snapshot' },
+  },
 };
 
 /** `first`: the command's first operand. */

@@ -2,15 +2,18 @@
 import { sendRefusal, sendText } from '../../http/server/reply.ts';
 import { coordinatorPaths } from '../../protocol/endpoints.ts';
 import { reversePath } from '../../protocol/reverse.ts';
+import { snapshotsFeature } from '../../protocol/snapshot.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReverseGate } from '../pools/reverse-gate.ts';
 import type { Readiness } from '../readiness.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
 import { drain, machineList, undrain } from './handlers/machines.ts';
+import { snapshotRoutes } from './handlers/snapshots.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 
 /** The texts of a Go coordinator. */
@@ -24,6 +27,8 @@ interface RouteParts {
   readonly readiness: () => Promise<Readiness>;
   readonly config: CoordinatorConfig;
   readonly gate: ReverseGate;
+  /** Absent: none are kept. */
+  readonly snapshots?: Snapshots | undefined;
 }
 
 export function routesOf({
@@ -33,6 +38,7 @@ export function routesOf({
   readiness,
   config,
   gate,
+  snapshots,
 }: RouteParts): CoordinatorRoute[] {
   const ready: CoordinatorHandler = async ({ response }) => {
     const { failures, warnings } = await readiness();
@@ -41,12 +47,19 @@ export function routesOf({
     if (failures.size === 0) sendText(response, `${text('ready')}\n`);
     else sendRefusal(response, 503, text('not ready'));
   };
+  const features = snapshots === undefined ? [] : [snapshotsFeature];
   return [
     { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
     { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
-    { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator, audit) },
+    {
+      path: coordinatorPaths.types,
+      ...GET,
+      access: 'user',
+      handle: types(coordinator, audit, features),
+    },
     { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator, audit) },
     ...machineRoutes(coordinator),
+    ...snapshotRoutes(coordinator, snapshots),
     {
       path: coordinatorPaths.health,
       ...GET,

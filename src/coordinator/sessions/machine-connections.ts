@@ -20,6 +20,7 @@ export type Health = 'unknown' | 'well' | 'silent' | 'dead';
 
 interface MachineUse {
   readonly relay: Relay;
+  readonly client: BuildletClient;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
   /** Begins a use. Call the result at its end, with whether a run may go on without it. */
@@ -101,9 +102,9 @@ export class MachineConnections {
   /** The way to the session's machine. */
   async of(session: Session): Promise<MachineUse> {
     const entry = this.#entry(session.name);
-    const { relay } = await this.#connected(entry, session);
+    const { relay, client } = await this.#connected(entry, session);
     return {
-      relay,
+      ...{ relay, client },
       signal: entry.end.signal,
       begin: (request) => {
         entry.running.add(request);

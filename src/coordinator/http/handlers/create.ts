@@ -1,16 +1,8 @@
 // POST /buildlet/create: creates a buildlet; on request, reports progress while it waits.
-import type { Catalogue } from '../../../builders.ts';
 import { GomoteError } from '../../../errors.ts';
 import { readFormBody, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';
-import {
-  formatCreated,
-  formatFailed,
-  formatProgress,
-  formatRecord,
-  formatRecords,
-} from '../../../protocol/coordinator.ts';
+import { formatCreated, formatRecord, formatRecords } from '../../../protocol/coordinator.ts';
 import { contentTypes, gomoteVersion } from '../../../protocol/endpoints.ts';
-import { errorReply } from '../../../protocol/error-reply.ts';
 import { decodeForm, parseBool } from '../../../protocol/form.ts';
 import {
   type Labels,
@@ -21,12 +13,8 @@ import {
 import { type Priority, priorities, toPriority } from '../../../protocol/priority.ts';
 import { inSpan, parseTraceparent } from '../../../tracing.ts';
 import type { Coordinator } from '../../coordinator.ts';
-import type { Step } from '../../sessions/creation.ts';
-import type { Session } from '../../sessions/session.ts';
-import type { CoordinatorExchange, CoordinatorHandler } from '../server.ts';
-
-/** How often a create with progress repeats its state, in ms: proxies may cut silent connections. */
-const reminderMs = 10_000;
+import { ProgressReply } from '../progress-reply.ts';
+import type { CoordinatorHandler } from '../server.ts';
 
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
@@ -58,8 +46,12 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       exchange.response.once('finish', () => {
         for (const { name } of sessions) coordinator.claim(name);
       });
-      if (progress !== undefined) progress.created(sessions, count, coordinator.catalogue);
-      else {
+      if (progress !== undefined) {
+        const builder = coordinator.catalogue.builders.find(
+          ({ name }) => name === first.builderType,
+        );
+        progress.end(formatCreated(sessions, count !== undefined, builder));
+      } else {
         const text = count === undefined ? formatRecord(first) : formatRecords(sessions);
         sendText(exchange.response, text, contentTypes.json);
       }
@@ -124,44 +116,3 @@ function checkedLabels(text: string | null): Labels | undefined {
 
 const isEqual = (labels: Labels, text: string): boolean =>
   Object.keys(labels).length === Object.keys(JSON.parse(text)).length;
-
-/** A reply of JSON lines: steps, then the buildlet or the error. */
-class ProgressReply {
-  readonly #exchange: CoordinatorExchange;
-  readonly #timer: NodeJS.Timeout;
-  #step: Step = () => 'waiting';
-
-  constructor(exchange: CoordinatorExchange) {
-    this.#exchange = exchange;
-    exchange.response.writeHead(200, {
-      'Content-Type': contentTypes.jsonLines,
-      'X-Accel-Buffering': 'no',
-    });
-    exchange.response.flushHeaders();
-    this.#timer = setInterval(() => this.#write(), reminderMs);
-  }
-
-  tell(step: Step): void {
-    this.#step = step;
-    this.#write();
-  }
-
-  #write(): void {
-    this.#exchange.response.write(formatProgress(this.#step()));
-  }
-
-  created(sessions: readonly Session[], count: number | undefined, { builders }: Catalogue): void {
-    const builder = builders.find(({ name }) => name === sessions[0]?.builderType);
-    this.#exchange.response.end(formatCreated(sessions, count !== undefined, builder));
-  }
-
-  failed(error: unknown): void {
-    const reply = errorReply(error);
-    this.#exchange.note.error = reply.text;
-    this.#exchange.response.end(formatFailed(reply));
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-}

@@ -30,13 +30,21 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
   };
 }
 
-/** With `sign-in=1`, somebody is setting a client up with a token. */
-export function types(coordinator: Coordinator, audit: Log): CoordinatorHandler {
+/**
+ * With `sign-in=1`, somebody is setting a client up with a token.
+ *
+ * @param features Those that its configuration gives.
+ */
+export function types(
+  coordinator: Coordinator,
+  audit: Log,
+  features: readonly string[],
+): CoordinatorHandler {
   return ({ response, query }, user) => {
     if (parseBool(query.get('sign-in'))) audit.write('sign-in', { by: user.name });
     const { hosts, builders } = coordinator.catalogue;
     const about = { ...user, ...coordinator.useOf(user) };
-    sendText(response, formatTypes(hosts, builders, about), contentTypes.json);
+    sendText(response, formatTypes(hosts, builders, about, features), contentTypes.json);
   };
 }
 

@@ -1,0 +1,123 @@
+// Where snapshots are: on this machine, or at coordinators.
+import { join } from 'node:path';
+import type { AnyBackend, SnapshotServer } from '../backends/backend.ts';
+import { SnapshotStore } from '../backends/snapshots/store.ts';
+import type { CallOptions } from '../client/client-options.ts';
+import { GomoteError, messageOf } from '../errors.ts';
+import { userDirectory } from '../files/user-directories.ts';
+import { isTag, type Snapshot, splitOwner, unknownSnapshot } from '../protocol/snapshot.ts';
+import type { Backends } from './backends.ts';
+import { splitName } from './buildlet-name.ts';
+
+/** What `snapshots` takes. */
+export interface ListSnapshotsOptions extends CallOptions {
+  /** Called for each coordinator that does not answer. Absent: such a coordinator fails the call. */
+  readonly onFailure?: ((error: GomoteError) => void) | undefined;
+}
+
+/** Those of the user of this machine. */
+export const userSnapshots = (environment: NodeJS.ProcessEnv): SnapshotStore =>
+  new SnapshotStore(
+    join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-snapshots'),
+  );
+
+/** The server of the backend that keeps snapshots; undefined: there is none. */
+export const serverOf = async (
+  backend: AnyBackend,
+  signal: AbortSignal,
+): Promise<SnapshotServer | undefined> => await backend.snapshots?.({ signal });
+
+/** As its user calls it here. */
+export const named = (backend: string, snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  tag: `${backend}/${snapshot.tag}`,
+  backend,
+});
+
+/** A snapshot at a coordinator, or on this machine. */
+export interface Found {
+  readonly snapshot: Snapshot;
+  /** Its name where it is. */
+  readonly tag: string;
+  readonly at: { readonly backend: string; readonly server: SnapshotServer } | undefined;
+}
+
+/**
+ * Finds `TAG`, on this machine or else at the usual backend, or `BACKEND/TAG`. Throws ERR_UNKNOWN_SNAPSHOT.
+ *
+ * @param usual The backend that is asked for one that is not here.
+ */
+export async function locate(
+  name: string,
+  backends: Backends,
+  signal: AbortSignal,
+  usual?: string,
+): Promise<Found> {
+  const { backend, instance: tag } = splitName(name);
+  splitOwner(tag);
+  const local = backend === undefined && isTag(tag) ? here(backends).find(tag) : undefined;
+  if (local !== undefined) return { snapshot: local, tag, at: undefined };
+  const opened = await backends.open(backend ?? usual);
+  const server = await serverOf(opened, signal);
+  const found = (await server?.list({ signal }))?.find((one) => one.tag === tag);
+  if (server === undefined || found === undefined) throw unknownSnapshot(name);
+  return { snapshot: named(opened.name, found), tag, at: { backend: opened.name, server } };
+}
+
+const here = ({ settings }: Backends): SnapshotStore => userSnapshots(settings.environment);
+
+/** A snapshot by name. Throws ERR_UNKNOWN_SNAPSHOT. */
+export const findSnapshot = async (
+  name: string,
+  backends: Backends,
+  signal: AbortSignal,
+): Promise<Snapshot> => (await locate(name, backends, signal)).snapshot;
+
+/** Those on this machine and at all coordinators; at the chosen one alone. */
+export async function listSnapshots(
+  backends: Backends,
+  { signal, onFailure }: ListSnapshotsOptions & { signal: AbortSignal },
+): Promise<Snapshot[]> {
+  const chosen = await backends.defaultName();
+  const configured = [...new Set([chosen, ...(await backends.config()).backends.keys()])];
+  const names = backends.isGiven ? [chosen] : configured;
+  const all: Snapshot[] = [];
+  for (const name of names) {
+    if ((await backends.configOf(name))?.kind !== 'coordinator') continue;
+    try {
+      const server = await serverOf(await backends.open(name), signal);
+      const found = (await server?.list({ signal })) ?? [];
+      all.push(...found.map((one) => named(name, one)));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (onFailure === undefined) throw error;
+      const message = `backend ${name}: ${messageOf(error)}`;
+      onFailure(new GomoteError('ERR_CONNECT', message, { cause: error }));
+    }
+  }
+  return [...here(backends).list(), ...all];
+}
+
+/** Throws ERR_UNKNOWN_SNAPSHOT. */
+export async function removeSnapshot(
+  name: string,
+  backends: Backends,
+  signal: AbortSignal,
+): Promise<void> {
+  const { tag, at } = await locate(name, backends, signal);
+  await (at === undefined ? here(backends).remove(tag) : at.server.remove(tag, { signal }));
+}
+
+/** Shares one with all users of its coordinator, or no longer. */
+export async function shareSnapshot(
+  name: string,
+  isShared: boolean,
+  backends: Backends,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const { tag, at } = await locate(name, backends, signal);
+  if (at !== undefined) return named(at.backend, await at.server.share(tag, isShared, { signal }));
+  throw new GomoteError('ERR_UNSUPPORTED', `the snapshot "${name}" is on this machine`, {
+    hint: 'only coordinators share snapshots: make it of a buildlet of one',
+  });
+}

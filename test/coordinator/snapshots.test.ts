@@ -1,0 +1,277 @@
+// The snapshots that a coordinator keeps.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import type { CoordinatorSnapshots } from '../../src/client/coordinator-snapshots.ts';
+import { coordinatorPaths } from '../../src/protocol/endpoints.ts';
+import { testCli } from '../helpers/cli.ts';
+import { Collector } from '../helpers/collect.ts';
+import {
+  ask,
+  startCoordinator,
+  type TestCoordinator,
+  type TestCoordinatorOptions,
+  tokenOf,
+} from '../helpers/coordinator.ts';
+
+const users = { alice: {}, bob: {}, boss: { role: 'admin' } } as const;
+
+const start = async (options: TestCoordinatorOptions = {}) =>
+  await startCoordinator({ users, machines: 4, ...options });
+
+async function snapshotsOf(
+  coordinator: TestCoordinator,
+  user: string,
+): Promise<CoordinatorSnapshots> {
+  const found = await coordinator.client(user).snapshots();
+  if (found === undefined) throw new Error('it keeps none');
+  return found;
+}
+
+/** A new buildlet of the user, with a file of so many bytes that do not compress. */
+async function withFile(coordinator: TestCoordinator, user: string, script = 'echo kept >file') {
+  const client = await coordinator.client(user).createBuildlet('linux');
+  await shell(client, script);
+  return client;
+}
+
+async function shell(client: BuildletClient, script: string): Promise<string> {
+  const output = new Collector();
+  const { state } = await client.exec('sh', {
+    args: ['-c', script],
+    systemLevel: true,
+    dir: '.',
+    output,
+  });
+  expect(state).toBe('ok');
+  return output.text;
+}
+
+describe('a snapshot at a coordinator', () => {
+  it('begins a buildlet of the same user, also after a restart, and goes when it is removed', async () => {
+    const coordinator = await start();
+    const first = await withFile(coordinator, 'alice');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    const made = await snapshots.create(first.remoteName, 'warm', { exclude: ['out'] });
+    expect(made).toMatchObject({ tag: 'warm', owner: 'alice', files: 1, kind: 'files' });
+    expect(made).toMatchObject({ builderType: 'linux', excluded: ['out'], isShared: false });
+    await coordinator.restart();
+    const second = await coordinator.client('alice').createBuildlet('linux');
+    const later = await snapshotsOf(coordinator, 'alice');
+    await later.restore(second.remoteName, 'warm');
+    expect(await shell(second, 'cat file')).toBe('kept\n');
+    await later.remove('warm');
+    expect(await later.list()).toEqual([]);
+    await expect(later.restore(second.remoteName, 'warm')).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_SNAPSHOT',
+    });
+    expect(readdirSync(join(coordinator.directory, 'state/snapshots')).length).toBe(1);
+  });
+
+  it('is as unknown to others as what there is not, until it is shared', async () => {
+    const coordinator = await start();
+    const client = await withFile(coordinator, 'alice');
+    const own = await snapshotsOf(coordinator, 'alice');
+    await own.create(client.remoteName, 'secret');
+    const others = await snapshotsOf(coordinator, 'bob');
+    const target = await coordinator.client('bob').createBuildlet('linux');
+    expect(await others.list()).toEqual([]);
+    expect(await others.list({ everybody: true })).toEqual([]);
+    for (const tag of ['secret', 'secret@alice', 'other@alice', 'secret@nobody', 'secret@bob']) {
+      const unknown = { code: 'ERR_UNKNOWN_SNAPSHOT', status: 404, text: `no snapshot "${tag}"` };
+      await expect(others.restore(target.remoteName, tag)).rejects.toMatchObject(unknown);
+      await expect(others.remove(tag)).rejects.toMatchObject(unknown);
+      await expect(others.share(tag, true)).rejects.toMatchObject(unknown);
+    }
+    // Not into or of another user's buildlet either.
+    await expect(own.restore(target.remoteName, 'secret')).rejects.toMatchObject({
+      status: 401,
+    });
+    await expect(others.create(client.remoteName, 'mine')).rejects.toMatchObject({
+      status: 401,
+    });
+
+    await own.share('secret', true);
+    expect(await others.list()).toMatchObject([{ tag: 'secret@alice', isShared: true }]);
+    await others.restore(target.remoteName, 'secret@alice');
+    expect(await shell(target, 'cat file')).toBe('kept\n');
+    for (const change of [others.remove('secret@alice'), others.share('secret@alice', false)]) {
+      await expect(change).rejects.toMatchObject({ status: 401 });
+    }
+    await own.share('secret', false);
+    expect(await others.list()).toEqual([]);
+    const admin = await snapshotsOf(coordinator, 'boss');
+    expect(await admin.list()).toEqual([]);
+    expect(await admin.list({ everybody: true })).toMatchObject([{ tag: 'secret@alice' }]);
+    await admin.remove('secret@alice');
+    expect(await own.list()).toEqual([]);
+  });
+
+  it('is not inherited by a new user of the same name', async () => {
+    const coordinator = await start();
+    const client = await withFile(coordinator, 'alice');
+    await (await snapshotsOf(coordinator, 'alice')).create(client.remoteName, 'warm', {
+      isShared: true,
+    });
+    const path = join(coordinator.directory, 'state/users.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('2026-11-24T', '2026-11-25T'));
+    expect(await (await snapshotsOf(coordinator, 'alice')).list()).toEqual([]);
+    expect(await (await snapshotsOf(coordinator, 'bob')).list()).toEqual([]);
+    const boss = await snapshotsOf(coordinator, 'boss');
+    expect(await boss.list({ everybody: true })).toEqual([]);
+  });
+
+  it.each([
+    ...['', '.', '..', '../alice', 'a/b', '.new-1-0123456789abcdef', '-x', 'a@b@c', 'a@../x'],
+    ...['a\0', 'a\n', 'ä', 'x'.repeat(101), '__proto__@constructor', '@alice', 'a@'],
+  ])('cannot be called %j', async (tag) => {
+    const coordinator = await start({ machines: 1 });
+    const client = await coordinator.client('alice').createBuildlet('linux');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    for (const work of [
+      () => snapshots.create(client.remoteName, tag),
+      () => snapshots.restore(client.remoteName, tag),
+      () => snapshots.remove(tag),
+      () => snapshots.share(tag, true),
+    ]) {
+      const refused = await work().catch((error: unknown) => error);
+      expect(refused).toMatchObject({ status: expect.toSatisfy((n) => [400, 404].includes(n)) });
+    }
+    const rooms = readdirSync(join(coordinator.directory, 'state/snapshots'));
+    expect(rooms).toEqual([]);
+  });
+
+  it('is made once, when two ask for one name at the same time', async () => {
+    const coordinator = await start();
+    const clients = [
+      await withFile(coordinator, 'alice', 'echo 1 >file'),
+      await withFile(coordinator, 'alice', 'echo 2 >file'),
+    ];
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    const results = await Promise.allSettled(
+      clients.map(({ remoteName }) => snapshots.create(remoteName, 'warm')),
+    );
+    const failed = results.filter(({ status }) => status === 'rejected');
+    expect(failed).toMatchObject([{ reason: { code: 'ERR_CONFLICT' } }]);
+    expect(await snapshots.list()).toMatchObject([{ tag: 'warm' }]);
+  });
+
+  it('makes room for others: what was used least lately goes, results of setups first', async () => {
+    const coordinator = await start({
+      sections: '[snapshots]\nsize = "10m"\nper-user = "5m"',
+    });
+    const client = await withFile(coordinator, 'alice', 'head -c 2000000 /dev/urandom >file');
+    const { remoteName } = client;
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    await snapshots.create(remoteName, 'a');
+    await snapshots.create(remoteName, 'b', { isAutomatic: true });
+    await snapshots.create(remoteName, 'c');
+    const tags = async () => (await snapshots.list()).map(({ tag }) => tag);
+    expect(await tags()).toEqual(['a', 'c']);
+    const other = await coordinator.client('alice').createBuildlet('linux');
+    await snapshots.restore(other.remoteName, 'a');
+    await snapshots.create(remoteName, 'd');
+    expect(await tags()).toEqual(['a', 'd']);
+    await shell(client, 'head -c 6000000 /dev/urandom >file');
+    await expect(snapshots.create(remoteName, 'e')).rejects.toMatchObject({
+      code: 'ERR_QUOTA',
+      status: 429,
+    });
+    expect(await tags()).toEqual(['a', 'd']);
+    const [room = ''] = readdirSync(join(coordinator.directory, 'state/snapshots'));
+    expect(readdirSync(join(coordinator.directory, 'state/snapshots', room))).toEqual(['a', 'd']);
+
+    const bobs = await withFile(coordinator, 'bob', 'head -c 4000000 /dev/urandom >file');
+    await (await snapshotsOf(coordinator, 'bob')).create(bobs.remoteName, 'x');
+    expect(await tags()).toEqual(['a', 'd']);
+    const third = await withFile(coordinator, 'boss', 'head -c 3000000 /dev/urandom >file');
+    await (await snapshotsOf(coordinator, 'boss')).create(third.remoteName, 'x');
+    expect(await tags()).toEqual(['d']);
+
+    const rows = coordinator.log.filter(({ event }) => event.startsWith('audit-'));
+    expect(rows).toEqual([]);
+    const metrics = await ask(coordinator, coordinatorPaths.metrics, { user: 'boss' });
+    expect(metrics.text).toMatch(/^gomote_snapshots\{user="alice"\} 1$/m);
+    expect(metrics.text).toMatch(/^gomote_snapshot_bytes\{user="bob"\} 4\d{6}$/m);
+  });
+
+  it('leaves rows in the audit trail', async () => {
+    const coordinator = await start({ toml: 'audit-to = "log"' });
+    const client = await withFile(coordinator, 'alice');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    await snapshots.create(client.remoteName, 'warm');
+    await snapshots.share('warm', true);
+    const target = await coordinator.client('bob').createBuildlet('linux');
+    const bobs = await snapshotsOf(coordinator, 'bob');
+    await bobs.restore(target.remoteName, 'warm@alice');
+    await snapshots.remove('warm');
+    const rows = coordinator.log.filter(({ event }) => event.startsWith('audit-snapshot'));
+    const of = { snapshot: 'warm', owner: 'alice', bytes: expect.any(Number) };
+    const name = client.remoteName;
+    expect(rows).toMatchObject([
+      { event: 'audit-snapshot-created', by: 'alice', name, shared: false, ...of },
+      { event: 'audit-snapshot-shared', by: 'alice', shared: true, ...of },
+      { event: 'audit-snapshot-used', by: 'bob', name: target.remoteName, ...of },
+      { event: 'audit-snapshot-removed', by: 'alice', ...of },
+    ]);
+  });
+
+  it('sweeps at the start what was left of one that was being made', async () => {
+    const coordinator = await start();
+    const client = await withFile(coordinator, 'alice');
+    await (await snapshotsOf(coordinator, 'alice')).create(client.remoteName, 'warm');
+    const top = join(coordinator.directory, 'state/snapshots');
+    const [room = ''] = readdirSync(top);
+    await coordinator.restart(() =>
+      mkdirSync(join(top, room, `.new-${process.pid}-0123456789abcdef`)),
+    );
+    expect(readdirSync(join(top, room))).toEqual(['warm']);
+  });
+
+  it('is not announced, and refused, where none are kept', async () => {
+    const coordinator = await start({ sections: '[snapshots]\nsize = 0' });
+    expect(await coordinator.client('alice').snapshots()).toBeUndefined();
+    const reply = await ask(coordinator, coordinatorPaths.snapshotList, { user: 'alice' });
+    expect(reply).toMatchObject({ status: 501, text: 'this coordinator keeps no snapshots\n' });
+  });
+});
+
+describe('the command line', () => {
+  async function withTeam({ url, fingerprint }: TestCoordinator, user: string) {
+    const cli = testCli();
+    const argv = ['login', url, '--fingerprint', fingerprint, '--name', 'team', '--user', user];
+    expect(await cli(argv, { stdin: [tokenOf(user)] })).toMatchObject({ code: 0 });
+    const ok = async (...argv: string[]) => {
+      const result = await cli(argv);
+      expect(result).toMatchObject({ code: 0 });
+      return result.stdout.trim();
+    };
+    return Object.assign(cli, { ok });
+  }
+
+  it('makes, lists, shares, uses and removes snapshots of a coordinator, on any machine of the user', async () => {
+    const coordinator = await start();
+    const one = await withTeam(coordinator, 'alice');
+    const other = await withTeam(coordinator, 'alice');
+    const bob = await withTeam(coordinator, 'bob');
+    const name = await one.ok('create', '--backend', 'team', 'linux');
+    await one.ok('run', '--dir', '.', name, 'sh', '-c', 'echo kept >file');
+    expect(await one.ok('snapshot', 'create', name, 'warm')).toBe('team/warm');
+    expect(await one.ok('snapshot', 'create', '--here', name, 'warm')).toBe('warm');
+    const listed: unknown = JSON.parse(await one.ok('snapshot', 'list', '--json'));
+    expect(listed).toMatchObject([{ tag: 'warm' }, { tag: 'team/warm', backend: 'team' }]);
+    const copy = await other.ok('create', '--from', 'team/warm');
+    expect(await other.ok('run', '--dir', '.', copy, 'cat', 'file')).toBe('kept');
+    expect(await bob(['create', '--from', 'team/warm@alice'])).toMatchObject({ code: 1 });
+    await other.ok('snapshot', 'share', 'team/warm');
+    const third = await bob.ok('create', '--from', 'team/warm@alice');
+    expect(await bob.ok('run', '--dir', '.', third, 'cat', 'file')).toBe('kept');
+    const forked = await bob.ok('fork', third);
+    expect(await bob.ok('run', '--dir', '.', forked, 'cat', 'file')).toBe('kept');
+    await one.ok('snapshot', 'unshare', 'team/warm');
+    await one.ok('snapshot', 'remove', 'team/warm');
+    expect(await other.ok('snapshot', 'list')).not.toContain('warm');
+    expect(await bob.ok('snapshot', 'list')).not.toContain('fork');
+  });
+});
