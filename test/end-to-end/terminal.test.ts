@@ -115,6 +115,8 @@ describe.runIf(hasTmux)('gomote shell', () => {
     screen.enter('fg');
     await screen.shows(/^goes on$/m);
     screen.press('C-c');
+    // The command reads the terminal until it has ended.
+    await screen.shows(/\nremote>\s*$/);
     screen.enter('exit 0');
     await screen.shows(/^status=0$/m);
   });
