@@ -24,6 +24,18 @@ describe('run --detach', () => {
     expect(await cli(['wait', name, 'x'])).toMatchObject({ code: 3 });
   });
 
+  it('is waited for with one answer in JSON, also where no run is known', async () => {
+    const { cli, name } = await cliWithBuildlet();
+    await cli(['run', '--detach', '--id', 'x', name, 'true']);
+    const unknown = await cli(['wait', '--json', name, 'no-such']);
+    expect(unknown).toMatchObject({ code: 125, stdout: '' });
+    expect(JSON.parse(unknown.stderr)).toMatchObject({
+      message: expect.stringContaining('no-such'),
+    });
+    const some = await cli(['wait', '--json', name, 'x', 'no-such']);
+    expect(JSON.parse(some.stdout)).toMatchObject([{ id: 'x' }]);
+  });
+
   it('writes no report of how the run ended', async () => {
     const { cli, name } = await cliWithBuildlet();
     const file = join(cli.directory, 'report');
