@@ -182,8 +182,11 @@ async function possibleCaches(
     { ...config.defaults, ...host.local }.isolation !== 'bubblewrap';
   const possible = caches.filter(({ isOptional, path, name: cache }) => {
     const isPossible = backend.caches !== undefined && !(isHome && /^[~/]/.test(path));
-    if (isOptional && !isPossible)
-      onWarning?.(`the cache "${cache}" cannot be at ${path} on ${name}: it is left out`);
+    if (isOptional && !isPossible) {
+      const why =
+        backend.caches === undefined ? 'it keeps none' : 'commands are not isolated there';
+      onWarning?.(`without the cache "${cache}" at ${path} on ${name}: ${why}`);
+    }
     return isPossible || !isOptional;
   });
   if (backend.caches !== undefined || possible.length === 0) return possible;

@@ -244,7 +244,9 @@ caches = [{ name = "two", path = "other", mode = "exclusive", max-size = "1g" }]
       const once = ['once', '--no-push', '--backend', 'local', 'local', '--', 'sh', '-c'];
       const first = await cli([...once, 'cd "$WORKDIR" && ls -A x && echo kept >x/file']);
       expect(first).toMatchObject({ code: 0, stdout: '' });
-      expect(first.stderr).toMatch(/the cache "home\.[0-9a-f]{8}" cannot be at ~\/y on local/);
+      expect(first.stderr).toMatch(
+        /without the cache "home\.[0-9a-f]{8}" at ~\/y on local: commands are not isolated there/,
+      );
       const { stdout: name } = await cli(['create', 'local']);
       expect(await run(cli, name.trim(), 'cat x/file')).toMatchObject({ stdout: 'kept\n' });
       const plain = await create(cli, '--no-project');
