@@ -16,7 +16,7 @@ import { Users } from './state/users.ts';
 
 export type AdminCommand = Exclude<
   CoordinatorCommand,
-  { kind: 'help' | 'version' | 'serve' | 'check' | 'reload' | 'usage' }
+  { kind: 'help' | 'version' | 'serve' | 'check' | 'reload' | 'usage' | 'history' }
 >;
 
 type Print = (text: string) => Promise<void>;

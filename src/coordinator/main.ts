@@ -46,6 +46,13 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
       const rows = await usageSince(join(stateDirectory, 'audit.jsonl'), sinceMs);
       return await print(usageText(rows, command.isJson));
     }
+    case 'history': {
+      const { parseSince } = await import('./usage.ts');
+      const { historyText, pastBuildlets } = await import('./history-command.ts');
+      const sinceMs = parseSince(command.since);
+      const past = await pastBuildlets(await load(command.config), sinceMs);
+      return await print(historyText(past, command.isJson));
+    }
     default: {
       const { administer } = await import('./administration.ts');
       return await administer(command, await load(command.config), print);

@@ -28,6 +28,9 @@ Commands:
   user rotate NAME       print a new token [--overlap DURATION] [--expires WHEN]
   usage                  print what users had, by the audit trail [--by user]
                          [--since 7d|2026-11-01] [--json]; default: 30d
+  history                print buildlets with their runs, also those that have
+                         ended [--since 7d|2026-11-01] [--json]; default: all
+                         that is kept ("history" in the configuration)
   machine list           print the machines of the running coordinator, with
                          state and user [--json]
   machine drain NAME     lend the machine to nobody any more [--note TEXT];
@@ -67,7 +70,7 @@ export type CoordinatorCommand =
   | { readonly kind: 'help' | 'version' }
   | { readonly kind: 'serve' | 'check' | 'reload' | 'user-list'; readonly config: string }
   | {
-      readonly kind: 'usage';
+      readonly kind: 'usage' | 'history';
       readonly config: string;
       readonly since: string;
       readonly isJson: boolean;
@@ -116,6 +119,7 @@ const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
   'user remove': [1, 'end', 'keep'],
   'user rotate': [1, 'overlap', 'expires'],
   usage: [0, 'by', 'since', 'json'],
+  history: [0, 'since', 'json'],
   'machine list': [0, 'json'],
   'machine drain': [1, 'note'],
   'machine undrain': [1],
@@ -167,6 +171,13 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
       if (by !== 'user') throw usage(`--by "${by}": there is only --by user`);
       return { kind: 'usage', config, since, isJson: json === true };
     }
+    case 'history':
+      return {
+        kind: 'history',
+        config,
+        since: values.since ?? '3650d',
+        isJson: values.json === true,
+      };
     case 'machine list':
       return { kind: 'machine-list', config, isJson: values.json === true };
     case 'machine drain':

@@ -69,7 +69,7 @@ export class History implements Log {
   readonly #options: HistoryOptions;
   /** By name, the one that was made last at the end. */
   readonly #entries = new Map<string, HistoryEntry>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #count = 0;
   #pending: HistoryRow[] = [];
   /** Whether the file lacks something that is not pending, or has what is too old. */
@@ -80,10 +80,16 @@ export class History implements Log {
 
   private constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.flush(), writeMs).unref();
   }
 
   static async open(options: HistoryOptions): Promise<History> {
+    const history = await History.read(options);
+    history.#timer = setInterval(() => void history.flush(), writeMs).unref();
+    return history;
+  }
+
+  /** One that only tells what is in the file. */
+  static async read(options: HistoryOptions): Promise<History> {
     const history = new History(options);
     try {
       for (const line of (await readFile(options.path, 'utf8')).split('\n')) {
