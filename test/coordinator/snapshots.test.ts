@@ -14,6 +14,7 @@ import {
   type TestCoordinatorOptions,
   tokenOf,
 } from '../helpers/coordinator.ts';
+import { until } from '../helpers/processes.ts';
 
 const users = { alice: {}, bob: {}, boss: { role: 'admin' } } as const;
 
@@ -215,6 +216,21 @@ describe('a snapshot at a coordinator', () => {
       { event: 'audit-snapshot-used', by: 'bob', name: target.remoteName, ...of },
       { event: 'audit-snapshot-removed', by: 'alice', ...of },
     ]);
+  });
+
+  it('leaves nothing when its client goes while it is made', async () => {
+    const coordinator = await start();
+    const client = await withFile(coordinator, 'alice', 'head -c 50000000 /dev/urandom >file');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    const top = join(coordinator.directory, 'state/snapshots');
+    const left = () => readdirSync(top).flatMap((room) => readdirSync(join(top, room)));
+    const leaving = new AbortController();
+    const made = snapshots.create(client.remoteName, 'warm', { signal: leaving.signal });
+    await until(() => left().length > 0);
+    leaving.abort();
+    await expect(made).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await until(() => left().length === 0);
+    expect(await snapshots.list()).toEqual([]);
   });
 
   it('sweeps at the start what was left of one that was being made', async () => {
