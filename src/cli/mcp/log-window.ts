@@ -3,6 +3,8 @@
 /** A consumer of a log. */
 export interface LogPart {
   take(bytes: Buffer, stream: 'stdout' | 'stderr'): void;
+  /** So much of the output was dropped by the buildlet: what follows keeps its place. */
+  skip(bytes: number, stream: 'stdout' | 'stderr'): void;
   shown(): ShownLog;
 }
 
@@ -21,6 +23,10 @@ export class LogWindow implements LogPart {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #totalBytes = 0;
+  /** Where the first byte that is held is in the output. */
+  #heldFrom = 0;
+  /** Where the output goes on after a gap that ended the part. */
+  #resumeAt: number | undefined;
 
   constructor({ offset, limit }: { readonly offset: number; readonly limit: number }) {
     this.#offset = offset;
@@ -30,10 +36,25 @@ export class LogWindow implements LogPart {
   take(bytes: Buffer): void {
     const at = this.#totalBytes;
     this.#totalBytes += bytes.length;
+    if (this.#resumeAt !== undefined) return;
     const isFromEnd = this.#offset < 0;
     const from = isFromEnd ? 0 : Math.max(0, this.#offset - at);
-    const to = isFromEnd ? undefined : Math.max(0, this.#offset + this.#limit - at);
+    if (this.#heldBytes === 0) this.#heldFrom = at + from;
+    // Bytes that were dropped take nothing of the limit.
+    const begin = this.#heldFrom;
+    const to = isFromEnd ? undefined : Math.max(0, begin + this.#limit - at);
     this.#hold(bytes.subarray(from, to), isFromEnd ? -this.#offset : this.#limit);
+  }
+
+  /** A part never leads over a gap. */
+  skip(bytes: number): void {
+    this.#totalBytes += bytes;
+    if (this.#offset < 0) {
+      this.#held = [];
+      this.#heldBytes = 0;
+    } else if (this.#heldBytes > 0 && this.#heldBytes < this.#limit) {
+      this.#resumeAt ??= this.#totalBytes;
+    }
   }
 
   /** Keeps the end of the data. */
@@ -53,13 +74,17 @@ export class LogWindow implements LogPart {
     const all = Buffer.concat(this.#held);
     const isFromEnd = this.#offset < 0;
     const held = isFromEnd ? all.subarray(this.#offset) : all;
-    const from = isFromEnd ? this.#totalBytes - held.length : this.#offset;
+    const from = isFromEnd ? this.#totalBytes - held.length : this.#heldFrom;
     const part = held.subarray(0, this.#limit);
     const end = from + part.length;
     const text = part.toString();
+    const isAfterGap = held.length > 0 && !isFromEnd && from > this.#offset;
     return {
-      lines: text === '' ? [] : [text.endsWith('\n') ? text.slice(0, -1) : text],
-      next: end < this.#totalBytes ? end : undefined,
+      lines: [
+        ...(isAfterGap ? [`[dropped up to offset ${from}]`] : []),
+        ...(text === '' ? [] : [text.endsWith('\n') ? text.slice(0, -1) : text]),
+      ],
+      next: held.length > 0 && end < this.#totalBytes ? (this.#resumeAt ?? end) : undefined,
       totalBytes: this.#totalBytes,
     };
   }

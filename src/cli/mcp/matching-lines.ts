@@ -51,6 +51,14 @@ export class MatchingLines implements LogPart {
     this.#totalBytes += bytes.length;
   }
 
+  /** The line that had begun ends at the gap. */
+  skip(bytes: number, stream: StreamName): void {
+    const line = this.#open[stream];
+    if (line !== undefined) this.#close(line);
+    this.#open[stream] = undefined;
+    this.#totalBytes += bytes;
+  }
+
   #close({ from, chunks }: OpenLine): void {
     if (from < this.#offset || this.#next !== undefined) return;
     const line = Buffer.concat(chunks);

@@ -19,4 +19,6 @@ export interface LogOutputs {
   readonly edit?:
     | ((bytes: Buffer, stream: 'stdout' | 'stderr', atMs: number | undefined) => Uint8Array)
     | undefined;
+  /** Called in place of output that was dropped from the log before it could be read. */
+  readonly onGap?: ((bytes: number, stream: 'stdout' | 'stderr') => void) | undefined;
 }

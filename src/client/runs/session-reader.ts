@@ -34,6 +34,7 @@ export class LogCopier {
   readonly #until: number;
   readonly #mayReuseBuffer: boolean;
   readonly #edit: LogOutputs['edit'];
+  readonly #onGap: LogOutputs['onGap'];
   readonly #onStandstill: Standstills['onStandstill'];
   readonly #times = new TimeLine();
   #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
@@ -48,6 +49,7 @@ export class LogCopier {
     this.#until = until;
     this.#mayReuseBuffer = outputs.mayReuseBuffer === true;
     this.#edit = outputs.edit;
+    this.#onGap = outputs.onGap;
     this.#onStandstill = outputs.onStandstill;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
@@ -243,11 +245,13 @@ export class LogCopier {
   #skip(gap: Gap): void {
     if (gap.to < this.position) throw new GomoteError('ERR_REPLY', 'the log goes back');
     this.#parser.restart(gap.to);
-    for (const [stream, to] of [
-      [this.#streams.out, gap.stdout],
-      [this.#streams.err, gap.stderr],
+    for (const [stream, to, name] of [
+      [this.#streams.out, gap.stdout, 'stdout'],
+      [this.#streams.err, gap.stderr, 'stderr'],
     ] as const) {
-      if (stream.next >= 0) stream.lost += Math.max(0, to - stream.next);
+      const lost = stream.next < 0 ? 0 : Math.max(0, to - stream.next);
+      stream.lost += lost;
+      if (lost > 0) this.#onGap?.(lost, name);
       stream.next = Math.max(stream.next, to);
     }
   }

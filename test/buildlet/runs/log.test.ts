@@ -32,7 +32,11 @@ describe('the log of a session', () => {
     const results = await Promise.all(
       all.map(async ({ id, bytes }) => {
         const stdout = new Collector();
-        const { end, ...rest } = await clientOf(buildlet).sessions.get(id).read({ stdout });
+        let gaps = 0;
+        const { end, ...rest } = await clientOf(buildlet)
+          .sessions.get(id)
+          .read({ stdout, onGap: (bytes) => (gaps += bytes) });
+        expect(gaps).toBe(rest.lostBytes);
         expect(end.stdout).toEqual({ bytes: bytes.length, sha256: sha256(bytes) });
         return { ...rest, got: stdout.bytes.length };
       }),

@@ -85,6 +85,48 @@ describe('a window of a log', () => {
   });
 });
 
+describe('a part of a log of which some was dropped', () => {
+  // 0123, then four bytes that are gone, then 89ab.
+  const cases: [number, number, string[], number?][] = [
+    [0, 2, ['01'], 2],
+    [0, 4, ['0123'], 4],
+    [0, 100, ['0123'], 8],
+    [4, 100, ['[dropped up to offset 8]', '89ab']],
+    [6, 2, ['[dropped up to offset 8]', '89'], 10],
+    [8, 100, ['89ab']],
+    [9, 2, ['9a'], 11],
+    [-2, 100, ['ab']],
+    [-100, 100, ['89ab']],
+  ];
+  it.each(cases)('at %i, %i bytes, keeps the offsets true', (offset, limit, lines, next) => {
+    for (const size of [1, 3, 100]) {
+      const window = new LogWindow({ offset, limit });
+      inPieces('0123', size, (piece) => window.take(piece));
+      window.skip(4);
+      inPieces('89ab', size, (piece) => window.take(piece));
+      expect(window.shown()).toEqual({ lines, next, totalBytes: 12 });
+    }
+  });
+
+  it('has no more when its end was dropped', () => {
+    const window = new LogWindow({ offset: 5, limit: 10 });
+    window.take(Buffer.from('0123'));
+    window.skip(4);
+    expect(window.shown()).toEqual({ lines: [], next: undefined, totalBytes: 8 });
+  });
+
+  it('has matching lines at their true offsets', async () => {
+    const lines = new MatchingLines(await compileGoPattern('grep', '.'), { offset: 0, limit: 100 });
+    lines.take(Buffer.from('a\nb'), 'stdout');
+    lines.skip(10, 'stdout');
+    lines.take(Buffer.from('c\nd\n'), 'stdout');
+    expect(lines.shown()).toMatchObject({
+      lines: ['0: a', '2: b', '13: c', '15: d'],
+      totalBytes: 17,
+    });
+  });
+});
+
 describe('the lines of a log that match', () => {
   it('have their offsets, also when two outputs are mixed', async () => {
     const lines = new MatchingLines(await compileGoPattern('grep', 'e'), { offset: 0, limit: 100 });

@@ -54,6 +54,9 @@ export const logs = tool({
           if (given.stream === undefined || given.stream === stream) wanted.take(bytes, stream);
           return nothing;
         },
+        onGap: (bytes, stream) => {
+          if (given.stream === undefined || given.stream === stream) wanted.skip(bytes, stream);
+        },
       });
       const { lines, next, totalBytes } = wanted.shown();
       const state = info.end ? endingOf(info.end.code, info.end.signal) : running;
