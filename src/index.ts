@@ -120,6 +120,7 @@ export type { SetupOptions } from './gomote/setup.ts';
 export type { ListSnapshotsOptions } from './gomote/snapshot-places.ts';
 export type { Snapshot, SnapshotOptions } from './gomote/snapshots.ts';
 export type { Source } from './gomote/sources.ts';
+export type { FileChange } from './gomote/watch-files.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
 export type { Cache } from './protocol/cache.ts';

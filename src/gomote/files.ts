@@ -1,5 +1,6 @@
 // The files of a buildlet, one at a time.
 import { posix } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
@@ -10,6 +11,7 @@ import { onPath } from './remote-path.ts';
 import type { Run } from './run/run.ts';
 import { defaultMode, sendFile } from './send-file.ts';
 import { bytesOf, type Source } from './sources.ts';
+import { changesOf, type FileChange, watchInterval } from './watch-files.ts';
 
 interface FilesParts {
   readonly name: string;
@@ -71,18 +73,52 @@ export class BuildletFiles {
     options: CallOptions & {
       /** Whether to list subdirectories. Default false. */
       recursive?: boolean | undefined;
+      /** Whether to include the digests of files. Default false. */
+      digest?: boolean | undefined;
     } = {},
   ): Promise<DirEntry[]> {
     checkInside('the directory', path);
     const { name, client, call } = this.#parts;
-    const { recursive } = options;
+    const { recursive, digest } = options;
     return await call(options, (signal) =>
       onPath(name, path, async () => {
         const entries: DirEntry[] = [];
-        for await (const entry of client.listDir(path, { recursive, signal })) entries.push(entry);
+        for await (const entry of client.listDir(path, { recursive, digest, signal }))
+          entries.push(entry);
         return entries;
       }),
     );
+  }
+
+  /**
+   * The changes of a directory and what is below it, until the signal aborts (ERR_ABORTED) or the loop ends. What is there
+   * at the beginning comes first, as added. The directory is listed again and again, with the digests of its files; what
+   * changes and changes back in between is not seen. One that does not exist is empty. Default: the work directory.
+   *
+   * @example
+   * for await (const { kind, path } of buildlet.files.watch('out', { signal })) console.log(kind, path);
+   */
+  async *watch(
+    path = '',
+    options: CallOptions & {
+      /** The delay between two listings, in ms. Default 1000. */
+      intervalMs?: number | undefined;
+    } = {},
+  ): AsyncGenerator<FileChange, void> {
+    checkInside('the directory', path);
+    const intervalMs = watchInterval(options.intervalMs);
+    const { signal } = options;
+    const list = async () => {
+      try {
+        return await this.list(path, { recursive: true, digest: true, signal });
+      } catch (error) {
+        if (error instanceof GomoteError && isAbsence(error)) return [];
+        throw error;
+      }
+    };
+    const pause = async () =>
+      await this.#parts.call(options, (ended) => sleep(intervalMs, undefined, { signal: ended }));
+    yield* changesOf(list, pause);
   }
 
   /** Whether the path exists, including dangling links. */

@@ -1,5 +1,5 @@
 // The files of a buildlet, one at a time; trees that are watched and compared; terminals.
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
@@ -64,6 +64,35 @@ describe.each([
     });
   });
 
+  it('are watched: what is there, then each change, until the signal', async () => {
+    const { buildlet, workDir } = await setUp(features);
+    const until = new AbortController();
+    const changes = buildlet.files.watch('d', { intervalMs: 10, signal: until.signal });
+    const first = changes.next();
+    mkdirSync(join(workDir, 'd/e'), { recursive: true });
+    expect((await first).value).toEqual({ kind: 'added', path: 'e' });
+    const replace = (text: string) => {
+      writeFileSync(join(workDir, 'new'), text);
+      renameSync(join(workDir, 'new'), join(workDir, 'd/e/f'));
+    };
+    const steps: [() => void, string, string][] = [
+      [() => replace('1'), 'added', 'e/f'],
+      // The same size in the same second: the digest tells.
+      [() => replace('2'), 'changed', 'e/f'],
+      [() => rmSync(join(workDir, 'd/e/f')), 'removed', 'e/f'],
+      [() => rmSync(join(workDir, 'd'), { recursive: true }), 'removed', 'e'],
+    ];
+    for (const [change, kind, path] of steps) {
+      change();
+      expect((await changes.next()).value).toEqual({ kind, path });
+    }
+    const last = changes.next();
+    until.abort();
+    await expect(last).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    const bad = buildlet.files.watch('', { intervalMs: Number.NaN });
+    await expect(bad.next()).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  });
+
   it('stay in the work directory', async () => {
     const { files } = (await setUp(features)).buildlet;
     const outside = { code: 'ERR_PATH' };
@@ -73,6 +102,7 @@ describe.each([
     await expect(files.exists('a/../../x')).rejects.toMatchObject(outside);
     await expect(files.mkdir('/x')).rejects.toMatchObject(outside);
     await expect(files.rename('a', '../x')).rejects.toMatchObject(outside);
+    await expect(files.watch('..').next()).rejects.toMatchObject(outside);
     await expect(files.remove('..')).rejects.toMatchObject(outside);
   });
 
