@@ -208,6 +208,8 @@ export class Users {
       this.#note(undefined);
       for (const change of changesSince(before, content)) onChange?.(change);
       copy?.set(content);
+      // What fails is tried again, and told, by the next look.
+      void copy?.flush().catch(() => undefined);
       return content.users;
     } catch (error) {
       if (before === undefined) throw error;
