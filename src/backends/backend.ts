@@ -161,6 +161,7 @@ export interface TeamServer {
 
 /** A directory that outlives buildlets, as its backend knows it. */
 export interface KeptCache {
+  /** Its name. */
   readonly name: string;
   /** Whose it is; absent: several users'. */
   readonly owner?: string | undefined;
