@@ -1,5 +1,5 @@
 /**
- * What the command line does, for programs: `open` is the door to it.
+ * What the command line does, for programs: `open` is its entry point.
  *
  * @module gomote
  */

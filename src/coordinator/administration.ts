@@ -10,7 +10,7 @@ import { labelText } from '../protocol/labels.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { CoordinatorConfig } from './config.ts';
 import type { CoordinatorCommand } from './options.ts';
-import { operatorClient } from './state/operator-door.ts';
+import { operatorClient } from './state/operator-access.ts';
 import { prepareStateDirectory, usersPathOf } from './state/state-directory.ts';
 import { Users } from './state/users.ts';
 

@@ -7,16 +7,16 @@ import type { Log } from './log.ts';
 import { MachineAdmin } from './pools/machine-admin.ts';
 import type { MachineAllocator } from './pools/machine-allocator.ts';
 import type { OpenedPool } from './pools/open-pools.ts';
+import { closedPools, poolsWithUnfit } from './pools/pool-problems.ts';
 import { PoolTable, type PoolTableChange } from './pools/pool-table.ts';
-import { closedPools, poolsWithUnfit } from './pools/troubles.ts';
 import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
+import { adoptSessions, withPools } from './sessions/adopt-sessions.ts';
 import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
 import { MachineConnections } from './sessions/machine-connections.ts';
 import type { Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
-import { takeUp, withPools } from './sessions/take-up.ts';
 import { type CoordinatorView, Views } from './sessions/view.ts';
 import type { Drains } from './state/drains.ts';
 import type { SessionBook } from './state/session-book.ts';
@@ -140,9 +140,9 @@ export class Coordinator {
     return poolsWithUnfit(this.#pools.allocators);
   }
 
-  #takeUp(allocator: MachineAllocator): void {
+  #adoptSessions(allocator: MachineAllocator): void {
     const [book, sessions, sharing] = [this.#book, this.#sessions, this.#sharing];
-    const opening = takeUp(allocator, {
+    const opening = adoptSessions(allocator, {
       ...{ book, sessions, sharing, log: this.#options.log },
       isPool: (name) => this.#pools.allocators.has(name),
     });
@@ -151,7 +151,7 @@ export class Coordinator {
 
   /** Switches to other pools and builder types. Sessions are not ended. */
   reconfigure(change: PoolTableChange): void {
-    for (const one of this.#pools.change(change)) this.#takeUp(one);
+    for (const one of this.#pools.change(change)) this.#adoptSessions(one);
     this.#changes.notify();
   }
 
@@ -165,7 +165,7 @@ export class Coordinator {
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const one of this.#pools.allocators.values()) this.#takeUp(one);
+    for (const one of this.#pools.allocators.values()) this.#adoptSessions(one);
     const { limits, probeIntervalMs } = this.#options;
     const [book, machines, sharing] = [this.#book, this.#machines, this.#sharing];
     const expiry = { book, machines, sessions: this.#sessions, sharing, clock: new ClockWatch() };

@@ -32,7 +32,7 @@ import { reload } from './reload.ts';
 import { runsReplyBytes } from './sessions/machine-runs.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { Drains } from './state/drains.ts';
-import { OperatorDoor } from './state/operator-door.ts';
+import { OperatorAccess } from './state/operator-access.ts';
 import { SessionBook } from './state/session-book.ts';
 import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
@@ -96,7 +96,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const auditPath = join(directory.path, 'audit.jsonl');
     const trail = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;
-    const door = new OperatorDoor(directory.path);
+    const access = new OperatorAccess(directory.path);
     const limits = { ...config.limits };
     const followers = new Followers();
     const store = CoordinatorStore.of({
@@ -140,7 +140,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       log,
       audit,
     });
-    const authenticator = new Authenticator(users, log, door.token);
+    const authenticator = new Authenticator(users, log, access.token);
     const loads = new PoolLoads({
       path: join(directory.path, 'loads.json'),
       now: () => coordinator.views.loads,
@@ -197,7 +197,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     coordinator.start();
     const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
-    await door.open(url, fingerprint);
+    await access.open(url, fingerprint);
     log.write('listening', { url, fingerprint });
     if (users.isEmpty && config.oidc === undefined) {
       log.write('no-users', {
@@ -235,7 +235,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await closeUsers();
         await Promise.all([loads.close(), history.close(), store?.close()]);
         await trail.close();
-        await door.close();
+        await access.close();
         await directory.release();
         log.write('ended');
       },

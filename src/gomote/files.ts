@@ -6,12 +6,12 @@ import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import { checkTexts } from './arguments.ts';
-import { checkInside } from './inside.ts';
 import { onPath } from './remote-path.ts';
 import type { Run } from './run/run.ts';
 import { defaultMode, sendFile } from './send-file.ts';
 import { bytesOf, type Source } from './sources.ts';
 import { changesOf, type FileChange, watchInterval } from './watch-files.ts';
+import { checkInside } from './work-dir-path.ts';
 
 interface FilesParts {
   readonly name: string;

@@ -9,7 +9,7 @@ import { Buildlet } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import type { CacheOptions, ListedCache } from './caches.ts';
 import type { CreateOptions } from './create.ts';
-import { labelled } from './labelled.ts';
+import { findByLabel } from './find-by-label.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
 import type { ListSnapshotsOptions } from './snapshot-places.ts';
 import type { Snapshot } from './snapshots.ts';
@@ -180,14 +180,14 @@ export class Gomote implements AsyncDisposable {
     const signal = this.backends.signalOf(options);
     // A coordinator reports an unknown buildlet only at the first request.
     const isAsked = backend.whoAmI === undefined;
-    const first = isAsked ? instance : await labelled(backend, instance, signal);
+    const first = isAsked ? instance : await findByLabel(backend, instance, signal);
     try {
       return await work(backend, first ?? instance);
     } catch (error) {
       if (!isAsked || !isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) {
         throw await this.#suggesting(error, name, signal);
       }
-      const other = await labelled(backend, instance, signal);
+      const other = await findByLabel(backend, instance, signal);
       if (other === undefined) throw await this.#suggesting(error, name, signal);
       return await work(backend, other);
     }

@@ -9,9 +9,9 @@ import { pull } from '../sync/pull/pull.ts';
 import type { PullOptions, PullSummary } from '../sync/pull/pull-options.ts';
 import { inSpan } from '../tracing.ts';
 import { throwIncompletePull } from './incomplete.ts';
-import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
+import { directoryInside } from './work-dir-path.ts';
 
 /** The options of `pull`. */
 export interface PullTreeOptions extends CallOptions {

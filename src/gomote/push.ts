@@ -14,9 +14,9 @@ import type { PushSummary } from '../sync/push/push-target.ts';
 import { inSpan } from '../tracing.ts';
 import { checkOptionalText } from './arguments.ts';
 import { throwUnsent } from './incomplete.ts';
-import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
 import { notePushed } from './run/pushed-directory.ts';
+import { directoryInside } from './work-dir-path.ts';
 
 /** All options of a push. */
 export type TreeOptions = Partial<

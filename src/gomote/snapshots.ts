@@ -13,9 +13,9 @@ import { GomoteError } from '../errors.ts';
 import type { Snapshot } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
-import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
 import { locate, named, serverOf, userSnapshots } from './snapshot-places.ts';
+import { directoryInside } from './work-dir-path.ts';
 
 export type { Snapshot } from '../protocol/snapshot.ts';
 

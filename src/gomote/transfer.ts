@@ -5,11 +5,11 @@ import { GomoteError } from '../errors.ts';
 import { stat } from '../files/named-fs.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
 import { checkText } from './arguments.ts';
-import { checkInside } from './inside.ts';
 import { openSource, writeWhole } from './local-files.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 import { defaultMode, type PutOptions, sendFile } from './send-file.ts';
+import { checkInside } from './work-dir-path.ts';
 
 /** Where a file goes: under its own name into what ends with a slash, or is not given. */
 export const destinationOf = (file: string, dest: string | undefined): string =>

@@ -39,10 +39,10 @@ const kernelSettings = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scs
 );
 
 /** The path of the program that starts commands in a sandbox. */
-const ownPlace = '/run/gomote';
+const placeForBuildlet = '/run/gomote';
 
 /** The path of the FIFOs in a sandbox. */
-export const pipesPlace = join(ownPlace, 'pipes');
+export const pipesPlace = join(placeForBuildlet, 'pipes');
 
 export const sandboxArguments = (view: SandboxView): string[] => [
   ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
@@ -64,7 +64,10 @@ export const sandboxArguments = (view: SandboxView): string[] => [
 ];
 
 /** The program that runs in it. */
-export const sandboxProgram = [join(ownPlace, 'node'), join(ownPlace, 'dist', 'sandbox-host.cjs')];
+export const sandboxProgram = [
+  join(placeForBuildlet, 'node'),
+  join(placeForBuildlet, 'dist', 'sandbox-host.cjs'),
+];
 
 /** A read-only system directory. A link, such as /bin to usr/bin, stays a link. */
 function shown(path: string): string[] {
@@ -140,16 +143,16 @@ function resolverFile(): string[] {
 
 /** The program that starts commands, its Node, and what makes terminals. */
 const ownFiles = (): string[] => [
-  ...['--ro-bind', realpathSync(process.execPath), join(ownPlace, 'node')],
+  ...['--ro-bind', realpathSync(process.execPath), join(placeForBuildlet, 'node')],
   ...['dist/sandbox-host.cjs', 'dist/terminal-host.cjs', 'dist/sftp-server.cjs'].flatMap((file) => [
     '--ro-bind',
     join(packageRoot, file),
-    join(ownPlace, file),
+    join(placeForBuildlet, file),
   ]),
   ...terminalPackages().flatMap(({ name, directory }) => [
     '--ro-bind',
     directory,
-    join(ownPlace, 'node_modules', name),
+    join(placeForBuildlet, 'node_modules', name),
   ]),
 ];
 

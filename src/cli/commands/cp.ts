@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
-import { checkInside } from '../../gomote/inside.ts';
+import { checkInside } from '../../gomote/work-dir-path.ts';
 import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
 import type { Passed } from '../terminal/progress.ts';

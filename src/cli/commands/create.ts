@@ -6,8 +6,8 @@ import { nameEnding } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { createSeveral, hostOf } from '../../gomote/create.ts';
 import { withoutCreated } from '../../gomote/create-all.ts';
+import { findByLabel } from '../../gomote/find-by-label.ts';
 import { withType } from '../../gomote/find-type.ts';
-import { labelled } from '../../gomote/labelled.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { Cache } from '../../protocol/cache.ts';
 import { type Labels, nameLabel } from '../../protocol/labels.ts';
@@ -247,7 +247,7 @@ async function requireFree(
       hint: 'give --label KEY=VALUE',
     });
   }
-  const other = await labelled(backend, name, signal);
+  const other = await findByLabel(backend, name, signal);
   if (other === undefined) return;
   throw new GomoteError('ERR_CONFLICT', `${other} is named "${name}" already`, {
     hint: 'give another name, or destroy that one',

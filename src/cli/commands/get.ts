@@ -3,13 +3,13 @@ import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
-import { checkInside } from '../../gomote/inside.ts';
 import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import { localName } from '../../gomote/transfer.ts';
+import { checkInside } from '../../gomote/work-dir-path.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { ownPlace } from '../transfer/own-place.ts';
+import { placeForBuildlet } from '../transfer/place-for-buildlet.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 
 interface Options {
@@ -33,7 +33,8 @@ export function define(command: Command, context: Context): void {
       }
       checkInside('the file', path);
       const { signal } = context;
-      const file = given === '-' ? undefined : ownPlace(await localName(given, path), context);
+      const file =
+        given === '-' ? undefined : placeForBuildlet(await localName(given, path), context);
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
         reported(context, { json: options.json, passed: () => passed }, async () => {

@@ -1,7 +1,7 @@
 // gomote ls: lists a directory, in the buildlet's own format.
 import type { Command } from 'commander';
-import { checkInside } from '../../gomote/inside.ts';
 import { onPath } from '../../gomote/remote-path.ts';
+import { checkInside } from '../../gomote/work-dir-path.ts';
 import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
 import { type ListingOptions, listingOptions, templateOf } from '../terminal/listing.ts';

@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { checkInside } from '../../gomote/inside.ts';
 import { openSource } from '../../gomote/local-files.ts';
 import { defaultMode, sendFile } from '../../gomote/send-file.ts';
 import { destinationOf } from '../../gomote/transfer.ts';
+import { checkInside } from '../../gomote/work-dir-path.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';

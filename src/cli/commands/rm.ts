@@ -1,6 +1,6 @@
 // gomote rm: removes files and directories on the buildlet.
 import type { Command } from 'commander';
-import { checkInside } from '../../gomote/inside.ts';
+import { checkInside } from '../../gomote/work-dir-path.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { listedJson, print } from '../terminal/terminal.ts';

@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts';
 import { OutputRecorder } from '../../gomote/failure/recorder.ts';
 import { writeBundle } from '../../gomote/failure/write-bundle.ts';
 import { runFailureCode } from '../exit-codes.ts';
-import { ownPlace } from '../transfer/own-place.ts';
+import { placeForBuildlet } from '../transfer/place-for-buildlet.ts';
 import type { Run } from './run.ts';
 import { shellLine } from './shell-words.ts';
 
@@ -20,7 +20,7 @@ export async function runWithBundle(
     // Nothing was asked of the buildlet.
     if (request === undefined) return;
     try {
-      const file = ownPlace(target, context);
+      const file = placeForBuildlet(target, context);
       const known = { client: buildlet.client, name: command.name, id, request, end, recorder };
       await writeBundle(file, { ...known, error, exitCode }, context.signal);
       context.messages.say(`# wrote ${file}; look at it: gomote doctor ${shellLine([file])}`);

@@ -4,7 +4,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
-import { askedEntries } from '../../sync/pull/asked-entries.ts';
+import { requestedEntries } from '../../sync/pull/requested-entries.ts';
 import { withRemoteTree } from '../../sync/remote/open.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type JUnitReport, parseJUnitReport } from '../junit/junit-report.ts';
@@ -88,7 +88,7 @@ async function readReports({ buildlet, command, dir, options, context }: Run): P
     onWire: () => undefined,
   } as const;
   const { asked, matched = [] } = await onPath(name, dir, () =>
-    withRemoteTree(client, remoteOptions, (remote) => askedEntries(remote, { only })),
+    withRemoteTree(client, remoteOptions, (remote) => requestedEntries(remote, { only })),
   );
   const wanted = new Set(matched);
   const files = asked.filter(({ path, kind }) => kind === 'file' && wanted.has(path));

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pullInto } from '../../gomote/pull.ts';
-import { pathMatcher } from '../../sync/pull/asked-entries.ts';
+import { pathMatcher } from '../../sync/pull/requested-entries.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from './pull-report.ts';
 

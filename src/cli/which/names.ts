@@ -4,7 +4,7 @@ import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { builderTypeOfName, nameEnding } from '../../builders.ts';
 import { type ErrorCode, isGomoteError } from '../../errors.ts';
 import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
-import { labelled } from '../../gomote/labelled.ts';
+import { findByLabel } from '../../gomote/find-by-label.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
@@ -56,7 +56,7 @@ export async function isThere(
     return true;
   } catch (error) {
     if (isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) {
-      return (await labelled(backend, instance, context.signal)) !== undefined;
+      return (await findByLabel(backend, instance, context.signal)) !== undefined;
     }
     // It exists, even if it is broken or belongs to somebody else.
     if (isGomoteError(error) && besideTheName.includes(error.code)) return true;

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { basicPair } from '../../http/server/server.ts';
 import type { Log } from '../log.ts';
-import { operatorName } from '../state/operator-door.ts';
+import { operatorName } from '../state/operator-access.ts';
 import { hashOf, type User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 

@@ -1,8 +1,8 @@
 // Builds the request for a command.
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
 import { traceVariables } from '../../tracing.ts';
-import { checkInside } from '../inside.ts';
 import type { Place } from '../place.ts';
+import { checkInside } from '../work-dir-path.ts';
 import { actingBuilder } from './acting-builder.ts';
 
 /** How a command is run. */

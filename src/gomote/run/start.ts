@@ -11,7 +11,6 @@ import type { Noted } from '../failure/bundled.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
-import { Begun } from './begun.ts';
 import { requireBreak } from './break.ts';
 import { failureOf } from './ending.ts';
 import { follow } from './follow.ts';
@@ -19,6 +18,7 @@ import { defaultKillAfterMs, lostRun } from './lost.ts';
 import type { AttachOptions, OutputOptions, RunOptions } from './options.ts';
 import type { Outputs } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
+import { RunStart } from './run-start.ts';
 import { startFailure } from './start-failure.ts';
 
 /** The buildlet of the run. */
@@ -52,7 +52,7 @@ export function startRun(
   const times = options.bundleOnFailure !== undefined;
   const session = client.sessions.get(id, { reconnectMs, onStandstill, times });
   // Calls on the handle wait until the buildlet knows the run.
-  const begun = new Begun(name);
+  const started = new RunStart(name);
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
@@ -73,7 +73,7 @@ export function startRun(
     { outputs, leaving, source, noted }: Parts,
   ) => {
     try {
-      if (!begun.with(await session.start(request, { signal: until, onLost }))) {
+      if (!started.with(await session.start(request, { signal: until, onLost }))) {
         const output = noted?.recorder.through(outputs.stdout) ?? outputs.stdout;
         return await runByBase(client, request, { output, signal: until });
       }
@@ -93,8 +93,8 @@ export function startRun(
           () => signal,
           (source) => run(outputs, leaving, source),
         );
-  return runOf(session, begun, options, (outputs, leaving) =>
-    begun.orFail(explained(() => work(outputs, leaving))),
+  return runOf(session, started, options, (outputs, leaving) =>
+    started.orFail(explained(() => work(outputs, leaving))),
   );
 }
 
@@ -108,9 +108,9 @@ export function attachRun(
   checkOutputs(options);
   const { reconnectMs, onLost, onStandstill, from } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
-  const begun = new Begun(name);
-  begun.with(true);
-  return runOf(session, begun, options, (outputs, leaving) => {
+  const started = new RunStart(name);
+  started.with(true);
+  return runOf(session, started, options, (outputs, leaving) => {
     const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
     const reading = { signal: anySignal(...signals), onLost, from };
     return explained(() => readToEnd(session, outputs, reading));
@@ -119,7 +119,7 @@ export function attachRun(
 
 function runOf(
   session: Session,
-  begun: Begun,
+  started: RunStart,
   { stdout, stderr, maxBuffer }: OutputOptions,
   work: (outputs: Outputs, leaving: AbortSignal) => Promise<CommandEnd>,
 ): Run {
@@ -131,9 +131,10 @@ function runOf(
       if (stderr !== undefined) outputs.copyTo('stderr', stderr);
       return withOutputs([stdout, stderr], () => work(outputs, leaving));
     },
-    kill: (killSignal, options) => begun.andThen(() => session.kill(killSignal, options), options),
-    resize: (columns, rows) => begun.andThen(() => session.resize(columns, rows)),
-    leave: ({ signal }) => begun.andThen(() => session.detach(signal), { signal }),
+    kill: (killSignal, options) =>
+      started.andThen(() => session.kill(killSignal, options), options),
+    resize: (columns, rows) => started.andThen(() => session.resize(columns, rows)),
+    leave: ({ signal }) => started.andThen(() => session.detach(signal), { signal }),
   });
 }
 

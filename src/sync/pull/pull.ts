@@ -15,10 +15,10 @@ import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { withRemoteTree } from '../remote/open.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
-import { askedEntries } from './asked-entries.ts';
 import type { PullOptions, PullSummary } from './pull-options.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
+import { requestedEntries } from './requested-entries.ts';
 import { outsideLink, WantedSink } from './wanted-sink.ts';
 
 /** Pulls into `to`, which is created if missing. Throws ERR_LOCAL_FILE when that fails, or when the remote directory does not exist. */
@@ -112,7 +112,7 @@ class Pull {
     const { changedOnly, cacheDirectory, force = false, keepBoth = false } = this.#options;
     const remote = this.#remote;
     const top = this.#top;
-    const { asked, matched } = await askedEntries(remote, this.#options);
+    const { asked, matched } = await requestedEntries(remote, this.#options);
     this.#matched = matched;
     const entries = asked.filter(({ path }) => this.#fits(path));
     const cache = new LocalCache(cacheDirectory, top, 'pull');

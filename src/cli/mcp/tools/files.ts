@@ -1,8 +1,8 @@
 // Tools for single files of a machine.
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';
-import { checkInside } from '../../../gomote/inside.ts';
 import { onPath } from '../../../gomote/remote-path.ts';
+import { checkInside } from '../../../gomote/work-dir-path.ts';
 import { printable } from '../../../printable.ts';
 import type { DirEntry } from '../../../protocol/listing.ts';
 import { count, flag, machine, mostBytes, text, usualBytes } from '../inputs.ts';

@@ -2,7 +2,7 @@
 import type { CallOptions } from '../../client/client-options.ts';
 import { GomoteError, unlessAborted } from '../../errors.ts';
 
-export class Begun {
+export class RunStart {
   readonly #name: string;
   #resolve: (isSession: boolean) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;

@@ -8,7 +8,7 @@ import { nameLabel } from '../protocol/labels.ts';
  * Returns the name of the buildlet with this label `name`; undefined when there is none, and for words in the form of buildlet names,
  * which cannot be labels. Throws ERR_CONFLICT when several buildlets have the label.
  */
-export async function labelled(
+export async function findByLabel(
   backend: AnyBackend,
   word: string,
   signal: AbortSignal,

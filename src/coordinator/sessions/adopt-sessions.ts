@@ -1,4 +1,4 @@
-// What an earlier coordinator left of the sessions of one pool is taken up, and its machines are lent again.
+// Adopts the sessions that an earlier coordinator left in a pool, so that its machines are lent again.
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { Pool } from '../pools/pool.ts';
@@ -7,7 +7,7 @@ import type { Session } from './session.ts';
 import type { SessionTransitions } from './session-transitions.ts';
 import type { Sharing } from './sharing.ts';
 
-interface TakeUpParts {
+interface AdoptParts {
   readonly book: SessionBook;
   readonly sessions: SessionTransitions;
   readonly sharing: Sharing;
@@ -17,9 +17,9 @@ interface TakeUpParts {
 }
 
 /** Opens the pool; resolves once it hands out machines. */
-export async function takeUp(
+export async function adoptSessions(
   allocator: MachineAllocator,
-  { book, sessions, sharing, isPool, log }: TakeUpParts,
+  { book, sessions, sharing, isPool, log }: AdoptParts,
 ): Promise<void> {
   const { name: pool, shared } = allocator.pool;
   const held = new Map<string, string>();

@@ -18,20 +18,20 @@ const schema = v.object({
   token: v.string(),
 });
 
-const doorPath = (directory: string): string => join(directory, 'operator.json');
+const accessPath = (directory: string): string => join(directory, 'operator.json');
 
-export class OperatorDoor {
+export class OperatorAccess {
   readonly token = randomBytes(32).toString('base64url');
   readonly #path: string;
 
   constructor(directory: string) {
-    this.#path = doorPath(directory);
+    this.#path = accessPath(directory);
   }
 
   /** Whoever can read the state directory is let in: they could make themselves an admin as well. */
   async open(url: string, fingerprint: string | undefined): Promise<void> {
-    const door = { url: reachable(url), fingerprint, token: this.token };
-    await writeWhole(this.#path, `${JSON.stringify(door)}\n`);
+    const access = { url: reachable(url), fingerprint, token: this.token };
+    await writeWhole(this.#path, `${JSON.stringify(access)}\n`);
   }
 
   async close(): Promise<void> {
@@ -52,7 +52,7 @@ export function operatorClient(directory: string): CoordinatorClient {
   try {
     const { url, fingerprint, token } = v.parse(
       schema,
-      JSON.parse(readSecretFile(doorPath(directory))),
+      JSON.parse(readSecretFile(accessPath(directory))),
     );
     const digits = fingerprint && fingerprintDigits(fingerprint);
     return new CoordinatorClient({

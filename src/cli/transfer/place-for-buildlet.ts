@@ -5,7 +5,7 @@ import { localError } from '../../gomote/local-files.ts';
 import type { Context } from '../context.ts';
 
 /** Returns the path in a directory with the name of the buildlet, which is created; for a single buildlet, the path unchanged. */
-export function ownPlace(file: string, { ownName }: Context): string {
+export function placeForBuildlet(file: string, { ownName }: Context): string {
   if (ownName === undefined) return file;
   const directory = join(dirname(file), ownName);
   try {

@@ -10,7 +10,7 @@ interface Asked {
 }
 
 /** Throws when there is no such directory. */
-export async function askedEntries(
+export async function requestedEntries(
   remote: RemoteTree,
   options: {
     readonly changedOnly?: boolean | undefined;
