@@ -52,7 +52,7 @@ export function startRun(
   const times = options.bundleOnFailure !== undefined;
   const session = client.sessions.get(id, { reconnectMs, onStandstill, times });
   // Calls on the handle wait until the buildlet knows the run.
-  const started = new RunStart(name);
+  const runStart = new RunStart(name);
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
@@ -73,7 +73,7 @@ export function startRun(
     { outputs, leaving, source, noted }: Parts,
   ) => {
     try {
-      if (!started.with(await session.start(request, { signal: until, onLost }))) {
+      if (!runStart.with(await session.start(request, { signal: until, onLost }))) {
         const output = noted?.recorder.through(outputs.stdout) ?? outputs.stdout;
         return await runByBase(client, request, { output, signal: until });
       }
@@ -93,8 +93,8 @@ export function startRun(
           () => signal,
           (source) => run(outputs, leaving, source),
         );
-  return runOf(session, started, options, (outputs, leaving) =>
-    started.orFail(explained(() => work(outputs, leaving))),
+  return runOf(session, runStart, options, (outputs, leaving) =>
+    runStart.orFail(explained(() => work(outputs, leaving))),
   );
 }
 
@@ -108,9 +108,9 @@ export function attachRun(
   checkOutputs(options);
   const { reconnectMs, onLost, onStandstill, from } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
-  const started = new RunStart(name);
-  started.with(true);
-  return runOf(session, started, options, (outputs, leaving) => {
+  const runStart = new RunStart(name);
+  runStart.with(true);
+  return runOf(session, runStart, options, (outputs, leaving) => {
     const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
     const reading = { signal: anySignal(...signals), onLost, from };
     return explained(() => readToEnd(session, outputs, reading));
@@ -119,7 +119,7 @@ export function attachRun(
 
 function runOf(
   session: Session,
-  started: RunStart,
+  runStart: RunStart,
   { stdout, stderr, maxBuffer }: OutputOptions,
   work: (outputs: Outputs, leaving: AbortSignal) => Promise<CommandEnd>,
 ): Run {
@@ -132,9 +132,9 @@ function runOf(
       return withOutputs([stdout, stderr], () => work(outputs, leaving));
     },
     kill: (killSignal, options) =>
-      started.andThen(() => session.kill(killSignal, options), options),
-    resize: (columns, rows) => started.andThen(() => session.resize(columns, rows)),
-    leave: ({ signal }) => started.andThen(() => session.detach(signal), { signal }),
+      runStart.andThen(() => session.kill(killSignal, options), options),
+    resize: (columns, rows) => runStart.andThen(() => session.resize(columns, rows)),
+    leave: ({ signal }) => runStart.andThen(() => session.detach(signal), { signal }),
   });
 }
 
