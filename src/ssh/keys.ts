@@ -8,9 +8,14 @@ export interface KeyFiles {
   readonly publicKey: string;
 }
 
+/** A new key pair. */
 export function makeKeys(comment: string): KeyFiles {
-  const { private: privateKey, public: publicKey } = generateKeyPairSync('ed25519', { comment });
-  return { privateKey, publicKey };
+  for (;;) {
+    const { private: privateKey, public: publicKey } = generateKeyPairSync('ed25519', { comment });
+    // ssh2 drops zero bytes at the beginning of a public key: one pair in 256 cannot be read.
+    if (readKey(privateKey) !== undefined && readKey(publicKey) !== undefined)
+      return { privateKey, publicKey };
+  }
 }
 
 /** Parses the text of a key file; undefined when it is invalid. */
