@@ -131,6 +131,30 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(runs.filter(({ running }: { running: boolean }) => running)).toEqual([]);
   });
 
+  it('fetches files and reports after each run, and they start none', async () => {
+    const report = `echo "<testsuite name='$(date +%N)'><testcase name='one'/></testsuite>" >report.xml`;
+    const options = ['--get', 'out', '--junit', 'report.xml', '--junit-output', 'merged [1].xml'];
+    const { write, logged, says, top, log, said } = await watching(
+      `${report}; { cat a; echo; date +%N; } >out; ${logging}`,
+      options,
+    );
+    const fetched = () => readFileSync(join(top, 'out'), 'utf8').split('\n')[0];
+    const runs = () => said().split('exit status 0').length - 1;
+    await logged(['1']);
+    await says('wrote 1 test to merged [1].xml');
+    await until(() => runs() === 1);
+    expect(fetched()).toBe('1');
+    write('a', '2');
+    await logged(['1', '2']);
+    await until(() => runs() === 2);
+    expect(fetched()).toBe('2');
+    expect(readFileSync(join(top, 'merged [1].xml'), 'utf8')).toContain('name="one"');
+    // What was fetched has been looked at when the next change is pushed.
+    write('a', '3');
+    await logged(['1', '2', '3']);
+    expect(log()).toEqual(['1', '2', '3']);
+  });
+
   it('gives the command no standard input', async () => {
     const { logged } = await watching('cat >>../log; echo over >>../log');
     await logged(['over']);

@@ -1,12 +1,14 @@
 // gomote watch: pushes and runs again whenever the tree changes.
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
 import { pushPlace, pushToAll } from '../../gomote/push.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
 import { optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runOn } from '../run/run-command.ts';
-import { checkRunOptions, type RunOptions } from '../run/run-options.ts';
+import { checkRunOptions, defaultReport, type RunOptions } from '../run/run-options.ts';
 import { watchRuns } from '../run/watch-runs.ts';
 import { reportPush } from '../transfer/push-report.ts';
 import * as push from './push.ts';
@@ -33,6 +35,10 @@ const ofRun = [
     '--time',
     '--break',
     '--bundle-on-failure',
+    '--get',
+    '--junit',
+    '--junit-output',
+    '--fail-on-test-failures',
   ],
 ];
 
@@ -53,6 +59,13 @@ export function define(command: Command, context: Context): void {
     });
 }
 
+/** The pattern of the merged report, if it is in the tree: it is not pushed, since that would start the next run. */
+function reportIn(top: string, { junit = [], junitOutput }: Options): string[] {
+  const path = relative(top, resolve(currentDirectory(), junitOutput ?? defaultReport));
+  const isInside = junit.length > 0 && path.split(sep)[0] !== '..' && !isAbsolute(path);
+  return isInside ? [`/${path.replaceAll(sep, '/').replaceAll(/[\\*?[\] ]/g, '\\$&')}`] : [];
+}
+
 async function watchTree(
   command: { readonly name: string; readonly cmd: string; readonly args: readonly string[] },
   options: Options,
@@ -64,7 +77,7 @@ async function watchTree(
   const watch = new TreeWatch(place.top);
   const pushOptions = {
     signal,
-    exclude: options.exclude,
+    exclude: [...options.exclude, ...reportIn(place.top, options)],
     noIgnore: !options.ignore,
     onEnter: (directory: string) => watch.enter(directory),
     onTree: () => watch.leave(),

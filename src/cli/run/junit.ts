@@ -13,13 +13,11 @@ import { plural } from '../plural.ts';
 import type { SharedEnding } from '../shared-ending.ts';
 import type { Messages } from '../terminal/terminal.ts';
 import type { Run } from './run.ts';
-import type { RunOptions } from './run-options.ts';
+import { defaultReport, type RunOptions } from './run-options.ts';
 
 /** The size limits of one report, and of all reports of one machine, in bytes. */
 const reportBytes = 32 << 20;
 const machineBytes = 128 << 20;
-
-const defaultFile = 'junit.xml';
 
 /** Fetches the reports and prints the summary. Returns the exit status that they ask for. Throws when a report could not be read. */
 export async function mergeReports(run: Run): Promise<number> {
@@ -56,7 +54,7 @@ async function tellReports(
   messages: Messages,
 ): Promise<number> {
   if (machines.every(({ reports }) => reports.length === 0)) return 0;
-  const file = options.junitOutput ?? defaultFile;
+  const file = options.junitOutput ?? defaultReport;
   const bytes = async function* () {
     for (const part of mergedXml(machines)) yield Buffer.from(part);
   };

@@ -38,6 +38,9 @@ export interface RunOptions {
   onFailure?: 'shell' | 'keep';
 }
 
+/** Where the merged JUnit report is written, in the current directory. */
+export const defaultReport = 'junit.xml';
+
 /** Whether the options ask for work after the run. */
 export const needsAfter = ({ collect, get = [], junit = [] }: RunOptions): boolean =>
   collect === true || get.length > 0 || junit.length > 0;
