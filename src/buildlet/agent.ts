@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../files/user-directories.ts';
 import { Hold, serveHold } from '../http/server/hold.ts';
 import { withIdleLimit } from '../http/server/idle-limit.ts';
 import { LateTrailers } from '../http/server/late-trailers.ts';
-import { type ListenAddress, listen } from '../http/server/listen.ts';
+import { boundAt, type ListenAddress, listen } from '../http/server/listen.ts';
 import { sendEmpty } from '../http/server/reply.ts';
 import { closeServer, createHttpServer, type Route } from '../http/server/server.ts';
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
@@ -114,6 +114,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     makePrivateDirectory(scratch, 'the temporary directory', 'set TMPDIR');
     return await startIn(scratch, options);
   } catch (error) {
+    boundAt(options.address)?.close();
     await removeTree(scratch);
     throw error;
   }
@@ -212,7 +213,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const close = async () => {
     lease.stop();
     hold.release();
-    const closed = closeServer(server, endGraceMs + replyGraceMs);
+    const closed = closeServer(server, endGraceMs + replyGraceMs, options.address);
     sessions.end();
     forwards.close();
     await commands.endAll(endGraceMs);

@@ -15,6 +15,7 @@ import { type Agent, startAgent } from './agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from './command/environment.ts';
 import { closeInheritedDescriptors, forgetVariables } from './command/inherited.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
+import { becomeUser } from './own-user.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
 /** Runs a buildlet until it is asked to end. Returns the process's exit code. */
@@ -42,7 +43,9 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
   const removed = [...options.removeAtEnd];
   try {
     logUnhandled();
-    const address = options.address ?? (await privateSocket(removed));
+    const wanted = options.address ?? (await privateSocket(removed));
+    const address =
+      options.userId === undefined ? wanted : await becomeUser(options.userId, wanted);
     const environmentOf = options.inheritEnv ? inheritedEnvironment : cleanEnvironment;
     const environment = environmentOf(process.env);
     // Sessions on a machine that dials in are held by its coordinator.

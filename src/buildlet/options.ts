@@ -15,6 +15,7 @@ import {
   readConfinement,
 } from './confinement.ts';
 import { environmentMeta, isOnGce, type Meta } from './meta.ts';
+import { readUser, userFlags, userHelp } from './own-user.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
@@ -33,6 +34,7 @@ export interface BuildletOptions {
   readonly maxLifetimeMs: number | undefined;
   readonly holdMs: number | undefined;
   readonly removeAtEnd: readonly string[];
+  readonly userId: number | undefined;
   /** Whether commands get all of the environment in which the buildlet was started. */
   readonly inheritEnv?: true | undefined;
   readonly confinement?: Confinement | undefined;
@@ -87,7 +89,7 @@ Options (one dash or two):
                                 this is started, not only the base of it that
                                 docs/environment.md lists
 ${cachesHelp}${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
-${reverseHelp}  --gce=true|false              take the values below from the metadata server
+${userHelp}${reverseHelp}  --gce=true|false              take the values below from the metadata server
                                 of Compute Engine (default: on a machine there
                                 that has the attribute buildlet-host-type, when
                                 neither --listen nor --password-file nor
@@ -141,10 +143,8 @@ export async function readOptions(
   // A virtual machine without a password relies on its firewall.
   const needsPassword = address?.kind === 'tcp' && given === undefined && !isOpen && !gce;
   if (needsPassword && !isLoopback(address)) {
-    throw usage(
-      `listening on ${listen} without a password would let anyone run commands here`,
-      'give --password-file FILE, or listen on 127.0.0.1 or a unix socket',
-    );
+    const what = `listening on ${listen} without a password would let anyone run commands here`;
+    throw usage(what, 'give --password-file FILE, or listen on 127.0.0.1 or a unix socket');
   }
   // Every user of this machine can connect to a loopback address, and so can every page in a browser.
   const password = needsPassword ? randomBytes(24).toString('base64url') : given;
@@ -170,6 +170,7 @@ export async function readOptions(
     inheritEnv: values['inherit-env'] || (await meta('inherit-env')) === '1' || undefined,
     confinement: readConfinement(values, powerOff),
     removeAtEnd: values['remove-at-end'] ?? [],
+    userId: readUser(values.user, address),
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     store: readStore(values, reverse !== undefined),
     caches: readCaches(values),
@@ -198,6 +199,7 @@ function parse(argv: readonly string[]) {
         'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },
         ...cacheFlags,
+        ...userFlags,
         ...confinementFlags,
         ...reverseFlags,
         version: { type: 'boolean' },

@@ -146,7 +146,7 @@ function dangersOf({ listen, tls, proxies, openMetrics, pools }: CoordinatorConf
       'trusted-proxies has every address: anybody can say to be anybody, in the log and the audit trail',
     ],
     ...pools.map((pool): [boolean, string] => [
-      pool.kind === 'local' && pool.machine.isolation === 'none',
+      pool.kind === 'local' && pool.machine.isolation === 'none' && pool.users === undefined,
       `[pools.${pool.name}] isolation = "none": every user's commands can read the coordinator's keys and state`,
     ]),
     ...pools.flatMap((pool) =>

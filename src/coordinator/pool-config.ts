@@ -2,10 +2,12 @@
 import * as v from 'valibot';
 import type { BackendConfig } from '../backends/config.ts';
 import { confinementOptions, toLocalMachine } from '../backends/local/config.ts';
+import type { UserIds } from '../backends/local/own-users.ts';
 import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { durationSchema, fingerprintSchema, nameSchema } from '../config/values.ts';
 import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
+import { refuseSharedIds, userOptions, usersOf } from './pool-users.ts';
 
 interface PoolCommon {
   /** The section's name. */
@@ -35,7 +37,13 @@ export interface StaticMachine {
 
 export type PoolConfig = PoolCommon &
   (
-    | { readonly kind: 'local'; readonly maximum: number; readonly machine: LocalMachine }
+    | {
+        readonly kind: 'local';
+        readonly maximum: number;
+        readonly machine: LocalMachine;
+        /** Each machine has a user of its own. Absent: all are the coordinator's. */
+        readonly users?: UserIds | undefined;
+      }
     | { readonly kind: 'backend'; readonly maximum: number; readonly backend: BackendConfig }
     | {
         readonly kind: 'static';
@@ -100,6 +108,7 @@ export const poolSchema = v.variant(
       kind: v.literal('local'),
       ...scaling,
       ...confinementOptions,
+      ...userOptions,
     }),
     v.strictObject({
       ...common,
@@ -175,7 +184,7 @@ export function toPool(
         isolation: 'bubblewrap',
         ...toLocalMachine(confinementOf(section)),
       };
-      return { ...shared, kind, maximum, machine };
+      return { ...shared, kind, maximum, machine, users: usersOf(path, `pools.${name}`, section) };
     }
     case 'reverse':
       return {
@@ -218,9 +227,11 @@ function checkCaches(
   section: PoolSection,
   backends: ReadonlyMap<string, BackendConfig>,
 ): void {
-  if (host.caches === undefined || section.kind === 'local') return;
-  const kind = section.kind === 'backend' ? backends.get(section.backend)?.kind : section.kind;
-  if (kind === 'docker' || kind === 'ssh') return;
+  const hasUsers = section.kind === 'local' && section.uids !== undefined;
+  if (host.caches === undefined || (section.kind === 'local' && !hasUsers)) return;
+  const found = section.kind === 'backend' ? backends.get(section.backend)?.kind : section.kind;
+  if (found === 'docker' || found === 'ssh') return;
+  const kind = hasUsers ? 'local with uids' : found;
   const why = `this host type has caches, which a pool of kind ${kind} cannot keep`;
   throw badValue(path, `pools.${name}.host`, host.name, why);
 }
@@ -259,6 +270,10 @@ export function checkPools(path: string, pools: readonly PoolConfig[], catalogue
       owners.set(address, pool.name);
     }
   }
+  refuseSharedIds(
+    path,
+    pools.filter((pool) => pool.kind === 'local'),
+  );
   const served = new Set(pools.map(({ host }) => host.name));
   const builtIn = new Set(builtInCatalogue.builders.map(({ name }) => name));
   for (const { name, hostType } of catalogue.builders) {

@@ -24,14 +24,15 @@ import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-error
 import type { CacheDirectories } from './caches.ts';
 import type { LocalConfig } from './config.ts';
 import type { NameNumber } from './create.ts';
+import type { UserIds } from './own-users.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces, refuseOn } from './places.ts';
 import type { StartLocal } from './process.ts';
 import {
-  filesOf,
   type LocalRecord,
   ownerOf,
   readPassword,
   readRecord,
+  sharedDirectoryOf,
   unreadable,
 } from './record.ts';
 
@@ -40,6 +41,8 @@ export interface LocalSettings extends LocalConfig, Surroundings {
   readonly root?: string | undefined;
   /** The same, shared by all processes that name it. */
   readonly sharedRoot?: string | undefined;
+  /** Of a directory that is private to this process, which is root's: each buildlet has a user of its own. */
+  readonly users?: UserIds | undefined;
   /** Starts the buildlet of a record, and waits until it answers. Absent: as a process. */
   readonly start?: StartLocal | undefined;
 }
@@ -79,7 +82,8 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     this.#inheritEnv = settings.inheritEnv === true;
     this.#defaults = settings.defaults ?? {};
     this.#root = settings.root;
-    this.#places = localPlaces(settings.environment, settings.root ?? settings.sharedRoot);
+    const root = settings.root ?? settings.sharedRoot;
+    this.#places = localPlaces(settings.environment, root, settings.users);
     this.#start = settings.start;
     this.#onRequest = onRequest;
   }
@@ -210,7 +214,7 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
       {
         name: record.name,
         description: '(local)',
-        sharedDirectory: filesOf(record),
+        sharedDirectory: sharedDirectoryOf(record),
         onRequest: this.#onRequest,
       },
     );
@@ -237,7 +241,8 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     const { setTimeout: sleep } = await import('node:timers/promises');
     const deadline = Date.now() + haltTimeoutMs;
     while (Date.now() < deadline) {
-      const gone = readRecord(directory) === undefined;
+      // One with a user of its own cannot remove it.
+      const gone = record.uid !== undefined || readRecord(directory) === undefined;
       if (gone && (record.pid === undefined || !(await isRunning(record)))) return;
       await sleep(10, undefined, { signal });
     }

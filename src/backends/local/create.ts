@@ -51,6 +51,12 @@ export async function reserve(
     mkdirSync(workDir, { mode: 0o700 });
     const socket = socketPath(directory, temporary);
     if (dirname(socket) !== directory) made.push(dirname(socket));
+    const password = randomBytes(24).toString('hex');
+    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
+    const owned = places.users && (await import('./own-users.ts'));
+    // From here to its record nothing waits: two buildlets never get one id.
+    const uid = places.users && owned?.freeId(root, places.users);
+    if (uid !== undefined) owned?.giveFiles(uid, files, workDir);
     const record: LocalRecord = {
       name,
       owner: call.user,
@@ -61,9 +67,8 @@ export async function reserve(
       workDir,
       ...(call.labels && { labels: call.labels }),
       ...(call.host.caches?.length && { cachesOf: call.cacheOwner ?? call.user }),
+      ...(uid !== undefined && { uid }),
     };
-    const password = randomBytes(24).toString('hex');
-    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
     writeRecord(directory, record);
     return { directory, record };
   } catch (error) {

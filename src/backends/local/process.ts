@@ -19,6 +19,7 @@ import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { confinementArguments } from './confinement.ts';
+import { clearUser, homeOf } from './own-users.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
 
 /** How long a local buildlet lives without use. */
@@ -62,8 +63,9 @@ export async function startLocalBuildlet(
     ...(inheritEnv ? ['--inherit-env'] : []),
     ...caches.flatMap(({ path, directory: kept }) => ['--cache', `${path}:${kept}`]),
     ...confinementArguments(machine),
-    ...['--remove-at-end', filesOf(record)],
-    ...['--remove-at-end', directory],
+    ...(record.uid === undefined
+      ? ['--remove-at-end', filesOf(record), '--remove-at-end', directory]
+      : ['--user', String(record.uid)]),
   ];
   const child = spawn(nodePath(), [program, ...args], {
     cwd: '/',
@@ -72,6 +74,7 @@ export async function startLocalBuildlet(
       ...(inheritEnv ? withoutMeta(own) : cleanEnvironment(own)),
       // Its temporary files are in its own directory, too.
       TMPDIR: filesOf(record),
+      ...(record.uid !== undefined && accountOf(record.uid, filesOf(record))),
     },
     stdio: ['ignore', 'pipe', log.fd],
   });
@@ -103,6 +106,11 @@ export async function startLocalBuildlet(
     await log.close();
   }
 }
+
+/** What the system's record of a user would say. */
+const accountOf = (uid: number, files: string): NodeJS.ProcessEnv => ({
+  ...{ HOME: homeOf(files), USER: String(uid), LOGNAME: String(uid) },
+});
 
 /** The beginning of the file, which the buildlet writes, and may have removed. */
 async function writtenTo(log: FileHandle): Promise<string> {
@@ -165,5 +173,7 @@ export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
     await sleep(20);
   }
   await endProcesses({ markPrefix: markPrefix(record.workDir) }, 0);
+  // Before that, it could put anything in the way of the removal.
+  if (record.uid !== undefined) await clearUser(record.uid);
   await removeTree(filesOf(record));
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
 import { readOfProcess } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
+import { clearStrays } from './own-users.ts';
 import { hasLocalRoot, type LocalPlaces } from './places.ts';
 import { endLocalBuildlet, isRunning } from './process.ts';
 import { filesOf, type LocalRecord, readRecord } from './record.ts';
@@ -29,7 +30,7 @@ export async function reapLocal(
 ): Promise<string[]> {
   const { root } = places;
   const workRoot = await places.workRoot();
-  const said: string[] = [];
+  const said: string[] = places.users === undefined ? [] : await clearStrays(root, places.users);
   for (const { pid, directory, files } of await buildletProcesses(root, workRoot)) {
     const record = recordIn(directory);
     if (record === 'unreadable' || record?.pid === pid) continue;

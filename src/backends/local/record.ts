@@ -24,6 +24,8 @@ export interface LocalRecord {
   readonly labels?: Labels | undefined;
   /** Whose caches it has been given. */
   readonly cachesOf?: string | undefined;
+  /** The user that it and its commands run as. Absent: the one that created it. */
+  readonly uid?: number | undefined;
   /** Absent until its process was started. */
   readonly pid?: number | undefined;
 }
@@ -47,6 +49,10 @@ export function readPassword(directory: string): string {
 /** The directory that contains the files of a buildlet outside its own directory: for some only the work directory. */
 export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
   basename(workDir) === 'work' ? dirname(workDir) : workDir;
+
+/** Where it takes files that are put there. As root, nothing is written where another user could put a link. */
+export const sharedDirectoryOf = (record: LocalRecord): string | undefined =>
+  record.uid === undefined ? filesOf(record) : undefined;
 
 export const logPath = (directory: string): string => join(directory, 'log');
 const recordPath = (directory: string): string => join(directory, 'record.json');
@@ -87,6 +93,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
     isAbsolute(String(record.socket)) &&
     (dirname(String(record.socket)) === directory ||
       basename(dirname(String(record.socket))).startsWith('gomote-')) &&
+    (record.uid === undefined || (Number.isSafeInteger(record.uid) && record.uid > 0)) &&
     (record.pid === undefined || Number.isSafeInteger(record.pid));
   if (!isOurs) throw new Error('it is not the record of a buildlet');
   // In a world-writable directory, another user could have replaced a removed one.

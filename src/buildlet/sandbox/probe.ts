@@ -6,12 +6,16 @@ import { printable } from '../../printable.ts';
 
 const run = promisify(execFile);
 
-/** Why no sandbox can be created here; undefined when one can. */
-export async function whyNoSandbox(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
+/** Why no sandbox can be created here, by that user if it is another; undefined when one can. */
+export async function whyNoSandbox(
+  environment: NodeJS.ProcessEnv,
+  uid?: number,
+): Promise<string | undefined> {
   const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'];
   try {
     await run('bwrap', [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', 'true'], {
       env: { PATH: environment.PATH },
+      ...(uid !== undefined && { uid, gid: uid, cwd: '/' }),
     });
     return undefined;
   } catch (error) {

@@ -1,7 +1,8 @@
 // The only place that maps a pool's configuration to its code.
 import { join } from 'node:path';
+import type { UserIds } from '../../backends/local/own-users.ts';
 import { openBackend } from '../../backends/open.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import { BackendPool, hostOf } from './backend-pool.ts';
@@ -50,9 +51,8 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
   switch (config.kind) {
     case 'local': {
       const root = join(place.stateDirectory, 'pools', config.name);
-      const { machine } = config;
-      if (machine.isolation === 'bubblewrap') await requireSandbox(config.name, environment);
-      const settings = { kind: config.kind, name: config.name, root };
+      await requireWalls(config, environment);
+      const settings = { kind: config.kind, name: config.name, root, users: config.users };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
       return new BackendPool({ ...config, host: hostOf(config), backend, owner, team });
     }
@@ -86,10 +86,34 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
   }
 }
 
-/** Throws ERR_CONFIG where commands of a local pool would not be confined though nobody has agreed to that. */
-export async function requireSandbox(pool: string, environment: NodeJS.ProcessEnv): Promise<void> {
+/** Throws ERR_CONFIG where commands of a local pool would not be confined as its configuration says. */
+export async function requireWalls(
+  { name, machine, users }: Extract<PoolConfig, { kind: 'local' }>,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (users !== undefined) await requireUsers(name, users);
+  if (machine.isolation === 'bubblewrap') await requireSandbox(name, environment, users?.first);
+}
+
+async function requireUsers(pool: string, users: UserIds): Promise<void> {
+  const { requireOwnUsers } = await import('../../backends/local/own-users.ts');
+  try {
+    await requireOwnUsers(users);
+  } catch (error) {
+    if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
+    const { message, hint } = error;
+    throw new GomoteError('ERR_CONFIG', `[pools.${pool}]: ${message}`, { hint, cause: error });
+  }
+}
+
+/** Nobody is unconfined who has not agreed to that. */
+async function requireSandbox(
+  pool: string,
+  environment: NodeJS.ProcessEnv,
+  uid: number | undefined,
+): Promise<void> {
   const { whyNoSandbox } = await import('../../buildlet/sandbox/probe.ts');
-  const why = await whyNoSandbox(environment);
+  const why = await whyNoSandbox(environment, uid);
   if (why === undefined) return;
   throw new GomoteError('ERR_CONFIG', `[pools.${pool}]: commands cannot be confined: ${why}`, {
     hint: `install bubblewrap and allow user namespaces; or write isolation = "none" there, which lets every user's commands read and change what the coordinator can: its keys, its state, other users' files`,

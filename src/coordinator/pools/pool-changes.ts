@@ -52,6 +52,8 @@ function refuseTakeover(pool: PoolConfig, before: readonly PoolConfig[]): void {
 function whatStays(old: PoolConfig, pool: PoolConfig): string | undefined {
   if (old.kind !== pool.kind) return 'kind';
   if (old.host.name !== pool.host.name) return 'host';
+  const usersOf = (one: PoolConfig) => (one.kind === 'local' ? one.users : undefined);
+  if (!isDeepStrictEqual(usersOf(old), usersOf(pool))) return 'uids';
   const isSameBackend =
     old.kind !== 'backend' ||
     pool.kind !== 'backend' ||

@@ -1,6 +1,7 @@
 // What the pools of a configuration promise of their machines: printed by `coordinator check`.
+import type { UserIds } from '../../backends/local/own-users.ts';
 import type { PoolConfig } from '../pool-config.ts';
-import { requireSandbox } from './open-pools.ts';
+import { requireWalls } from './open-pools.ts';
 
 /** A paragraph a pool. Throws ERR_CONFIG where one cannot do what its configuration says. */
 export async function checkPromises(
@@ -9,13 +10,14 @@ export async function checkPromises(
 ): Promise<string> {
   const lines: string[] = [];
   for (const pool of pools) {
-    if (pool.kind === 'local' && pool.machine.isolation === 'bubblewrap') {
-      await requireSandbox(pool.name, environment);
-    }
+    if (pool.kind === 'local') await requireWalls(pool, environment);
     lines.push(...promisesOf(pool).map((line) => `[pools.${pool.name}] ${line}\n`));
   }
   return lines.join('');
 }
+
+const ownUsers = ({ first, last }: UserIds): string =>
+  `each machine has a user of its own, with an id from ${first} to ${last}`;
 
 function promisesOf(pool: PoolConfig): string[] {
   switch (pool.kind) {
@@ -24,11 +26,18 @@ function promisesOf(pool: PoolConfig): string[] {
         ? [
             'local, in sandboxes: commands see the system read-only and no other files of this machine',
             'cleaned between users: everything, each user gets a sandbox of their own',
+            ...(pool.users === undefined ? [] : [ownUsers(pool.users)]),
           ]
-        : [
-            "local, NOT CONFINED: every user's commands can read and change what the coordinator can,",
-            'such as its keys, its state and the files of other users; isolation = "bubblewrap" confines them',
-          ];
+        : pool.users !== undefined
+          ? [
+              `local, not in sandboxes: commands can read what every user of this machine can`,
+              ownUsers(pool.users),
+              'cleaned between users: the processes of that user, its files in /tmp, /var/tmp and /dev/shm',
+            ]
+          : [
+              "local, NOT CONFINED: every user's commands can read and change what the coordinator can,",
+              'such as its keys, its state and the files of other users; isolation = "bubblewrap" confines them',
+            ];
     case 'backend':
       return [
         `${pool.backend.kind}: cleaned between users: everything, each user gets a machine of their own`,

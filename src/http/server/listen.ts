@@ -1,11 +1,16 @@
 // The address that a server listens at: `unix:PATH` or `HOST:PORT`.
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { connect, isIP } from 'node:net';
+import { connect, isIP, type Server as NetServer } from 'node:net';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 
 export type ListenAddress =
-  | { readonly kind: 'unix'; readonly path: string }
+  | {
+      readonly kind: 'unix';
+      readonly path: string;
+      /** What listens there already: its connections are the server's, and it is closed with the server. */
+      readonly bound?: NetServer | undefined;
+    }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 /** The longest path of a unix socket that every system takes, in bytes; Linux itself takes 107. */
@@ -35,6 +40,10 @@ export function parseListenAddress(text: string): ListenAddress {
   return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port };
 }
 
+/** What listens at the address already. */
+export const boundAt = (address: ListenAddress | undefined): NetServer | undefined =>
+  address?.kind === 'unix' ? address.bound : undefined;
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(address: ListenAddress): boolean {
   if (address.kind === 'unix' || address.host === 'localhost') return true;
@@ -42,25 +51,31 @@ export function isLoopback(address: ListenAddress): boolean {
 }
 
 /** Makes the server listen. Resolves with the address as text, with the actual port. */
-export async function listen(server: Server, address: ListenAddress): Promise<string> {
-  if (address.kind === 'unix') await removeStaleSocket(address.path);
+export async function listen(server: Server | NetServer, address: ListenAddress): Promise<string> {
+  const bound = boundAt(address);
+  if (address.kind === 'unix' && bound === undefined) await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(cannotListen(error));
     });
     const ready = () => resolve();
-    if (address.kind === 'unix') listenPrivately(server, address.path, ready);
+    if (bound !== undefined) {
+      bound.on('connection', (socket) => server.emit('connection', socket));
+      // From then on it knows its connections, so that closing can end them.
+      server.emit('listening');
+      ready();
+    } else if (address.kind === 'unix') listenPrivately(server, address.path, ready);
     else server.listen(address.port, address.host === '' ? undefined : address.host, ready);
   });
   server.removeAllListeners('error');
   if (address.kind === 'unix') return `unix:${address.path}`;
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  const found = server.address();
+  const port = typeof found === 'object' && found !== null ? found.port : address.port;
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
 }
 
 /** The socket is created inside the call, under this umask, so that it is never open to other users. */
-function listenPrivately(server: Server, path: string, ready: () => void): void {
+function listenPrivately(server: Server | NetServer, path: string, ready: () => void): void {
   const umask = process.umask(0o177);
   try {
     server.listen(path, ready);

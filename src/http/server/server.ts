@@ -7,6 +7,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { browserRefusal } from './browser-requests.ts';
+import { boundAt, type ListenAddress } from './listen.ts';
 import { sendError, sendRefusal } from './reply.ts';
 import {
   type ConnectionLimits,
@@ -191,12 +192,18 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const sweepIntervalMs = 50;
 
 /** Closes the server: accepts no new requests, gives running ones `graceMs`, then cuts their connections. */
-export async function closeServer(server: Server, graceMs: number): Promise<void> {
+export async function closeServer(
+  server: Server,
+  graceMs: number,
+  address?: ListenAddress,
+): Promise<void> {
+  const listening = boundAt(address) ?? server;
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   // Clients keep their connections open after a request: close those that are idle.
   const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
   await new Promise<void>((resolve) => {
-    server.close(() => resolve());
+    listening.close(() => resolve());
+    if (listening !== server) server.close();
     server.closeIdleConnections();
   });
   clearTimeout(cut);
