@@ -120,6 +120,7 @@ await build({
   splitting: true,
   // Small, with the names that stack traces show.
   minifyWhitespace: true,
+  minifySyntax: true,
   // All else comes with the library: npm installs these alone.
   external: [...Object.keys(dependencies), ...Object.keys(optionalDependencies)],
   plugins: [heavyModulesApart],
