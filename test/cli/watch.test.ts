@@ -1,4 +1,5 @@
 // gomote watch, with real files and a real buildlet.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -41,13 +42,15 @@ const logging = 'cat a >>../log; echo >>../log';
 
 describe('gomote watch', { timeout: 120_000 }, () => {
   it('pushes and runs, and again when something has changed', async () => {
-    const { write, logged, says, child, ended } = await watching(`${logging}; exit 3`);
+    const { write, logged, says, said, child, ended } = await watching(`${logging}; exit 3`);
     await logged(['1']);
     await says('gomote: exit status 3 after ');
     write('a', '2');
     await logged(['1', '2']);
     write('a', '3');
     await logged(['1', '2', '3']);
+    // During a run, the signal would be the command's.
+    await until(() => said().split('gomote: exit status 3 after ').length === 4, 30_000);
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130, stdout: Buffer.alloc(0) });
   });
@@ -154,6 +157,46 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(there).toContain('report.xml');
     expect(there).not.toContain('merged');
   });
+
+  it.each([
+    ['at the top', '.', 'out', []],
+    ['with --interrupt', '.', '/out', ['--interrupt']],
+    ['in a directory below', 'sub [1]', 'out', []],
+  ])(
+    'a fetched file that changes with each run starts none, %s',
+    async (_, below, get, options) => {
+      const shop = workshop();
+      const name = await shop.create();
+      const top = join(shop.directory, 'tree');
+      mkdirSync(join(top, below), { recursive: true });
+      execFileSync('git', ['init', '-q', top]);
+      writeFileSync(join(top, 'a'), '1');
+      const script = 'date +%N >out; echo run';
+      const child = shop.start(
+        'gomote',
+        ['watch', ...options, '--get', get, name, '--', 'sh', '-c', script],
+        { cwd: join(top, below) },
+      );
+      onTestFinished(() => void child.kill('SIGKILL'));
+      let said = '';
+      child.stderr?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+      let runs = 0;
+      child.stdout?.on('data', (chunk: Buffer) => {
+        runs += chunk.toString().split('run').length - 1;
+      });
+      const fetched = () => said.split('1 file pulled').length - 1;
+      const looks = () => said.split('file to ').length - 1;
+      await until(() => fetched() === 1, 30_000);
+      writeFileSync(join(top, 'a'), '2');
+      await until(() => fetched() === 2 && looks() === 2, 30_000);
+      writeFileSync(join(top, 'b'), 'new');
+      await until(() => fetched() === 3 && looks() === 3, 30_000);
+      expect(runs).toBe(3);
+      expect(said).not.toContain('0 files to ');
+    },
+  );
 
   it('gives the command no standard input', async () => {
     const { logged } = await watching('cat >>../log; echo over >>../log');

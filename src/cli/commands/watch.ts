@@ -59,12 +59,21 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** The pattern of the merged report, if it is in the tree: it is not pushed, since that would start the next run. */
-function reportIn(top: string, { junit = [], junitOutput }: Options): string[] {
-  const path = relative(top, resolve(currentDirectory(), junitOutput ?? defaultReport));
-  const isInside = junit.length > 0 && path.split(sep)[0] !== '..' && !isAbsolute(path);
-  return isInside ? [`/${path.replaceAll(sep, '/').replaceAll(/[\\*?[\] ]/g, '\\$&')}`] : [];
+/** Patterns of what a run makes here, in the syntax of .gitignore: it is not pushed, since that would start the next run. */
+function madeByRuns(top: string, { get = [], junit = [], junitOutput }: Options): string[] {
+  const here = patternOf(relative(top, currentDirectory()));
+  const fetched = get.map((pattern) => {
+    const [, not = '', path = ''] = /^(!?)\/?(.*)$/s.exec(pattern) ?? [];
+    const isAnchored = /\/./.test(pattern);
+    return here === '' ? pattern : `${not}/${here}/${isAnchored ? '' : '**/'}${path}`;
+  });
+  const report = relative(top, resolve(currentDirectory(), junitOutput ?? defaultReport));
+  const isInside = junit.length > 0 && report.split(sep)[0] !== '..' && !isAbsolute(report);
+  return [...fetched, ...(isInside ? [`/${patternOf(report)}`] : [])];
 }
+
+const patternOf = (path: string): string =>
+  path.replaceAll(sep, '/').replaceAll(/[\\*?[\] ]/g, '\\$&');
 
 async function watchTree(
   command: { readonly name: string; readonly cmd: string; readonly args: readonly string[] },
@@ -77,7 +86,7 @@ async function watchTree(
   const watch = new TreeWatch(place.top);
   const pushOptions = {
     signal,
-    exclude: [...options.exclude, ...reportIn(place.top, options)],
+    exclude: [...options.exclude, ...madeByRuns(place.top, options)],
     noIgnore: !options.ignore,
     onEnter: (directory: string) => watch.enter(directory),
     onTree: () => watch.leave(),
