@@ -17,8 +17,8 @@ import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
 /** How many directories are open at once; deeper ones are moved up first. */
 const maxDepth = 128;
-/** Somebody may be writing into it. */
-const attempts = 4;
+/** Somebody may be writing into it: a process that was just killed, or its child that is about to end. */
+const attempts = 20;
 /** How long the event loop may be blocked, in ms. */
 const turnMs = 5;
 

@@ -1,12 +1,12 @@
 // Buildlets in this process, behind connections that tests can break.
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LocalStart } from '../backends/local/process.ts';
 import { filesOf, type LocalRecord, readPassword } from '../backends/local/record.ts';
 import { startAgent, uploads } from '../buildlet/agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from '../buildlet/command/environment.ts';
 import { fullFileSystem } from '../files/mount-point.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import type { Network } from './network.ts';
 
 interface Machine {
@@ -68,7 +68,7 @@ export class Machines {
       await machine.kill();
       // As a separate process does.
       for (const path of [filesOf(record), directory]) {
-        await rm(path, { recursive: true, force: true, maxRetries: 10 });
+        await removeTree(path);
       }
     });
   }

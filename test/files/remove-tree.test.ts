@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -13,6 +14,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { openDirectory } from '../../src/files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
+import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 it('a removal takes a tree deeper than a path may be long', async () => {
@@ -34,6 +36,20 @@ it('a removal takes a link, not what it leads to; an absent path is no error', a
   await removeTree(join(directory, 'gone'));
   await removeTree(join(directory, 'gone'));
   expect(existsSync(join(directory, 'kept/file'))).toBe(true);
+});
+
+it('a removal wins over a program that writes there until its directory is gone', async () => {
+  const directory = join(temporaryDirectory(), 'pipes');
+  for (let i = 0; i < 20; i++) {
+    mkdirSync(directory);
+    const script = 'i=0; while : 2>/dev/null >$1/$i; do i=$((i + 1)); done';
+    const writer = spawn('sh', ['-c', script, 'sh', directory], { stdio: 'ignore' });
+    const ended = once(writer, 'exit');
+    await until(() => readdirSync(directory).length > 0);
+    await removeTree(directory);
+    expect(existsSync(directory)).toBe(false);
+    await ended;
+  }
 });
 
 it('a directory that is emptied stays', async () => {

@@ -1,10 +1,11 @@
 // A real buildlet in this process, on a unix socket or a port of its own.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, onTestFinished } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../../src/buildlet/agent.ts';
 import { BuildletClient, type BuildletClientOptions } from '../../src/client/buildlet-client.ts';
+import { removeTreeSync } from '../../src/files/remove-tree.ts';
 
 export interface TestBuildlet extends Agent {
   readonly log: string[];
@@ -48,7 +49,7 @@ async function start(
   };
   const end = async () => {
     await close();
-    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+    removeTreeSync(directory);
   };
   return { ...agent, close, log, end };
 }

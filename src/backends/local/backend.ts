@@ -253,10 +253,9 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     const { endLocalBuildlet } = await import('./process.ts');
     await endLocalBuildlet(readRecord(directory) ?? record);
     const socketDir = dirname(record.socket);
-    // A thread of a killed process may still create a file.
-    const options = { recursive: true, force: true, maxRetries: 10 };
-    if (socketDir !== directory) await promises.rm(socketDir, options);
-    await promises.rm(directory, options);
+    const { removeTree } = await import('../../files/remove-tree.ts');
+    if (socketDir !== directory) await removeTree(socketDir);
+    await removeTree(directory);
     const { cachesOf } = record;
     if (cachesOf !== undefined) await (await this.#caches()).release(record.name, cachesOf);
   }

@@ -1,10 +1,11 @@
 // Reserves the name of a new local buildlet and makes its directories, password and record.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { removeTree } from '../../files/remove-tree.ts';
 import { UsedNames } from '../../files/used-names.ts';
 import { temporaryDirectory } from '../../files/user-directories.ts';
 import { socketPathLimitBytes } from '../../http/server/listen.ts';
@@ -72,7 +73,7 @@ export async function reserve(
     writeRecord(directory, record);
     return { directory, record };
   } catch (error) {
-    for (const path of made) await rm(path, { recursive: true, force: true });
+    for (const path of made) await removeTree(path);
     throw error;
   }
 }

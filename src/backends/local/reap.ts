@@ -1,6 +1,6 @@
 // Leftovers of a process that was killed during a create: processes and directories without
 // a record, which nothing else would find; and dead buildlets.
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
@@ -43,7 +43,7 @@ export async function reapLocal(
     const directory = join(root, name);
     if (!buildletName.test(name) || recordIn(directory) !== undefined) continue;
     if ((await ageMs(directory)) < minimumAgeMs) continue;
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
     said.push(`directory ${directory}: without a record`);
   }
   if (withDead) said.push(...(await removeDead(root)));
@@ -68,7 +68,7 @@ async function removeDead(root: string): Promise<string[]> {
     const record = recordIn(directory);
     if (record === 'unreadable' || record?.pid === undefined || (await isRunning(record))) continue;
     await endLocalBuildlet(record);
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
     said.push(`buildlet ${name}: it has died`);
   }
   return said;

@@ -1,11 +1,12 @@
 // What a "VM" of the fake Compute API is: a real buildlet that reads a metadata server of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
 import { startAgent } from '../../../src/buildlet/agent.ts';
 import { readOptions } from '../../../src/buildlet/options.ts';
+import { removeTreeSync } from '../../../src/files/remove-tree.ts';
 import { type MetadataServer, startMetadataServer } from '../metadata-server.ts';
 import { buildletProgram } from '../programs.ts';
 
@@ -62,7 +63,8 @@ async function inProcess(line: readonly string[], metadata: MetadataServer): Pro
   const off = new Promise<void>((resolve) => {
     child.once('close', () => {
       metadata.close();
-      rmSync(disk, { recursive: true, force: true, maxRetries: 10 });
+      // A program that the killed buildlet had started may still write there.
+      removeTreeSync(disk);
       resolve();
     });
   });

@@ -1,7 +1,8 @@
 // Removes programs of other versions that are no longer used.
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { readOfProcess } from '../../../files/process-file.ts';
+import { removeTree } from '../../../files/remove-tree.ts';
 import { packageRoot } from '../../../package-root.ts';
 
 /** How long programs are kept after their last use, in ms: users of one host may have different versions. */
@@ -35,7 +36,7 @@ export async function removeOldPrograms(): Promise<string[]> {
     const found = await stat(path).catch(() => undefined);
     if (found === undefined || Date.now() - found.mtimeMs < limitMs) continue;
     if (commands.some((line) => line.includes(`${path}\0`) || line.includes(`${path}/`))) continue;
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
     said.push(`${path}: not used for long`);
   }
   return said;
