@@ -229,9 +229,10 @@ function checkCaches(
 ): void {
   const hasUsers = section.kind === 'local' && section.uids !== undefined;
   if (host.caches === undefined || (section.kind === 'local' && !hasUsers)) return;
-  const found = section.kind === 'backend' ? backends.get(section.backend)?.kind : section.kind;
-  if (found === 'docker' || found === 'ssh') return;
-  const kind = hasUsers ? 'local with uids' : found;
+  const backend = section.kind === 'backend' ? backends.get(section.backend) : undefined;
+  if (backend?.kind === 'docker' || backend?.kind === 'ssh') return;
+  if (backend?.kind === 'kubernetes' && backend.caches !== undefined) return;
+  const kind = hasUsers ? 'local with uids' : (backend?.kind ?? section.kind);
   const why = `this host type has caches, which a pool of kind ${kind} cannot keep`;
   throw badValue(path, `pools.${name}.host`, host.name, why);
 }

@@ -191,7 +191,7 @@ async function possibleCaches(
   });
   if (backend.caches !== undefined || possible.length === 0) return possible;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no caches`, {
-    hint: 'leave them out, or use a backend of kind local, ssh or docker; at a coordinator its host types have them',
+    hint: 'leave them out, or use a backend of kind local, ssh, docker, or kubernetes with volumes for them; at a coordinator its host types have them',
   });
 }
 

@@ -221,3 +221,49 @@ describe('the command line', () => {
     expect(manifests).toContain('mountPath: /etc/gomote-users');
   });
 });
+
+describe('a pool of pods whose host type has caches', () => {
+  const withVolumes = (volumes: string) => {
+    const path = join(temporaryDirectory(), 'coordinator.toml');
+    writeFileSync(
+      path,
+      `state-directory = "state"
+      listen = "127.0.0.1:0"
+      users-file = "users.json"
+      [backends.pods]
+      kind = "kubernetes"
+      ${volumes}
+      [hosts.h]
+      caches = [{ name = "c", path = "x" }]
+      kubernetes = { image = "x" }
+      [builders.b]
+      host = "h"
+      [pools.p]
+      kind = "backend"
+      backend = "pods"
+      host = "h"
+      maximum = 1`,
+    );
+    return () => loadCoordinatorConfig(path);
+  };
+
+  it.each([
+    ['{ size = "1Gi" }', { size: '1Gi', access: 'ReadWriteOnce' }],
+    [
+      '{ size = "1Gi", class = "fast", access = "ReadWriteMany" }',
+      { size: '1Gi', class: 'fast', access: 'ReadWriteMany' },
+    ],
+  ])('has volumes for them: %s', (volumes, caches) => {
+    const [pool] = withVolumes(`caches = ${volumes}`)().pools;
+    expect(pool).toMatchObject({ backend: { caches } });
+  });
+
+  it.each([
+    ['', /pools\.p\.host.*a pool of kind kubernetes cannot keep/],
+    ['caches = {}', /backends\.pods\.caches\.size/],
+    ['caches = { size = "1 GB" }', /a quantity is such as/],
+    ['caches = { size = "1Gi", access = "ReadOnlyMany" }', /access is "ReadWriteOnce" or/],
+  ])('is refused without them: "%s"', (volumes, said) => {
+    expect(withVolumes(volumes)).toThrow(said);
+  });
+});

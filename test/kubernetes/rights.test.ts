@@ -113,15 +113,20 @@ describe('a client', () => {
     const config = new KubeConfig();
     config.loadFromFile(kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);
-    for (const [verb, resource] of [
-      ['create', 'pods/exec'],
-      ['update', 'secrets'],
-      ['create', 'deployments'],
-      ['get', 'configmaps'],
+    for (const [verb, resource, allowed] of [
+      // For caches.
+      ['create', 'persistentvolumeclaims', true],
+      ['get', 'persistentvolumeclaims', true],
+      ['list', 'persistentvolumeclaims', true],
+      ['delete', 'persistentvolumeclaims', true],
+      ['create', 'pods/exec', false],
+      ['update', 'secrets', false],
+      ['create', 'deployments', false],
+      ['get', 'configmaps', false],
     ] as const) {
       const body = { spec: { resourceAttributes: { namespace, verb, resource } } };
       const { status } = await authorization.createSelfSubjectAccessReview({ body });
-      expect([verb, resource, status?.allowed]).toEqual([verb, resource, false]);
+      expect([verb, resource, status?.allowed]).toEqual([verb, resource, allowed]);
     }
     await nothingLeft(namespace);
   });

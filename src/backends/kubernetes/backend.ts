@@ -10,6 +10,7 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  CacheKeeper,
   Cleanup,
   CreateCall,
   Diagnosis,
@@ -46,8 +47,12 @@ const probeTimeoutMs = 3_000;
 /** The time limit for a renewal, in ms: a finished command waits for it. */
 const renewTimeoutMs = 5_000;
 
-export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup {
+export class KubernetesBackend
+  implements Backend, Partial<CacheKeeper>, Diagnosis, Renewal, SharedNotes, Cleanup
+{
   readonly name: string;
+  declare readonly caches?: CacheKeeper['caches'];
+  declare readonly purgeCache?: CacheKeeper['purgeCache'];
   readonly #settings: KubernetesSettings;
   readonly #onRequest: RequestLog;
   readonly #connections: Connections;
@@ -62,6 +67,13 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     this.#settings = settings;
     this.#onRequest = onRequest;
     this.#connections = new Connections(settings);
+    if (settings.caches === undefined) return;
+    const { user } = settings;
+    const open = async () => (await this.#open()).cluster;
+    this.caches = async (call) =>
+      await (await import('./caches.ts')).listCaches(await open(), user, call);
+    this.purgeCache = async (name, call) =>
+      await (await import('./caches.ts')).purgeCache(await open(), user, name, call);
   }
 
   /** The library loads with the first request to the cluster. */
@@ -86,14 +98,16 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
 
   async #createNamed(name: string, builder: BuilderType, call: CreateCall): Promise<Instance> {
     const { cluster, watch } = await this.#open();
-    const [{ launchPod }, { newKeyPair }] = await Promise.all([
+    const [{ launchPod }, { readyCaches }, { newKeyPair }] = await Promise.all([
       import('./launch.ts'),
+      import('./caches.ts'),
       import('../../client/key-pair.ts'),
     ]);
     const { imageRegistry, project, idleTimeoutMs, maxLifetimeMs, scheduleTimeoutMs } =
       this.#settings;
     const machine = podData.kubernetesMachineOf(call.host);
     const secrets = podData.secretsOf(await newKeyPair());
+    const caches = await readyCaches(cluster, call, this.#settings.caches);
     const { pod, ip, client } = await launchPod(cluster, watch, {
       plan: {
         ...{ name, machine, idleTimeoutMs, maxLifetimeMs },
@@ -105,7 +119,9 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
         maker: this.#maker,
         creation: randomUUID(),
         builderType: builder.name,
+        caches: caches?.parts,
       },
+      check: caches?.check,
       ...{ secrets, scheduleTimeoutMs, startTimeoutMs },
       connect: async (pod, ip) => await this.#clientOf(connectionOf(pod, ip, secrets)),
       onPodCreating: () => call.onProgress?.(`creating pod ${name}`),

@@ -5,6 +5,7 @@ import type {
   KubeConfig as Config,
   CoreV1Api as Core,
   CoreV1Event,
+  V1PersistentVolumeClaim,
   V1Pod,
   V1Secret,
 } from '@kubernetes/client-node';
@@ -113,6 +114,45 @@ export class Cluster {
     return await this.#calls.optional(`read secret ${name}`, call, (options) =>
       this.#core.readNamespacedSecret({ name, namespace: this.namespace }, options),
     );
+  }
+
+  async createClaim(
+    body: V1PersistentVolumeClaim,
+    call: ApiCall,
+  ): Promise<V1PersistentVolumeClaim> {
+    const { namespace } = this;
+    return await this.#calls.repeat(`create claim ${body.metadata?.name}`, call, (options) =>
+      this.#core.createNamespacedPersistentVolumeClaim({ namespace, body }, options),
+    );
+  }
+
+  async readClaim(name: string, call: ApiCall): Promise<V1PersistentVolumeClaim | undefined> {
+    const { namespace } = this;
+    return await this.#calls.optional(`read claim ${name}`, call, (options) =>
+      this.#core.readNamespacedPersistentVolumeClaim({ name, namespace }, options),
+    );
+  }
+
+  /** Deletes the claim of that uid, once no pod uses it. */
+  async deleteClaim(name: string, uid: string | undefined, call: ApiCall): Promise<void> {
+    const body = uid === undefined ? {} : { preconditions: { uid } };
+    await this.#calls.optional(`delete claim ${name}`, call, (options) =>
+      this.#core.deleteNamespacedPersistentVolumeClaim(
+        { name, namespace: this.namespace, body },
+        options,
+      ),
+    );
+  }
+
+  async listClaims(labelSelector: string, call: ApiCall): Promise<V1PersistentVolumeClaim[]> {
+    const { namespace } = this;
+    const list = await this.#pages<V1PersistentVolumeClaim>('list claims', call, (page, options) =>
+      this.#core.listNamespacedPersistentVolumeClaim(
+        { ...page, namespace, labelSelector },
+        options,
+      ),
+    );
+    return list.items;
   }
 
   /** Deletes the pod, if given only with that uid. It is not an error when it is already gone. */

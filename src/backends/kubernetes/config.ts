@@ -1,7 +1,13 @@
 // The tables of pods: [backends.NAME] with kind "kubernetes", and [hosts.NAME.kubernetes].
 import * as v from 'valibot';
 import type { KubernetesMachine } from '../../builders.ts';
-import { durationSchema, lifetimeSchema, nameSchema, portSchema } from '../../config/values.ts';
+import {
+  durationSchema,
+  lifetimeSchema,
+  nameSchema,
+  portSchema,
+  textSchema,
+} from '../../config/values.ts';
 
 export interface KubernetesConfig {
   readonly kind: 'kubernetes';
@@ -22,7 +28,26 @@ export interface KubernetesConfig {
   readonly maxLifetimeMs: number;
   /** How long a pod may wait for a node, for example where nodes are added on demand. */
   readonly scheduleTimeoutMs: number;
+  /** Absent: buildlets have no caches. */
+  readonly caches?: CacheVolumes | undefined;
 }
+
+/** The volumes that claims of caches ask for. */
+export interface CacheVolumes {
+  /** A Kubernetes quantity. */
+  readonly size: string;
+  /** Absent: the cluster's default storage class. */
+  readonly class?: string | undefined;
+  /** `ReadWriteOnce`: pods that share a cache are on one node. */
+  readonly access: 'ReadWriteOnce' | 'ReadWriteMany';
+}
+
+const quantity = v.pipe(
+  v.string(),
+  v.regex(/^[0-9.]+(m|[kMGTPE]i?|Ki)?$/, 'a quantity is such as "2", "500m" or "4Gi"'),
+);
+
+const accessModes = ['ReadWriteOnce', 'ReadWriteMany'] as const;
 
 export const kubernetesSection = v.pipe(
   v.strictObject({
@@ -36,21 +61,35 @@ export const kubernetesSection = v.pipe(
     'idle-timeout': v.optional(lifetimeSchema, '30m'),
     'max-lifetime': v.optional(lifetimeSchema, '24h'),
     'schedule-timeout': v.optional(durationSchema, '0'),
+    caches: v.optional(
+      v.strictObject({
+        size: quantity,
+        class: v.optional(textSchema),
+        access: v.optional(
+          v.picklist(accessModes, 'access is "ReadWriteOnce" or "ReadWriteMany"'),
+          'ReadWriteOnce',
+        ),
+      }),
+    ),
   }),
   v.transform(
-    ({ kind, kubeconfig, context, namespace, project, reach, ...file }): KubernetesConfig => ({
-      ...{ kind, kubeconfig, context, namespace, project, reach },
+    ({
+      kind,
+      kubeconfig,
+      context,
+      namespace,
+      project,
+      reach,
+      caches,
+      ...file
+    }): KubernetesConfig => ({
+      ...{ kind, kubeconfig, context, namespace, project, reach, caches },
       imageRegistry: file['image-registry'],
       idleTimeoutMs: file['idle-timeout'],
       maxLifetimeMs: file['max-lifetime'],
       scheduleTimeoutMs: file['schedule-timeout'],
     }),
   ),
-);
-
-const quantity = v.pipe(
-  v.string(),
-  v.regex(/^[0-9.]+(m|[kMGTPE]i?|Ki)?$/, 'a quantity is such as "2", "500m" or "4Gi"'),
 );
 
 export const kubernetesTable = v.pipe(

@@ -5,6 +5,9 @@ import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 import { type PodState, stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
 
+/** How long the cluster may take to make a volume, in ms. */
+const volumeTimeoutMs = 60_000;
+
 export interface FollowOptions {
   /** How long it may wait for a node, in ms; 0: not at all. */
   readonly scheduleTimeoutMs: number;
@@ -58,8 +61,10 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
       fail('ERR_MACHINE', last.reason, `${last.reason}: ${last.message}`);
     } else if (last.kind === 'unschedulable') {
       const { reason, message } = last;
-      if (options.scheduleTimeoutMs === 0) noRoom(reason, message);
-      else scheduling ??= longTimer(() => noRoom(reason, message), options.scheduleTimeoutMs);
+      const isVolume = /unbound immediate PersistentVolumeClaim/.test(message);
+      const waitMs = Math.max(options.scheduleTimeoutMs, isVolume ? volumeTimeoutMs : 0);
+      if (waitMs === 0) noRoom(reason, message);
+      else scheduling ??= longTimer(() => noRoom(reason, message), waitMs);
     }
   };
   const stopListening = watch.listen(uid, { onChange, onError: (error) => end.abort(error) });

@@ -25,6 +25,8 @@ export interface Launch extends FollowOptions {
   readonly secrets: PodSecrets;
   /** A client of the buildlet on the running pod. */
   readonly connect: (pod: V1Pod, ip: string) => Promise<BuildletClient>;
+  /** Throws when the pod, which was just made, may not have its caches. */
+  readonly check?: ((pod: V1Pod) => Promise<void>) | undefined;
   readonly onPodCreating?: (() => void) | undefined;
   readonly onPodCreated?: (() => void) | undefined;
   readonly onGotPodInfo?: (() => void) | undefined;
@@ -62,6 +64,7 @@ export async function launchPod(
       },
     });
     told.throwIfFailed();
+    await launch.check?.(made);
     return await bringUp(cluster, watch, launch, made);
   } catch (error) {
     // If that fails too, the cluster itself ends the pod at its deadline.

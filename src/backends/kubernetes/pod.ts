@@ -8,6 +8,7 @@ import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { merged } from './merge.ts';
 import { labelValue } from './names.ts';
+import type { PodCaches } from './pod-caches.ts';
 import { podDefaults } from './pod-defaults.ts';
 
 export const labels = {
@@ -76,6 +77,7 @@ export interface PodPlan {
   readonly description?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly userLabels?: Labels | undefined;
+  readonly caches?: PodCaches | undefined;
   /** Infinity: never. */
   readonly idleTimeoutMs: number;
   readonly maxLifetimeMs: number;
@@ -90,7 +92,7 @@ export function imageReference(image: string, registry = '', project = ''): stri
 
 /** Refers to `secrets` without containing them. */
 export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V1Pod {
-  const { machine, maxLifetimeMs, idleTimeoutMs } = plan;
+  const { machine, maxLifetimeMs, idleTimeoutMs, caches } = plan;
   const endMs = nowMs + maxLifetimeMs;
   const expiresMs = Math.min(endMs, nowMs + idleTimeoutMs);
   const bounded = maxLifetimeMs !== Infinity;
@@ -99,6 +101,7 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
       name: plan.name,
       labels: {
         ...plan.labels,
+        ...caches?.labels,
         [labels.name]: plan.name,
         [labels.hostType]: labelValue(plan.hostType),
         [labels.role]: 'buildlet',
@@ -126,13 +129,14 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
       hostNetwork: false,
       hostPID: false,
       hostIPC: false,
-      securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...caches?.securityContext },
       enableServiceLinks: false,
       // Orphaned processes are reaped by the pod's first process, not by the buildlet.
       shareProcessNamespace: true,
       terminationGracePeriodSeconds: 5,
       ...(bounded && { activeDeadlineSeconds: Math.max(1, Math.ceil(maxLifetimeMs / 1_000)) }),
       containers: [containerOf(plan, Object.keys(secrets))],
+      ...caches?.spec,
     },
   };
   const pod = machine.template === undefined ? base : (merged(base, machine.template) as V1Pod);
@@ -140,7 +144,7 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
 }
 
 function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container {
-  const { name, creation, machine, image, hostType, idleTimeoutMs } = plan;
+  const { name, creation, machine, image, hostType, idleTimeoutMs, caches } = plan;
   const port = machine.port ?? defaultPort;
   const memory = machine.memory ?? podDefaults.buildletMemory;
   const disk = machine.disk ?? podDefaults.buildletDiskLimit;
@@ -154,9 +158,10 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
     image,
     ...(machine.imagePullPolicy !== undefined && { imagePullPolicy: machine.imagePullPolicy }),
     ...(machine.command === undefined
-      ? { args: ['--listen', `0.0.0.0:${port}`, ...idle] }
+      ? { args: ['--listen', `0.0.0.0:${port}`, ...idle, ...(caches?.args ?? [])] }
       : { command: [...machine.command] }),
     ports: [{ containerPort: port }],
+    ...(caches && { volumeMounts: caches.mounts }),
     securityContext: {
       privileged: false,
       allowPrivilegeEscalation: false,
