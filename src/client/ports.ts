@@ -65,12 +65,13 @@ export class Ports {
    * buildlet cannot be reached; ERR_UNSUPPORTED when it cannot forward ports.
    */
   async connect(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
+    const signal = this.#connection.signalWith(options.signal);
     const link = await this.#current(options);
     const stream = link.open(formatTarget(target));
     const noAnswer = new Error(`no answer for ${connectTimeoutMs / 1_000} s`);
     const late = setTimeout(() => stream.destroy(noAnswer), connectTimeoutMs);
     try {
-      await once(stream, 'connect', options);
+      await once(stream, 'connect', { signal });
       return stream;
     } catch (error) {
       stream.destroy();
