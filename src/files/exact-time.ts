@@ -1,10 +1,15 @@
 // Times of files as Node's calls take them.
 import { lutimesSync } from './named-fs.ts';
 
-/** A time as Node wants it. Half of all milliseconds would be cut to the one before: seconds as a fraction are not exact. */
-export const exactTime = (mtimeMs: number): number | Date =>
+/**
+ * A time as Node wants it. Half of all milliseconds would be cut to the one before, since seconds as a fraction are not
+ * exact: these get a microsecond more. Whole seconds stay what they are.
+ */
+export function exactTime(mtimeMs: number): number | Date {
   // Node takes a negative number for now.
-  mtimeMs < 0 ? new Date(mtimeMs) : (mtimeMs + 0.001) / 1000;
+  if (mtimeMs < 0) return new Date(mtimeMs);
+  return (mtimeMs % 1000 === 0 ? mtimeMs : mtimeMs + 0.001) / 1000;
+}
 
 /** Sets the time of what is at the path itself, also of a link. */
 export function setLinkTime(path: string, time: Date): void {

@@ -1,6 +1,7 @@
 // Chooses the compression on the wire.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { zstdFeature } from '../protocol/features.ts';
+import { hasZstd } from '../protocol/has-zstd.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { chooseCompression } from '../sync/compression.ts';
 
@@ -11,7 +12,7 @@ export async function compressionFor(
   signal: AbortSignal,
 ): Promise<Compression> {
   const isOpen = wished === 'auto' && chooseCompression(client, wished, {}) !== 'none';
-  const decides = wished === 'zstd' || (isOpen && 'zstd' in process.versions);
+  const decides = wished === 'zstd' || (isOpen && hasZstd);
   const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
   return chooseCompression(client, wished, { zstd: isZstdKnown });
 }

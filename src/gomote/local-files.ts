@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { exactTime } from '../files/exact-time.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { ownMode } from '../files/own-mode.ts';
 import { sentMode } from '../files/sent-mode.ts';
@@ -76,9 +77,9 @@ export async function writeWhole(
     if (direct) return await pipeline(source, createWriteStream(file));
     await writeNew(partial, source, attributes && { mode: 0o600 });
     if (attributes !== undefined) {
-      const seconds = attributes.mtimeMs / 1000;
+      const time = exactTime(attributes.mtimeMs);
       await chmod(partial, ownMode(attributes.mode));
-      await utimes(partial, seconds, seconds);
+      await utimes(partial, time, time);
     }
     await rename(partial, file);
   } catch (error) {

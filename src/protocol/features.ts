@@ -1,4 +1,5 @@
 // The extensions of a buildlet: announced in `/status`, used only when announced.
+import { hasZstd } from './has-zstd.ts';
 
 /** `Gomote-Compress` and `Gomote-Totals`: protocol/transfer.ts. */
 export const transferFeature = 'transfer';
@@ -55,5 +56,5 @@ export const buildletFeatures: readonly string[] = [
   snapshotFeature,
   sftpFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature, breakFeature]),
-  ...('zstd' in process.versions ? [zstdFeature] : []),
+  ...(hasZstd ? [zstdFeature] : []),
 ];

@@ -1,9 +1,8 @@
 // Chooses the compression when the user does not.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
+import { hasZstd } from '../protocol/has-zstd.ts';
 import type { Compression } from '../protocol/transfer.ts';
-
-const clientHasZstd = 'zstd' in process.versions;
 
 /** `auto` means none on this machine, and over a network zstd if both ends have it, else gzip. Throws ERR_USAGE. */
 export function chooseCompression(
@@ -11,13 +10,13 @@ export function chooseCompression(
   wished: Compression | 'auto',
   { zstd }: { readonly zstd?: boolean | undefined },
 ): Compression {
-  if (wished === 'zstd' && !(clientHasZstd && zstd === true)) {
-    const who = clientHasZstd ? client.name : `Node ${process.versions.node}`;
+  if (wished === 'zstd' && !(hasZstd && zstd === true)) {
+    const who = hasZstd ? client.name : `Node ${process.versions.node}`;
     throw new GomoteError('ERR_USAGE', `${who} has no zstd`, { hint: 'give --compress gzip' });
   }
   if (wished !== 'auto') return wished;
   if (isOnThisMachine(client.url)) return 'none';
-  return clientHasZstd && zstd === true ? 'zstd' : 'gzip';
+  return hasZstd && zstd === true ? 'zstd' : 'gzip';
 }
 
 const isOnThisMachine = (url: string): boolean =>

@@ -17,5 +17,5 @@ export function releaseAtEnd({ buffer, byteOffset, byteLength }: Uint8Array): vo
     nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
-/** Smaller buffers may share memory in Node's pool. */
-const pooledBytes = 64 << 10;
+/** Buffers that are not larger may share memory in Node's pool, whose size is not the same in all versions. */
+const pooledBytes = Math.max(64 << 10, Buffer.allocUnsafe(1).buffer.byteLength);

@@ -1,6 +1,7 @@
-// zstd, where Node has it: from 22.15 and 23.8 on. The types are those of Node 20, which does not.
+// zstd, where this Node can be trusted with it. The types are those of Node 20, which does not have it.
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { hasZstd } from '../protocol/has-zstd.ts';
 
 interface StreamOptions {
   chunkSize?: number;
@@ -14,7 +15,7 @@ interface ZlibWithZstd {
   readonly constants: Record<'ZSTD_c_checksumFlag' | 'ZSTD_c_compressionLevel', number>;
 }
 
-const hasZstd = (module: object): module is ZlibWithZstd => 'createZstdDecompress' in module;
+const withZstd = (module: object): module is ZlibWithZstd => 'createZstdDecompress' in module;
 
 /** As fast as gzip's fastest on two processors, and a fifth smaller. */
 const level = 3;
@@ -26,7 +27,7 @@ interface Zstd {
   createCompress(options: StreamOptions): Transform;
 }
 
-export const zstd: Zstd | undefined = hasZstd(zlib) ? wrap(zlib) : undefined;
+export const zstd: Zstd | undefined = hasZstd && withZstd(zlib) ? wrap(zlib) : undefined;
 
 function wrap({ createZstdCompress, createZstdDecompress, constants }: ZlibWithZstd): Zstd {
   const params = {

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { hasZstd } from '../../src/protocol/has-zstd.ts';
 import { compressions } from '../../src/protocol/transfer.ts';
 import { packTar } from '../../src/tar/pack.ts';
 import { unpackTar } from '../../src/tar/unpack.ts';
@@ -23,7 +24,7 @@ function tree(): string {
   return root;
 }
 
-const ours = 'zstd' in process.versions ? compressions : compressions.filter((c) => c !== 'zstd');
+const ours = hasZstd ? compressions : compressions.filter((c) => c !== 'zstd');
 
 describe.each([
   ['with its features', undefined],

@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hasZstd } from '../../src/protocol/has-zstd.ts';
 import { workshop } from '../helpers/programs.ts';
 
-const hasZstd = 'zstd' in process.versions;
 /** More than one piece, and compressible. */
 const content = Array.from({ length: 60_000 }, (_, line) => `line ${line}\n`).join('');
 

@@ -3,12 +3,12 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { hasZstd } from '../../src/protocol/has-zstd.ts';
 import { compressions } from '../../src/protocol/transfer.ts';
 import { compressed } from '../../src/tar/compress.ts';
 import { decompressed } from '../../src/tar/decompress.ts';
 import { collect } from './raw-archive.ts';
 
-const hasZstd = 'zstd' in process.versions;
 const ours = compressions.filter((name) => hasZstd || name !== 'zstd');
 const pieces = [Buffer.from('a'), Buffer.alloc(1 << 20, 'gomote'), randomBytes(1 << 20)];
 const all = Buffer.concat(pieces);

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { fchmodSync, futimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { exactTime } from '../../files/exact-time.ts';
 import { fullFileSystem } from '../../files/mount-point.ts';
 import { rename, rm, stat } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';
@@ -93,7 +94,7 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
       onWhole: (fd, bytes) => {
         prove?.(bytes);
         fchmodSync(fd, mode);
-        if (!Number.isNaN(mtimeMs)) futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+        if (!Number.isNaN(mtimeMs)) futimesSync(fd, exactTime(mtimeMs), exactTime(mtimeMs));
       },
     });
     await putInPlace(partial, place.at);

@@ -7,6 +7,7 @@ import type { RelayChange } from '../../http/relay/relay-change.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Exchange } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
+import { hasZstd } from '../../protocol/has-zstd.ts';
 import { storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { minStoreBytes } from '../../store/content-store.ts';
@@ -95,7 +96,7 @@ const nothing: StoreFacts = { storedBytes: 0, hits: 0, hitBytes: 0, misses: 0 };
 const packingOf = ({ request }: Exchange): Compression =>
   parseCompression(String(request.headers[compressHeader.toLowerCase()] ?? '')) ?? 'none';
 
-const canPack = (packing: Compression): boolean => packing !== 'zstd' || 'zstd' in process.versions;
+const canPack = (packing: Compression): boolean => packing !== 'zstd' || hasZstd;
 
 async function* packed(
   pieces: AsyncIterable<Buffer>,
