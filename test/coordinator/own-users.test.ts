@@ -94,6 +94,15 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     expect(said.match(/ermi|No such/g)).toHaveLength(7);
   });
 
+  it('gain no rights by the mode of a file', async () => {
+    const { one, two } = await twoMachines('isolation = "none"');
+    const [place] = (await shell(two, 'cd "$WORKDIR/.."; chmod 777 .; pwd')).split('\n');
+    await shell(one, `cp /usr/bin/id ${place}/id && chmod 6755 ${place}/id`);
+    const [before, after] = [await shell(two, 'id'), await shell(two, `${place}/id`)];
+    expect(after).toBe(before);
+    expect(after).not.toBe('');
+  });
+
   it('leave no process and no file behind, whatever hides', async () => {
     const { one } = await twoMachines('isolation = "none"');
     const kept = temporaryDirectory();
@@ -114,7 +123,8 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
   });
 
   it('are cleared when the record of a machine is gone before its processes', async () => {
-    const [directory, root] = [openDirectory(), temporaryDirectory()];
+    const [directory, root] = [openDirectory(), join(temporaryDirectory(), 'pool')];
+    mkdirSync(root);
     const users = { first, last: first + 3, directory: join(directory, 'machines') };
     const backend = new LocalBackend(
       { kind: 'local', name: 'local', root, users, environment: process.env },

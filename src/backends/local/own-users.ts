@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalMachine } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
+import { whoHasOne } from './foreign-ids.ts';
 import { readRecord } from './record.ts';
 
 export interface UserIds {
@@ -16,15 +18,24 @@ export interface UserIds {
   readonly directory: string;
 }
 
-/** The ids in use. A record that cannot be read is an error: its id would be given away. */
+/**
+ * The ids in use, also by buildlets of the pools beside this one: a pool that has gone may have had the same ids. A record that
+ * cannot be read is an error: its id would be given away.
+ */
 function usedIds(root: string): Set<number> {
-  const entries = existsSync(root) ? readdirSync(root, { withFileTypes: true }) : [];
-  const directories = entries.filter((entry) => entry.isDirectory());
-  const ids = directories.map(({ name }) => readRecord(join(root, name))?.uid);
+  const pools = directoriesIn(dirname(root));
+  const ids = pools.flatMap(directoriesIn).map((directory) => readRecord(directory)?.uid);
   return new Set(ids.filter((id) => id !== undefined));
 }
 
-/** An id that no buildlet in `root` has. Write it to a record before anything else can ask for one. */
+const directoriesIn = (path: string): string[] =>
+  existsSync(path)
+    ? readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => join(path, name))
+    : [];
+
+/** An id that no buildlet has. Write it to a record before anything else can ask for one. */
 export function freeId(root: string, { first, last }: UserIds): number {
   const used = usedIds(root);
   for (let id = first; id <= last; id++) if (!used.has(id)) return id;
@@ -41,16 +52,34 @@ export function giveFiles(uid: number, files: string, workDir: string): void {
   for (const path of [workDir, homeOf(files), files]) chownSync(path, uid, uid);
 }
 
+/** Where every user can make files, on usual systems. */
+export const sharedPlaces = [
+  '/tmp',
+  '/var/tmp',
+  '/dev/shm',
+  '/dev/mqueue',
+  '/run/lock',
+  '/var/crash',
+];
+
 /** Large trees in which the user cannot write are not searched. */
 const clearing = `
-find /tmp /var/tmp /dev/shm -xdev -mindepth 1 \\
-  -user "$1" -prune -exec chmod -R u+rwX -- {} + -exec rm -rf -- {} + -o -type d ! -perm -0002 -prune
+for place in ${sharedPlaces.join(' ')}; do
+  [ -d "$place" ] && find "$place" -xdev -mindepth 1 \\
+    -user "$1" -prune \\( ! -type d -o -exec chmod -R u+rwX -- {} + \\) -exec rm -rf -- {} + \\
+    -o -type d ! -perm -0002 -prune
+done
 ipcrm --all`;
+
+/** What a process that ends others may take, in ms: one of them may have stopped it. */
+const endingMs = 5_000;
+/** What a search for files may take, in ms. */
+const clearingMs = 600_000;
 
 /** Ends every process of the user and removes its files from the directories that all users share. */
 export async function clearUser(uid: number): Promise<void> {
   for (let tries = 0; ; tries++) {
-    const left = processes().filter((one) => one.uid === uid);
+    const left = processes().filter(({ ids }) => ids.includes(uid));
     if (left.length === 0) break;
     if (tries === 500) {
       throw new GomoteError('ERR_LOCAL_FILE', `the processes of user ${uid} do not end`, {
@@ -59,16 +88,16 @@ export async function clearUser(uid: number): Promise<void> {
     }
     // One that ends whatever its user has would end the shell, too; only the shell can end all in one step.
     for (const { pid } of left) end(pid);
-    await runAs(uid, 'kill -s KILL -- -1');
+    await runAs(uid, 'kill -s KILL -- -1', endingMs);
     await sleep(10);
   }
   // As the user itself, so that no file of another can be hit.
-  await runAs(uid, clearing);
+  await runAs(uid, clearing, clearingMs);
 }
 
-async function runAs(uid: number, script: string): Promise<void> {
+async function runAs(uid: number, script: string, timeout: number): Promise<void> {
   const child = spawn('/bin/sh', ['-c', script, 'sh', String(uid)], {
-    ...{ cwd: '/', uid, gid: uid, stdio: 'ignore' },
+    ...{ cwd: '/', uid, gid: uid, stdio: 'ignore', timeout, killSignal: 'SIGKILL' },
     env: { PATH: '/usr/bin:/bin' },
   });
   await once(child, 'exit');
@@ -77,22 +106,35 @@ async function runAs(uid: number, script: string): Promise<void> {
 /** Clears the ids that processes have, but no buildlet: its record went before them. Returns a line for each. */
 export async function clearStrays(root: string, { first, last }: UserIds): Promise<string[]> {
   const used = usedIds(root);
-  const found = processes().map(({ uid }) => uid);
+  const found = processes().flatMap(({ ids }) => ids);
   const stray = new Set(found.filter((id) => id >= first && id <= last && !used.has(id)));
   for (const id of stray) await clearUser(id);
   return [...stray].map((id) => `user ${id}: processes of no buildlet`);
 }
 
+interface Process {
+  readonly pid: number;
+  /**
+   * Of its user and its group: the real, the effective, the saved, and that for files. A file with a bit in its mode gives them to
+   * a process of another user.
+   */
+  readonly ids: readonly number[];
+}
+
 /** Those that live. One that has ended may stay in the list, where the first process of a container does not wait for it. */
-function processes(): { pid: number; uid: number }[] {
+function processes(): Process[] {
   const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   return pids.flatMap((pid) => {
     // The owner of its directory is root where its memory is closed to its user.
     const status = statusOf(pid);
-    const [, uid] = /^Uid:\t([0-9]+)/m.exec(status) ?? [];
-    return uid === undefined || /^State:\t[ZX]/m.test(status)
-      ? []
-      : [{ pid: Number(pid), uid: Number(uid) }];
+    // Of one that lives the first thread may have ended.
+    const [, threads] = /^Threads:\t([0-9]+)/m.exec(status) ?? [];
+    if (/^State:\t[ZX]/m.test(status) && !(Number(threads) > 1)) return [];
+    const lines = status.matchAll(/^[UG]id:\t(.*)$/gm);
+    return {
+      pid: Number(pid),
+      ids: [...lines].flatMap(([, ids = '']) => ids.split('\t').map(Number)),
+    };
   });
 }
 
@@ -114,24 +156,24 @@ function end(pid: number): void {
 }
 
 /** Throws ERR_CONFIG where buildlets cannot have users of their own. */
-export async function requireOwnUsers({ first, last, directory }: UserIds): Promise<void> {
+export async function requireOwnUsers(
+  { first, last, directory }: UserIds,
+  machine: LocalMachine = {},
+): Promise<void> {
   const refusal = (why: string, hint: string) => new GomoteError('ERR_CONFIG', why, { hint });
   if (process.getuid?.() !== 0) {
     throw refusal('uids need a coordinator that runs as root', 'leave them out, or run it as root');
   }
-  const [taken] = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter(([, , id]) => id && Number(id) >= first && Number(id) <= last);
-  if (taken !== undefined) {
+  const owner = await whoHasOne({ first, last });
+  if (owner !== undefined) {
     throw refusal(
-      `the user id ${taken[2]} is the account ${taken[0]}'s`,
+      `the user id ${owner}`,
       'choose uids that nobody has: all of their processes are ended with the buildlet',
     );
   }
-  const program = [nodePath(), join(packageRoot, 'bin/buildlet.js')];
+  const program = [...withoutNewRights(machine), nodePath(), join(packageRoot, 'bin/buildlet.js')];
   const place = existing(directory);
-  const script = 'cd -- "$1" && exec "$2" "$3" --version';
+  const script = 'cd -- "$1" && shift && exec "$@" --version';
   const child = spawn('/bin/sh', ['-c', script, 'sh', place, ...program], {
     ...{ cwd: '/', uid: first, gid: first, stdio: 'ignore', env: {} },
   });
@@ -142,5 +184,12 @@ export async function requireOwnUsers({ first, last, directory }: UserIds): Prom
     'install Node.js and gomote where every user can read them, and name a directory that every user can enter',
   );
 }
+
+/**
+ * The words before a program that gains no rights by the mode of another one, as in a sandbox: a file that a buildlet has left
+ * somewhere would give the rights of the next one with its id.
+ */
+export const withoutNewRights = ({ isolation }: LocalMachine): string[] =>
+  isolation === 'bubblewrap' ? [] : ['setpriv', '--no-new-privs'];
 
 const existing = (path: string): string => (existsSync(path) ? path : existing(dirname(path)));

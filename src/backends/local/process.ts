@@ -19,7 +19,7 @@ import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { confinementArguments } from './confinement.ts';
-import { clearUser, homeOf } from './own-users.ts';
+import { clearUser, homeOf, withoutNewRights } from './own-users.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
 
 /** How long a local buildlet lives without use. */
@@ -67,7 +67,9 @@ export async function startLocalBuildlet(
       ? ['--remove-at-end', filesOf(record), '--remove-at-end', directory]
       : ['--user', String(record.uid)]),
   ];
-  const child = spawn(nodePath(), [program, ...args], {
+  const before = record.uid === undefined ? [] : withoutNewRights(machine);
+  const [command = '', ...words] = [...before, nodePath(), program, ...args];
+  const child = spawn(command, words, {
     cwd: '/',
     detached: true,
     env: {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { UserIds } from '../../backends/local/own-users.ts';
 import { openBackend } from '../../backends/open.ts';
+import type { LocalMachine } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
@@ -91,14 +92,14 @@ export async function requireWalls(
   { name, machine, users }: Extract<PoolConfig, { kind: 'local' }>,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
-  if (users !== undefined) await requireUsers(name, users);
+  if (users !== undefined) await requireUsers(name, users, machine);
   if (machine.isolation === 'bubblewrap') await requireSandbox(name, environment, users?.first);
 }
 
-async function requireUsers(pool: string, users: UserIds): Promise<void> {
+async function requireUsers(pool: string, users: UserIds, machine: LocalMachine): Promise<void> {
   const { requireOwnUsers } = await import('../../backends/local/own-users.ts');
   try {
-    await requireOwnUsers(users);
+    await requireOwnUsers(users, machine);
   } catch (error) {
     if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
     const { message, hint } = error;

@@ -1,5 +1,5 @@
 // What the pools of a configuration promise of their machines: printed by `coordinator check`.
-import type { UserIds } from '../../backends/local/own-users.ts';
+import { sharedPlaces, type UserIds } from '../../backends/local/own-users.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import { requireWalls } from './open-pools.ts';
 
@@ -32,7 +32,7 @@ function promisesOf(pool: PoolConfig): string[] {
           ? [
               `local, not in sandboxes: commands can read what every user of this machine can`,
               ownUsers(pool.users),
-              'cleaned between users: the processes of that user, its files in /tmp, /var/tmp and /dev/shm',
+              `cleaned between users: the processes of that user, its files in ${sharedPlaces.join(', ')}`,
             ]
           : [
               "local, NOT CONFINED: every user's commands can read and change what the coordinator can,",
