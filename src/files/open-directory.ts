@@ -66,6 +66,29 @@ export function setMode(at: string, mode: number): void {
   }
 }
 
+/**
+ * Gives a path of the socket of this name for as long as `use` takes: what takes the socket's place meanwhile is not
+ * reached. Throws ENOTSOCK for a link and anything else, and ENOTSUP where only paths can be used.
+ */
+export async function withSocket<T>(
+  directory: OpenDirectory,
+  name: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  const at = directory.at(name);
+  if (descriptors === undefined) throw errnoError('ENOTSUP', 'sockets cannot be held', at);
+  const fd = openSync(at, constants.O_NOFOLLOW | pathOnly);
+  try {
+    if (!fstatSync(fd).isSocket()) throw errnoError('ENOTSOCK', 'not a socket', at);
+    return await use(`${descriptors}/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const errnoError = (code: string, what: string, path: string): Error =>
+  Object.assign(new Error(`${code}: ${what}, open '${path}'`), { code });
+
 /** Closes unreachable directories: some users end by an error elsewhere. */
 const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
@@ -122,8 +145,7 @@ class ByPath implements OpenDirectory {
 
   constructor(path: string, isOwn = false) {
     if (!isOwn && !lstatSync(path).isDirectory()) {
-      const message = `ENOTDIR: not a directory, open '${path}'`;
-      throw Object.assign(new Error(message), { code: 'ENOTDIR' });
+      throw errnoError('ENOTDIR', 'not a directory', path);
     }
     this.path = path;
     this.#isOwn = isOwn;

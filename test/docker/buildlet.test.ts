@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { docker, images, newLab } from './lab.ts';
 
 const types = `
@@ -76,6 +77,41 @@ describe('a buildlet in a container', () => {
     expect(await gomote(['run', name, 'sh', '-c', 'echo hi'])).toMatchObject({ stdout: 'hi\n' });
     expect((await gomote(['list', '--backend', 'docker'])).stdout).toContain(name);
     expect((await gomote(['destroy', name])).code).toBe(0);
+  });
+
+  it('is reached by its socket where its volume is open to this user, else by a process in it', async () => {
+    const { gomote, create, containers, cli } = newLab(types);
+    const name = await create('box');
+    const say = ['sh', '-c', 'cat; echo out'];
+    const run = async () => {
+      const { stdout, stderr } = await gomote(['--verbose', 'run', name, ...say], {
+        stdin: ['in\n'],
+      });
+      expect(stdout).toBe('in\nout\n');
+      return /POST \S*\/exec/.test(stderr) ? 'process' : 'socket';
+    };
+    const [container] = containers();
+    const own = container.Mounts.find((mount: { RW: boolean }) => mount.RW);
+    const isNear =
+      (process.env.DOCKER_HOST ?? '').startsWith('unix://') &&
+      existsSync(join(own.Source, 'socket'));
+    expect(await run()).toBe(isNear ? 'socket' : 'process');
+    // A command puts a link to a socket of this machine in its place.
+    const other = join(cli.directory, 'other');
+    let connections = 0;
+    const server = createServer((client) => {
+      connections++;
+      client.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(other, resolve));
+    onTestFinished(() => void server.close());
+    const hidden = '/opt/gomote/run/hidden';
+    const swap = `mv /opt/gomote/run/socket ${hidden}; ln -s ${other} /opt/gomote/run/socket`;
+    await gomote(['run', name, 'sh', '-c', swap]);
+    expect((await gomote(['list'])).stdout).toContain('does not answer');
+    expect(connections).toBe(0);
+    docker('exec', name, '/bin/mv', hidden, '/opt/gomote/run/socket');
+    expect(await run()).toBe(isNear ? 'socket' : 'process');
   });
 
   it('ends by itself when it is idle, and its container goes', async () => {

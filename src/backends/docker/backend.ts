@@ -1,4 +1,5 @@
 // Buildlets in containers of Docker or Podman. Their state is in the labels of the containers.
+import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
@@ -28,19 +29,10 @@ import {
   nameOf,
 } from './container.ts';
 import type { Creations } from './creations.ts';
-import { dialBuildlet } from './dial.ts';
+import { type BuildletPlace, dialBuildlet, mount, volumeOf } from './dial.ts';
 import { Engine } from './engine.ts';
-import type { ExecStream } from './exec-stream.ts';
 import { findEngine } from './location.ts';
 import { isStatus } from './refusal.ts';
-
-/** Where a buildlet listens: its container, and its socket there. */
-interface BuildletPlace {
-  readonly id: string;
-  readonly socket: string;
-  /** Of its container. */
-  readonly labels?: Readonly<Record<string, string>>;
-}
 
 export interface DockerSettings extends DockerConfig, Surroundings {}
 
@@ -111,7 +103,9 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
     if (State !== 'running') {
       return { ...instance, trouble: State === 'created' ? 'starting' : State };
     }
-    const client = this.#client(instance.name, { id, socket: own[labels.socket] ?? '' });
+    const client = this.#client(instance.name, {
+      ...{ id, socket: own[labels.socket] ?? '', volume: volumeOf(container.Mounts) },
+    });
     try {
       const late = timeoutSignal(probeTimeoutMs);
       const { expires } = await client.probe({ signal: anySignal(signal, late) });
@@ -125,12 +119,15 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
   }
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
-    const place = await this.#find(name, call?.signal);
+    const { place } = await this.#find(name, call?.signal);
     // Entering a container takes as long as the other work before the first request.
     return this.#client(name, place, this.#dial(place));
   }
 
-  async #find(name: string, signal: AbortSignal | undefined): Promise<BuildletPlace> {
+  async #find(
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ place: BuildletPlace; labels: Readonly<Record<string, string>> }> {
     const { user } = this.#settings;
     const engine = this.#open();
     const found = buildletName.test(name) ? await inspect(engine, name, signal) : undefined;
@@ -142,23 +139,22 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
     }
     const owner = own[labels.owner] ?? '';
     if (user !== undefined && owner !== user) throw othersBuildlet(name, owner);
-    return { id: found.Id, socket: own[labels.socket] ?? '', labels: own };
+    const { Id: id, State, Mounts } = found;
+    // Of one that is paused only the engine says so.
+    const volume = State?.Status === 'running' ? volumeOf(Mounts) : undefined;
+    return { place: { id, socket: own[labels.socket] ?? '', volume }, labels: own };
   }
 
   /** @param early A connection that is already being opened, for the first request. */
-  #client(
-    name: string,
-    { id, socket }: BuildletPlace,
-    early?: Promise<ExecStream>,
-  ): BuildletClient {
+  #client(name: string, place: BuildletPlace, early?: Promise<Duplex>): BuildletClient {
     const spare = early === undefined ? [] : [early];
     // The failure is reported where it is awaited.
     early?.catch(() => undefined);
     return new BuildletClient(
       {
         kind: 'dial',
-        label: buildletUrl(this.#open(), id),
-        dial: () => spare.pop() ?? this.#dial({ id, socket }),
+        label: buildletUrl(this.#open(), place.id),
+        dial: () => spare.pop() ?? this.#dial(place),
       },
       undefined,
       {
@@ -176,15 +172,15 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
     );
   }
 
-  async #dial({ id, socket }: BuildletPlace): Promise<ExecStream> {
-    return await dialBuildlet(this.#open(), id, socket);
+  async #dial(place: BuildletPlace): Promise<Duplex> {
+    return await dialBuildlet(this.#open(), place);
   }
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
     const engine = this.#open();
-    const { id, labels: own = {} } = await this.#find(name, signal);
+    const { place, labels: own } = await this.#find(name, signal);
     const { removeContainer } = await import('./launch.ts');
-    await removeContainer(engine, id);
+    await removeContainer(engine, place.id);
     if (!Object.keys(own).some((key) => key.startsWith(cacheLabel))) return;
     const { trimVolumes } = await import('./caches.ts');
     await trimVolumes(engine, own, { signal });
@@ -227,6 +223,8 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
 const inspected = v.object({
   Id: v.string(),
   Config: v.object({ Labels: v.nullish(v.record(v.string(), v.string())) }),
+  State: v.optional(v.object({ Status: v.optional(v.string()) })),
+  Mounts: v.nullish(v.array(mount)),
 });
 
 async function inspect(engine: Engine, name: string, signal: AbortSignal | undefined) {

@@ -9,6 +9,7 @@ import { type Labels, labelsOf } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { startWords } from '../payload.ts';
+import { mount } from './dial.ts';
 import {
   cachesDirectory,
   currentPayload,
@@ -212,6 +213,7 @@ export const listedContainer = v.object({
   Status: v.optional(v.string(), ''),
   /** Unix seconds. */
   Created: v.optional(v.number(), 0),
+  Mounts: v.nullish(v.array(mount)),
 });
 export type ListedContainer = v.InferOutput<typeof listedContainer>;
 
