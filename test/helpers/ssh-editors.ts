@@ -38,7 +38,7 @@ END
     echo $! >"$d/pid"
     echo started
   fi
-  until [ -s "$d/port" ]; do sleep 0.1; done
+  until [ -s "$d/port" ]; do kill -0 "$(cat "$d/pid")" || exit; sleep 0.1; done
   echo "listeningOn==$(cat "$d/port")=="
   echo "4f1: end"
 `;

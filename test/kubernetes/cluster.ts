@@ -10,6 +10,7 @@ import {
 } from '../../src/backends/kubernetes/backend.ts';
 import type { BuilderType, HostType, KubernetesMachine } from '../../src/builders.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
+import { type Workshop, workshop } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 export const kubeConfig = new KubeConfig();
@@ -67,18 +68,13 @@ export function openBackend(
   );
 }
 
-/** A command line whose default backend is the namespace. */
-export function clusterCli(
+/** The configuration of a command line whose default backend is the namespace. */
+const clusterConfig = (
   namespace: string,
   more = '',
   hostMore = '',
   kubeconfig = String(process.env.KUBECONFIG),
-): Cli {
-  const cli = testCli();
-  mkdirSync(join(cli.directory, 'config', 'gomote'), { recursive: true });
-  writeFileSync(
-    join(cli.directory, 'config', 'gomote', 'config.toml'),
-    `
+): string => `
 default = "k8s"
 [backends.k8s]
 kind = "kubernetes"
@@ -95,7 +91,29 @@ memory = "128Mi"
 ${hostMore}
 [builders.linux]
 host = "host-pod"
-`,
+`;
+
+/** Programs of a user whose default backend is the namespace. */
+export function clusterWorkshop(namespace: string, more = ''): Workshop {
+  const shop = workshop();
+  const config = join(shop.directory, '.config', 'gomote');
+  mkdirSync(config, { recursive: true });
+  writeFileSync(join(config, 'config.toml'), clusterConfig(namespace, more));
+  return shop;
+}
+
+/** A command line whose default backend is the namespace. */
+export function clusterCli(
+  namespace: string,
+  more = '',
+  hostMore?: string,
+  kubeconfig?: string,
+): Cli {
+  const cli = testCli();
+  mkdirSync(join(cli.directory, 'config', 'gomote'), { recursive: true });
+  writeFileSync(
+    join(cli.directory, 'config', 'gomote', 'config.toml'),
+    clusterConfig(namespace, more, hostMore, kubeconfig),
   );
   onTestFinished(async () => {
     await cli(['destroy', '--all']);
