@@ -58,8 +58,8 @@ function isSwitch(flag: string, longNames: ReadonlySet<string>, options: GoFlagO
 /** `--flag=true` is the flag, `--flag=false` is nothing. */
 function readSwitch(flag: string): string | undefined {
   const [name = '', value = ''] = flag.split('=', 2);
-  if (['true', '1', 't'].includes(value)) return name;
-  if (['false', '0', 'f'].includes(value)) return undefined;
+  if (/^(true|1|t)$/i.test(value)) return name;
+  if (/^(false|0|f)$/i.test(value)) return undefined;
   throw new GomoteError('ERR_USAGE', `${name} takes no value, or true or false, not "${value}"`, {
     hint: `give ${name} alone`,
   });

@@ -66,6 +66,7 @@ function runScript(name: string, flags = ['-e']): Result {
     HOME: directory,
     USER: 'me',
     TMPDIR: directory,
+    GOROOT: goroot,
     XDG_CONFIG_HOME: config,
     XDG_RUNTIME_DIR: directory,
   };
@@ -123,6 +124,24 @@ it('-until and -collect on a group', () => {
     const listed = execFileSync('tar', ['-tzf', join(goroot, `${name}.tar.gz`)]).toString();
     expect(listed).toContain('go/bin/go.count\n');
   }
+  expect(groupsLeft(result)).toEqual([]);
+});
+
+it('create -setup, which builds Go on each', () => {
+  const result = runScript('setup.sh');
+  const { status, stdout, stderr } = result;
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const names = ['me-linux-amd64-0', 'me-linux-amd64-1'];
+  const lines = stdout.split('\n');
+  expect(lines.slice(0, 2)).toEqual(names);
+  expect(lines.slice(2, 4).sort()).toEqual(names.map((name) => `${name}| go version devel`));
+  expect(lines.slice(4)).toEqual([
+    expect.stringMatching(/^me-linux-amd64-\d$/),
+    'Installed commands in go/bin',
+    '=== test -v -short os',
+    'ok',
+    '',
+  ]);
   expect(groupsLeft(result)).toEqual([]);
 });
 

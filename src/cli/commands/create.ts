@@ -42,6 +42,7 @@ interface Options extends ListingOptions {
   from?: string;
   setup?: string;
   setupFile: string[];
+  setupGo?: boolean;
   freshSetup?: boolean;
   keepOnFailure?: boolean;
   project: boolean;
@@ -99,6 +100,10 @@ export function define(command: Command, context: Context): void {
       addWord,
       [],
     )
+    .option(
+      '--setup-go',
+      "push Go's own tree and build it there; -setup, as of Go's gomote, is the same",
+    )
     .option('--fresh-setup', 'run it also where the result of the same setup is kept')
     .option('--keep-on-failure', 'keep it when its setup fails')
     .option('--no-project', 'without the setup and the caches of .gomote.toml')
@@ -143,6 +148,8 @@ export function define(command: Command, context: Context): void {
           ...machine
         } = options;
         const setup = await readSetup(options, backend, context);
+        const go = options.setupGo ? await import('../setup-go.ts') : undefined;
+        const goTree = await go?.findGoTree(builder.name, context);
         const ofProject = options.project ? await cachesOfProject() : [];
         if (name !== undefined) await requireFree(name, count, backend, signal);
         const labels = { ...label, ...(name !== undefined && { [nameLabel]: name }) };
@@ -175,6 +182,7 @@ export function define(command: Command, context: Context): void {
           context.terminal.environment,
           name,
         );
+        const isForPeople = !options.json && options.format === undefined;
         try {
           group.add(names);
           const items = instances.map(({ builderType, hostType, created, expires }, i) => ({
@@ -182,15 +190,33 @@ export function define(command: Command, context: Context): void {
           }));
           const table = () => names.map((name) => `${name}\n`).join('');
           await printListing(items, options, { fields, table, terminal });
-          const isForPeople = !options.json && options.format === undefined;
           if (names[0] !== undefined && isForPeople) sayNextSteps(names[0], context);
         } catch (error) {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);
         }
+        if (goTree === undefined) return;
+        const { stdout, stderr } = terminal;
+        const isPrinted = count === 1 && isForPeople;
+        await go?.setupGo(names, goTree, isPrinted ? stdout : stderr, context);
       });
     });
 }
+
+/** Go's `-setup` takes no value; ours with two dashes takes a file. Throws ERR_USAGE for a file after one dash. */
+export const rewrite = (args: readonly string[]): string[] =>
+  args.map((word, at) => {
+    const [file, type] = args.slice(at + 1);
+    if (word === '-setup' && file !== undefined && /^[^-]/.test(type ?? '-') && !/^-./.test(file)) {
+      throw new GomoteError('ERR_USAGE', `-setup takes no file, such as "${file}": it builds Go`, {
+        hint: `give --setup ${file} for a script`,
+      });
+    }
+    return word.replace(
+      /^-setup(?=$|=(?:[01tTfF]|true|True|TRUE|false|False|FALSE)$)/,
+      '--setup-go',
+    );
+  });
 
 /** The script of the options, else that of the project file. Throws ERR_CONFIG when the latter would run on this machine. */
 async function readSetup(

@@ -70,8 +70,19 @@ export function define(command: Command, context: Context): void {
     });
 }
 
+/** What `gomote push --go` does with the tree at `top`. */
+export async function pushGo(
+  names: readonly string[],
+  top: string,
+  context: Context,
+): Promise<void> {
+  const { goPushOptions } = await goRoots();
+  const given = goPushOptions(top, context.terminal.environment);
+  await pushTo(names, top, given, { go: true, exclude: [], ignore: true }, context);
+}
+
 /** Loaded on demand: few pushes need it, and it takes long to load. */
-const goRoots = () => import('../../sync/go/go-root.ts');
+export const goRoots = () => import('../../sync/go/go-root.ts');
 
 function parseNames(text: string): string[] {
   const names = [...new Set(parseCommaList(text))];

@@ -4,8 +4,8 @@ import { isGomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { fileOfName } from '../file-of-name.ts';
 import { collectTree } from './collect.ts';
-import { OutputFile } from './output-file.ts';
 import type { Run } from './run.ts';
+import { runIntoFile } from './run-into-file.ts';
 
 /** Runs the command, then does what the options ask for. Returns gomote's exit status. */
 export async function runAndFinish(
@@ -15,17 +15,7 @@ export async function runAndFinish(
   if (!run.options.collect) return await finishedAfter(run, () => runAll(run));
   const { name } = run.command;
   const path = join(currentDirectory(), `${fileOfName(name)}.stdout`);
-  const output = await OutputFile.create(path);
-  const { messages } = run.context;
-  messages.say(`# Streaming results from "${name}" to "${path}"...`);
-  return await finishedAfter(run, async () => {
-    try {
-      return await runAll({ ...run, output });
-    } finally {
-      await output.close();
-      messages.say(`# Wrote results from "${name}" to "${path}".`);
-    }
-  });
+  return await finishedAfter(run, () => runIntoFile(run, path, runAll));
 }
 
 async function finishedAfter(run: Run, runAll: () => Promise<number>): Promise<number> {

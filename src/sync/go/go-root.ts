@@ -10,7 +10,7 @@ import { isEditorBackup } from '../ignore/ignore-rules.ts';
 import type { PushOptions } from '../push/push-options.ts';
 
 /** Where Go's tree and its bootstrap toolchain are on a buildlet. */
-const goDir = 'go';
+export const goDir = 'go';
 const bootstrapDir = 'go1.4';
 
 /** Built at either end: never sent. */
