@@ -91,7 +91,10 @@ describe.runIf(isAble)('clearing a user removes', () => {
     ),
   )('its files in %s, and nothing that they lead to', async (place) => {
     const uid = next++;
-    const kept = temporaryDirectory();
+    const outside = temporaryDirectory();
+    chmodSync(outside, 0o711);
+    const kept = join(outside, 'kept');
+    mkdirSync(kept);
     writeFileSync(join(kept, 'file'), '');
     for (const path of [join(kept, 'file'), kept]) {
       chmodSync(path, 0);
