@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type Cli, type CliOptions, type CliResult, testCli } from '../helpers/cli.ts';
 import { images } from './images.ts';
 
@@ -47,8 +47,15 @@ export function newLab(config = '', section = defaults): Lab {
     });
   const ids = () =>
     docker('ps', '-aq', '--filter', `label=gomote.owner=${user}`).split('\n').filter(Boolean);
-  onTestFinished(() => {
-    for (const id of ids()) docker('rm', '-fv', id);
+  onTestFinished(async () => {
+    for (const id of ids()) {
+      try {
+        docker('rm', '-fv', id);
+      } catch {
+        // The engine is removing it already.
+      }
+    }
+    await expect.poll(ids).toEqual([]);
   });
   return {
     ...{ cli, user, gomote },
