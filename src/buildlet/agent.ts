@@ -151,6 +151,9 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     };
   });
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
+  // They are awaited after the rest is ready.
+  const filled = pipes.fill();
+  filled.catch(() => undefined);
   const trees: TreeThread = new Thread('tree-worker', {
     workDir: workDir.path,
     store: options.store,
@@ -228,7 +231,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   try {
     await confined.ready;
     const address = await listen(server, options.address);
-    await pipes.fill();
+    await filled;
     if (options.holdMs !== undefined) hold.expect(options.holdMs);
     const serve = (connection: Duplex) => void server.emit('connection', connection);
     return { address, workDir: workDir.path, ending, serve, close };

@@ -17,7 +17,7 @@ import {
   preciseParameter,
   totalsHeader,
 } from '../../protocol/transfer.ts';
-import { type PackOptions, packTar } from '../../tar/pack.ts';
+import type { PackOptions } from '../../tar/pack.ts';
 import { SkippedList } from '../../tar/skipped-list.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
@@ -26,6 +26,8 @@ export function getTar(workDir: string, features: readonly string[], late: LateT
   return async ({ request, response, query, signal }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+    // Loaded on first use, as in put-tar.ts: it takes a tenth of a buildlet's start.
+    const { packTar } = await import('../../tar/pack.ts');
     const wish = request.headers[compressHeader.toLowerCase()];
     const options: PackOptions = {
       release: query.get('pargzip') === '0',

@@ -18,7 +18,6 @@ import {
   warningsHeader,
 } from '../../protocol/transfer.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
-import { unpackTar } from '../../tar/unpack.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
 const keptDir = 'go1.4';
@@ -39,6 +38,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
       signal,
       hasAnyLinks: query.get(linksParameter) === 'any',
     };
+    const { unpackTar } = await import('../../tar/unpack.ts');
     if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
       const counter = new TransferCounter();
       // Go's clients get the refusal of absolute names that they know.
