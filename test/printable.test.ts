@@ -39,16 +39,16 @@ describe('printable', () => {
     expect(printable(printable(text))).toBe(shown);
   });
 
-  it.each(harmless)('leaves %j as it is', (text) => {
+  it.each(harmless)('leaves %j unchanged', (text) => {
     expect(printable(text)).toBe(text);
     expect(printableJson(JSON.stringify(text))).toBe(JSON.stringify(text));
   });
 
-  it('keeps newlines where they are asked for, and nothing else', () => {
+  it('keeps newlines, and only those, when told to', () => {
     expect(printable('a\n\u001bb\r\n', { newlines: true })).toBe('a\n\\x1bb\\r\n');
   });
 
-  it('shows a limited length, and no half of a character at its end', () => {
+  it('limits the length, and never splits a character', () => {
     expect(printable('abcdef', { maxLength: 3 })).toBe('abc…');
     expect(printable('ab👍cd', { maxLength: 3 })).toBe('ab…');
     expect(printable('abc', { maxLength: 3 })).toBe('abc');

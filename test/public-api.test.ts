@@ -60,7 +60,7 @@ it('every export, and every member of one, is described', () => {
   expect(bare).toEqual([]);
 });
 
-it('what programs begin with has an example', () => {
+it('every entry point has an example', () => {
   const { checker } = project;
   const without = [
     'open',
@@ -119,7 +119,7 @@ function isHidden(node: Node): boolean {
   return symbol !== undefined && isInternal(symbol);
 }
 
-it('every type of ours that an export names is exported too', () => {
+it('every type of the package that an export names is exported too', () => {
   const { checker } = project;
   const known = new Set([...exported.values()].map(({ id }) => id));
   const hidden = new Set<string>();

@@ -17,7 +17,7 @@ function handClock() {
 }
 
 describe('a token bucket', () => {
-  it('lets a burst through at once and the rest at its rate', async () => {
+  it('allows a burst at once and the rest at its rate', async () => {
     const clock = handClock();
     const gate = timedBucket({ perSecond: 10, burst: 3 }, clock);
     for (let i = 0; i < 6; i++) await gate();
@@ -28,7 +28,7 @@ describe('a token bucket', () => {
     expect(clock.waits).toEqual([100, 200, 300, 100]);
   });
 
-  it('saves up no more than its burst', async () => {
+  it('never allows more than its burst', async () => {
     const clock = handClock();
     const gate = timedBucket({ perSecond: 4 }, clock);
     clock.nowMs += 3_600_000;
@@ -36,7 +36,7 @@ describe('a token bucket', () => {
     expect(clock.waits).toEqual([250]);
   });
 
-  it('lets a call go that is cancelled while it waits', async () => {
+  it('stops waiting for a cancelled call', async () => {
     const gate = tokenBucket({ perSecond: 0.001, burst: 1 });
     await gate();
     const cancel = new AbortController();

@@ -19,7 +19,7 @@ function scene() {
 }
 
 describe('a shared call', () => {
-  it('is made once for all who want it meanwhile, and again for those who come later', async () => {
+  it('is made once for concurrent callers, and again for later ones', async () => {
     const { shared, calls } = scene();
     const both = [shared.join(), shared.join(new AbortController().signal)];
     calls[0]?.resolve('first');
@@ -40,7 +40,7 @@ describe('a shared call', () => {
     expect(await stayed).toBe('there');
   });
 
-  it('is cancelled when all have left, and made anew for the next', async () => {
+  it('is cancelled when all callers have left, and made again for the next', async () => {
     const { shared, calls } = scene();
     const callers = [new AbortController(), new AbortController()];
     const results = callers.map(({ signal }) => shared.join(signal));
@@ -52,7 +52,7 @@ describe('a shared call', () => {
     expect(await next).toBe('anew');
   });
 
-  it('fails for all who wait, and is tried again', async () => {
+  it('fails for all waiting callers, and is made again for the next', async () => {
     const { shared, calls } = scene();
     const both = [shared.join(), shared.join()];
     calls[0]?.reject(new Error('no'));
@@ -62,7 +62,7 @@ describe('a shared call', () => {
     expect(await next).toBe('yes');
   });
 
-  it('is not begun for a caller who has left already', async () => {
+  it('is not started for a caller that has already left', async () => {
     const { shared, calls } = scene();
     await expect(shared.join(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
     expect(calls.length).toBe(0);

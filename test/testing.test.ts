@@ -65,7 +65,7 @@ it('a connection that breaks in the middle of a run or a push is reopened', asyn
   expect(await buildlet.push(makeTree())).toMatchObject({ files: 1 });
 });
 
-it('a fault of one buildlet is not one of others, and is healed', async () => {
+it('a fault of one buildlet does not affect others, and can be healed', async () => {
   const gomote = await setUp();
   const [buildlet, other] = [await gomote.create('local'), await gomote.create('local')];
   gomote.network.plan = (_, name) =>
@@ -77,7 +77,7 @@ it('a fault of one buildlet is not one of others, and is healed', async () => {
   expect(await buildlet.files.list()).toEqual([]);
 });
 
-it('a connection that stands still lets nothing pass until it is healed', async () => {
+it('a stalled connection passes nothing until it is healed', async () => {
   const gomote = await setUp();
   const buildlet = await gomote.create('local');
   const run = buildlet.run('sh', ['-c', 'echo on; sleep 0.1; echo off']);
@@ -92,7 +92,7 @@ it('a connection that stands still lets nothing pass until it is healed', async 
   expect(lines).toEqual(['on', 'off']);
 });
 
-it('a slow connection takes its time', async () => {
+it('a slow connection passes bytes at its rate', async () => {
   const gomote = await setUp();
   const buildlet = await gomote.create('local');
   await buildlet.files.write('f', new Uint8Array(100_000));
@@ -139,7 +139,7 @@ it.each([
   },
 );
 
-it('its buildlets are there for programs that get its environment', async () => {
+it('programs with the environment of a test Gomote find its buildlets', async () => {
   const gomote = await setUp();
   const { name } = await gomote.create('local');
   const program = join(projectRoot, 'bin/gomote.js');

@@ -21,7 +21,7 @@ async function collecting<T>(act: () => Promise<T>): Promise<T> {
 
 const never = new AbortController().signal;
 
-describe('a signal made of a timeout that nothing else holds aborts though memory is collected', () => {
+describe('a timeout signal that nothing else references aborts despite garbage collection', () => {
   it.each([
     ['a timeout of ours', () => anySignal(never, timeoutSignal(50))],
     ['a timeout of Node', () => anySignal(never, AbortSignal.timeout(50))],
@@ -43,7 +43,7 @@ describe('a signal made of a timeout that nothing else holds aborts though memor
   });
 });
 
-describe('a call of the library that gets AbortSignal.timeout ends by it', () => {
+describe('AbortSignal.timeout ends a call of the library', () => {
   it.each([
     [
       'exec',

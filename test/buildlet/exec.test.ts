@@ -76,7 +76,7 @@ describe('a command', () => {
     expect(output.bytes.equals(bytes)).toBe(true);
   });
 
-  it('is slowed by a slow reader, and not kept in memory', async () => {
+  it('is slowed by a slow reader, and its output is not kept in memory', async () => {
     const buildlet = await startBuildlet();
     const counter = join(buildlet.workDir, 'counter');
     let release: () => void = () => undefined;
@@ -103,7 +103,7 @@ describe('a command', () => {
     await expect(done).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
-  it('that says nothing ends, however quick it is', async () => {
+  it('without output ends, however quick it is', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     for (let i = 0; i < times(20, 200); i++) {
@@ -111,7 +111,7 @@ describe('a command', () => {
     }
   });
 
-  it('does not wait for others that are silent', async () => {
+  it('does not wait for other silent commands', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const leave = new AbortController();
@@ -158,7 +158,7 @@ describe('a command', () => {
     });
   });
 
-  it('that cannot start says why', async () => {
+  it('that cannot be started says why', async () => {
     const buildlet = await startBuildlet();
     const { workDir } = buildlet;
     const client = clientOf(buildlet);
@@ -228,7 +228,7 @@ describe('a command', () => {
     expect(output.text).not.toMatch(/META_|s3cret|k3y/);
   });
 
-  it('is looked up on the PATH it is given, before the buildlet’s own', async () => {
+  it('is looked up on its own PATH before the buildlet’s', async () => {
     const buildlet = await startBuildlet();
     mkdirSync(join(buildlet.workDir, 'bin'));
     writeFileSync(join(buildlet.workDir, 'bin/true'), '#!/bin/sh\necho mine\n', { mode: 0o755 });
@@ -274,7 +274,7 @@ describe('the end of a command', () => {
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('comes with the buildlet’s, for the whole tree and what earlier commands left running', async () => {
+  it('comes with that of the buildlet, for the whole tree and for processes that earlier commands left', async () => {
     const buildlet = await startBuildlet();
     const mark = `gomote-test-${randomBytes(6).toString('hex')}`;
     await shell(

@@ -42,7 +42,7 @@ describe('writing a file', () => {
     expect(readFileSync(join(workDir, 'a/b/tool'), 'utf8')).toBe('#!/bin/sh\n');
   });
 
-  it('that is cut leaves neither it nor a part of it, and the old content stays', async () => {
+  it('that is cut leaves no partial file, and the old content stays', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'x'), 'old');
     const socket = connect(socketOf(buildlet));
@@ -115,7 +115,7 @@ describe('removing', () => {
     expect(readdirSync(buildlet.workDir)).toEqual([]);
   });
 
-  it('of one bad path removes nothing', async () => {
+  it('removes nothing if one path is bad', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'kept'), '');
     await expect(clientOf(buildlet).removeAll(['kept', '../x'])).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe('listing', () => {
     expect(await ask('?names=escaped')).toMatch(/Gomote-Names: escaped.*\ta\\tb\\\\c\t0\t/s);
   });
 
-  it('reads a file again whose content alone has changed, and else remembers its digest', async () => {
+  it('reads a file again if only its content has changed, and otherwise remembers its digest', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const path = join(buildlet.workDir, 'f');
@@ -222,7 +222,7 @@ describe('archives', () => {
     await clientOf(buildlet).putTarFromURL('http://127.0.0.1:9/x.tgz', 'go1.4');
   });
 
-  it('that are cut while they come are an error and leave no file half written', async () => {
+  it('that are cut during an upload are an error and leave no partial file', async () => {
     const buildlet = await startBuildlet();
     const tree = temporaryDirectory();
     writeFileSync(join(tree, 'big'), Buffer.alloc(5 << 20, 'x'));
@@ -242,7 +242,7 @@ describe('archives', () => {
     await until(() => !existsSync(join(buildlet.workDir, 'up')));
   });
 
-  it('that fail while they go out are cut, and the client knows', async () => {
+  it('that fail during a download are cut, and the client reports it', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'a'), Buffer.alloc(4 << 20, 'x'));
     // A device cannot be packed: the failure comes after the file before it has gone out.

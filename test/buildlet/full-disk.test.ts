@@ -31,17 +31,20 @@ function tryMount(): boolean {
   }
 }
 
-it.skipIf(!canMount).each(['put', 'putTar'] as const)('%s says which is full', async (call) => {
-  const workDir = mounted();
-  onTestFinished(() => void execFileSync('umount', ['-l', workDir]));
-  const client = clientOf(await startBuildlet({ workDir }));
-  const content = randomBytes(3 << 20);
-  const sent =
-    call === 'put'
-      ? client.put(content, 'f', 0o644)
-      : client.putTar(rawTarGz({ name: 'f', content }), 'd');
-  await expect(sent).rejects.toThrow(
-    `no space left on device (on the file system at ${workDir}; remove something there)`,
-  );
-  expect(readdirSync(workDir)).toEqual([]);
-});
+it.skipIf(!canMount).each(['put', 'putTar'] as const)(
+  '%s says which disk is full',
+  async (call) => {
+    const workDir = mounted();
+    onTestFinished(() => void execFileSync('umount', ['-l', workDir]));
+    const client = clientOf(await startBuildlet({ workDir }));
+    const content = randomBytes(3 << 20);
+    const sent =
+      call === 'put'
+        ? client.put(content, 'f', 0o644)
+        : client.putTar(rawTarGz({ name: 'f', content }), 'd');
+    await expect(sent).rejects.toThrow(
+      `no space left on device (on the file system at ${workDir}; remove something there)`,
+    );
+    expect(readdirSync(workDir)).toEqual([]);
+  },
+);

@@ -12,7 +12,7 @@ async function* content() {
   yield Buffer.from('content');
 }
 
-it('a file goes into the directory that its path is, under its own name', async () => {
+it('a file whose path is a directory goes into it, under its own name', async () => {
   const buildlet = await startBuildlet();
   const client = clientOf(buildlet);
   mkdirSync(join(buildlet.workDir, 'src'));
@@ -30,7 +30,7 @@ it('a file goes into the directory that its path is, under its own name', async 
   }
 });
 
-it('an upload tells of a second archive that was not read', async () => {
+it('an upload reports a second archive that was not read', async () => {
   const client = clientOf(await startBuildlet());
   const archive = gzipSync(Buffer.concat([rawTar({ name: '/a/f' }), rawTar({ name: 'second' })]));
   const { warnings } = await client.putTar(archive, '');

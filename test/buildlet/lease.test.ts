@@ -21,7 +21,7 @@ describe('a lease', () => {
     expect(onExpired).toHaveBeenCalledExactlyOnceWith('it has been idle');
   });
 
-  it('in use by two is idle only when both are over', () => {
+  it('used by two is idle only when both have ended', () => {
     const onExpired = vi.fn();
     const lease = new Lease({ idleTimeoutMs: 1000, onExpired });
     const [first, second] = [lease.use(), lease.use()];
@@ -33,7 +33,7 @@ describe('a lease', () => {
     expect(onExpired).toHaveBeenCalledOnce();
   });
 
-  it('expires at its greatest age also in use, and only once', () => {
+  it('expires at its maximum age even in use, and only once', () => {
     const onExpired = vi.fn();
     const lease = new Lease({ idleTimeoutMs: 5000, maxLifetimeMs: 3000, onExpired });
     lease.use();
@@ -42,7 +42,7 @@ describe('a lease', () => {
     expect(onExpired).toHaveBeenCalledExactlyOnceWith('its lifetime is over');
   });
 
-  it('without limits never does, and says so', () => {
+  it('without limits never expires, and says so', () => {
     const lease = new Lease({ onExpired: () => expect.unreachable() });
     vi.advanceTimersByTime(10 ** 9);
     expect(lease.expiresAt).toBeUndefined();

@@ -102,7 +102,7 @@ describe('limits', () => {
     expect(applied.limitProcess).toEqual([]);
   });
 
-  it('that nobody asked for make nothing', () => {
+  it('that nobody set make no control group', () => {
     const root = temporaryDirectory();
     expect(applyLimits({}, { isOwnUsers: true, root }).enforced).toEqual([]);
     expect(readdirSync(root)).toEqual([]);

@@ -16,7 +16,7 @@ const churn = `
   }
 `;
 
-it('a listing bears that what is in the directory goes meanwhile', async () => {
+it('a listing survives files that are removed meanwhile', async () => {
   const buildlet = await startBuildlet();
   const client = clientOf(buildlet);
   const top = join(buildlet.workDir, 'top');

@@ -186,7 +186,7 @@ describe('the buildlet’s options', () => {
     },
   );
 
-  it('say how much room logs get', async () => {
+  it('set the quota of logs', async () => {
     for (const [size, quotaBytes] of [
       ['512M', 512 << 20],
       ['2G', 2 * 2 ** 30],
@@ -270,7 +270,7 @@ describe('the buildlet on Compute Engine', () => {
     });
   });
 
-  it('is an ordinary one on a machine that was not made for it, in a pod, and where it is told to listen', async () => {
+  it('is an ordinary buildlet on other machines, in a pod, and with --listen', async () => {
     const ordinary = await machine({ password: 'of the machine' });
     expect(await readOptions([], ordinary.environment)).toMatchObject({
       address: undefined,
@@ -289,7 +289,7 @@ describe('the buildlet on Compute Engine', () => {
     expect(made.server.requests).toEqual([]);
   });
 
-  it('fails plainly where nobody answers for the machine', async () => {
+  it('fails with a clear error where no metadata server answers', async () => {
     const { server, environment } = await machine({});
     server.close();
     await expect(gceMeta(environment, 0)).rejects.toMatchObject({

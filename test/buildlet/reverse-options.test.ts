@@ -18,7 +18,7 @@ const read = (argv: readonly string[], environment: NodeJS.ProcessEnv = {}) =>
   readOptions(['--coordinator', url, '--host-type', 'mac', ...argv], environment);
 
 describe('the options of a buildlet that dials a coordinator', () => {
-  it('say where, as what, and whom to believe', async () => {
+  it('name the coordinator, the host type, and the trusted certificate', async () => {
     const argv = ['--key-file', keyFile(), '--machine', 'mac-1', '--fingerprint', `SHA256:${hex}`];
     expect(await read(argv, { HTTPS_PROXY: 'proxy:3128' })).toMatchObject({
       address: undefined,

@@ -49,7 +49,7 @@ it.each([
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('an allocator that is tried again after a failure keeps no timer of the first wait', async () => {
+it('an allocator that retries after a failure keeps no timer of the first wait', async () => {
   let failures = 2;
   const release = async () => {
     if (failures-- > 0) throw new Error('not now');

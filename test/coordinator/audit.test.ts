@@ -75,7 +75,7 @@ describe('the audit trail has', () => {
     expect(await row('exec-end')).toMatchObject({ code: 7, run: session?.id, ...cause });
   });
 
-  it('that a run was lost with its buildlet', async () => {
+  it('a run that was lost with its buildlet', async () => {
     const { buildlet, row } = await setUp();
     await buildlet.sessions.start({
       ...{ cmd: '/bin/sleep', args: ['600'], systemLevel: true, detach: true },
@@ -85,7 +85,7 @@ describe('the audit trail has', () => {
     expect(await row('exec-end')).toMatchObject({ outcome: 'unknown: its buildlet ended' });
   });
 
-  it('files that were put and got', async () => {
+  it('uploaded and downloaded files', async () => {
     const { coordinator, buildlet } = await setUp();
     const file = { body: Buffer.from('hello'), mode: 0o644 };
     await buildlet.files.put(
@@ -104,7 +104,7 @@ describe('the audit trail has', () => {
     ]);
   });
 
-  it('more time, and refusals', async () => {
+  it('extensions and refusals', async () => {
     const { coordinator, row } = await setUp();
     await coordinator.client('me').extend(name, 3_600_000);
     expect(await row('extend')).toMatchObject({ name, byMs: 3_600_000, ...cause });

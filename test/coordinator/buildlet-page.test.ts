@@ -146,7 +146,7 @@ describe.runIf(hasBrowser)('the page of a buildlet', () => {
     await page.getByText('nothing to show').waitFor();
   });
 
-  it('takes one that waits out of the queue', async () => {
+  it('removes a waiting create from the queue', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     const mine = await coordinator.client('me').createBuildlet('linux');
     onTestFinished(() => mine.disconnect());
@@ -160,7 +160,7 @@ describe.runIf(hasBrowser)('the page of a buildlet', () => {
     await refused;
   });
 
-  it('shows what a hostile machine says as text, and no more of it than fits', async () => {
+  it('shows the text of a hostile machine as text, and truncates it', async () => {
     const odd = '<img src=x onerror=alert(1)>\u202e';
     const bytes = Buffer.from(
       `${'x'.repeat(1 << 20)}${odd}\n${odd}\u001b]0;title\u0007\u001b[99999C\n`,

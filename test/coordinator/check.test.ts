@@ -40,7 +40,7 @@ async function checked({ toml, files = {}, users = { me: {} } }: Place) {
 const listen = 'listen = "127.0.0.1:0"\n';
 
 describe('check', () => {
-  it('finds nothing where all is well', async () => {
+  it('reports nothing for a sound configuration', async () => {
     expect(await checked({ toml: listen + one })).toMatchObject({ faults: [], warnings: [] });
   });
 

@@ -42,7 +42,7 @@ describe('a local pool', () => {
     },
   );
 
-  it('does without where its own section says so', async () => {
+  it('runs commands without a sandbox if its section says so', async () => {
     const { client } = await startCoordinator({ sections: localPool('isolation = "none"') });
     const buildlet = await client('me').createBuildlet('here');
     onTestFinished(() => buildlet.halt());

@@ -51,7 +51,7 @@ describe('a create of several', () => {
     expect(coordinator.coordinator.view({ name: 'root', isAdmin: true }).sessions).toEqual([]);
   });
 
-  it('gives the same ones when it is asked again with its key, also after a restart', async () => {
+  it('returns the same buildlets for the same key, also after a restart', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const body = 'version=20160922&builderType=linux&count=2&key=0123456789abcdef';
     const post = () =>
@@ -78,7 +78,7 @@ describe('a create of several', () => {
     },
   );
 
-  it('leaves nothing when its client goes away while it waits', async () => {
+  it('leaves nothing when its client disconnects while it waits', async () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const first = await coordinator.client('me').requestBuildlet('linux');
     const leaving = new AbortController();

@@ -51,7 +51,7 @@ it('a coordinator makes, uses and ends virtual machines, and leaves those of ano
   await until(() => fake.api.instances.length === 0);
 });
 
-it('a coordinator keeps the minimum of virtual machines, makes more on demand, and ends what is too much', async () => {
+it('a coordinator keeps the minimum of virtual machines, makes more on demand, and ends surplus ones', async () => {
   const fake = await cloud();
   const scaling = 'minimum = 1\nscale-down-after = "1s"\n';
   const coordinator = await startCoordinator({ machines: 1, sections: vmPool(fake, 3) + scaling });

@@ -106,7 +106,7 @@ async function startMachine() {
 }
 
 describe('the relay', () => {
-  it(`gets over ${count} generated replies of a machine`, async () => {
+  it(`survives ${count} generated replies of a machine`, async () => {
     const machine = await startMachine();
     const coordinator = await startCoordinator({
       addresses: [machine.address],
@@ -140,7 +140,7 @@ describe('the relay', () => {
     expect(left.map((session) => session.name)).toEqual([name]);
   });
 
-  it('gets over trailers of a client that cannot be passed on', async () => {
+  it('survives trailers of a client that cannot be passed on', async () => {
     const machine = await startMachine();
     const coordinator = await startCoordinator({
       addresses: [machine.address],

@@ -31,7 +31,7 @@ const revived = ({ address }: TestBuildlet) =>
   startBuildlet({ address: { kind: 'unix', path: address.replace('unix:', '') } });
 
 describe('a machine in use that does not answer', () => {
-  it('is said to be silent, and for how long, and takes its session up again', async () => {
+  it('is reported as silent, and for how long, and then resumes its session', async () => {
     const { coordinator, me, name, row, pass } = await silenced();
     pass(30_000);
     await expect(me.namedBuildlet(name).workDir()).rejects.toMatchObject({
@@ -50,7 +50,7 @@ describe('a machine in use that does not answer', () => {
     expect(coordinator.log.map(({ event }) => event)).not.toContain('died');
   });
 
-  it('is given up after five minutes, in words that say so', async () => {
+  it('is given up after five minutes, and the error says so', async () => {
     const { me, name, row, pass } = await silenced();
     pass(299_000);
     await expect(me.namedBuildlet(name).workDir()).rejects.toThrow('has not answered for');

@@ -43,7 +43,7 @@ describe('a session that is held', () => {
     expect(await me.remoteBuildlets()).toHaveLength(1);
   });
 
-  it('is nobody else’s to hold', async () => {
+  it('cannot be held by another user', async () => {
     const coordinator = await startCoordinator({ users: { me: {}, other: {} }, machines: 1 });
     const { name } = await coordinator.client('me').requestBuildlet('linux');
     const theirs = coordinator.client('other').namedBuildlet(name);

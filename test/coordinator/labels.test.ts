@@ -42,7 +42,7 @@ it('labels are stored, select buildlets, and serve as names', async () => {
   expect(gone.code).toBe(125);
 });
 
-it('a coordinator refuses what are no labels', async () => {
+it('a coordinator refuses invalid labels', async () => {
   const coordinator = await startCoordinator();
   const client = coordinator.client('me');
   for (const labels of [{ 'a/b': 'c' }, { a: '\u001b[31m' }]) {
@@ -52,7 +52,7 @@ it('a coordinator refuses what are no labels', async () => {
   }
 });
 
-it('a coordinator without the feature is not asked to lose them', async () => {
+it('a coordinator without the feature is not sent labels', async () => {
   const paths: string[] = [];
   const server = createServer(({ url = '', method }, response) => {
     paths.push(`${method} ${url}`);

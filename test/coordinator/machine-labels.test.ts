@@ -92,7 +92,7 @@ describe('a machine that dials in', () => {
     expect((await rows())[0]?.buildlet).toBe(made.name);
   });
 
-  it('gets none that cannot be a label', async () => {
+  it('gets no invalid label', async () => {
     const coordinator = await farm();
     const trust = { fingerprint: coordinator.fingerprint.replace('sha256:', '') };
     const many = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`k${n}`, 'v']));
@@ -117,7 +117,7 @@ describe('a machine that dials in', () => {
 });
 
 describe('a priority', () => {
-  it('is refused above what the user may have, which an admin says', async () => {
+  it('is refused above the limit that an admin sets for the user', async () => {
     const coordinator = await startCoordinator({
       users: { me: {}, ci: { priority: 'low' }, boss: { role: 'admin' } },
     });

@@ -21,7 +21,7 @@ const metricsOf = async (coordinator: TestCoordinator): Promise<string> => {
 const start = () => startCoordinator({ users: { boss: { role: 'admin' }, me: {} }, machines: 2 });
 
 describe('/metrics', () => {
-  it('counts creates, their waiting, bytes, deaths, and what users have', async () => {
+  it('counts creates, waiting times, bytes, deaths, and buildlets of users', async () => {
     const coordinator = await start();
     const client = coordinator.client('me');
     const one = await client.createBuildlet('linux');

@@ -39,7 +39,7 @@ const machines = async (coordinator: TestCoordinator) =>
   await coordinator.client('root').machines();
 
 describe('a disk that cannot be written', () => {
-  it('keeps no session that its owner has destroyed, and counts it against no quota', async () => {
+  it('keeps no session that its owner has destroyed, and does not count it against a quota', async () => {
     const coordinator = await startCoordinator({ users: admin, machines: 1 });
     const me = coordinator.client('me');
     const { name } = await me.requestBuildlet('linux');
@@ -121,7 +121,7 @@ describe('a disk that cannot be written', () => {
 });
 
 describe('a users file that breaks', () => {
-  it('locks nobody out, and is told in the log, by readyz and as a metric', async () => {
+  it('locks nobody out, and is reported in the log, by readyz and as a metric', async () => {
     const coordinator = await startCoordinator({ users: admin });
     await until(async () => (await ready(coordinator)) === '200 ready\n');
     const me = coordinator.client('me');
@@ -192,7 +192,7 @@ describe('a session file that is damaged', () => {
 });
 
 describe('the machine of a session that cannot be read', () => {
-  it('is told to those who wait, and is down everywhere once it does not answer', async () => {
+  it('is reported to waiting users, and is down everywhere once it does not answer', async () => {
     const toml = 'probe-interval = "100ms"';
     const coordinator = await startCoordinator({ users: admin, machines: 1, toml });
     const me = coordinator.client('me');

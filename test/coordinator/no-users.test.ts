@@ -28,7 +28,7 @@ it.each([
   },
 );
 
-it('a coordinator with a user says nothing of that', async () => {
+it('a coordinator with a user does not warn that there are none', async () => {
   const coordinator = await startCoordinator({ machines: 1 });
   expect(coordinator.log.map(({ event }) => event)).not.toContain('no-users');
 });

@@ -92,7 +92,7 @@ describe('a browser', () => {
 });
 
 describe('gomote login', () => {
-  it('waits for a browser elsewhere and gets a token that ends', async () => {
+  it('waits for a browser on another machine and gets a token that expires', async () => {
     const { browser, coordinator } = await setUp('token-lifetime = "8h"');
     const client = clientOf(coordinator);
     let finished: Promise<unknown> = Promise.resolve();
@@ -119,7 +119,7 @@ describe('gomote login', () => {
     expect((await ask(coordinator, '/buildlet/types', gone)).status).toBe(401);
   });
 
-  it('is told what it asked for in vain', async () => {
+  it('reports why it got no token', async () => {
     const { coordinator } = await setUp();
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     const poll = { method: 'POST', headers, body: 'id=guess' };
@@ -134,7 +134,7 @@ describe('gomote login', () => {
   });
 });
 
-it('a provider that cannot be reached is said so, and may be there the next time', async () => {
+it('a provider that cannot be reached is reported, and tried again at the next sign-in', async () => {
   const coordinator = await startCoordinator({
     sections: `[oidc]\nissuer = "http://127.0.0.1:1"\nclient-id = "gomote"\nurl = "${publicUrl}"`,
   });
@@ -153,7 +153,7 @@ it.each(['http://id.example.com', 'ftp://x', 'id.example.com'])(
 );
 
 describe('another provider', () => {
-  it('comes, changes and goes by a reload; what was begun with the old one is over', async () => {
+  it('is added, changed and removed by a reload, which ends sign-ins in progress', async () => {
     const { coordinator, browser, signIn } = await setUp();
     const path = join(coordinator.directory, 'coordinator.toml');
     const before = readFileSync(path, 'utf8');

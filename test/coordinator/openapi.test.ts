@@ -83,7 +83,7 @@ describe('of a coordinator', () => {
     expect(found.sort()).toEqual(rows.sort());
   });
 
-  it('its replies are as it says', async () => {
+  it('its replies match the document', async () => {
     const coordinator = await startCoordinator({ users: { boss: { role: 'admin' } } });
     const buildlet = await coordinator.client('boss').createBuildlet('linux');
     const ajv = new Ajv2020({ strict: false, validateFormats: false });

@@ -58,7 +58,7 @@ async function lookAt(fails: {
 describe('a machine', () => {
   const shortages = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS', 'EADDRNOTAVAIL'];
 
-  it.each(shortages)('does not die of the coordinator’s own %s', async (code) => {
+  it.each(shortages)('is not declared dead for the coordinator’s own %s', async (code) => {
     const wrapped = [
       errno(code),
       new GomoteError('ERR_CONNECT', 'x', { cause: errno(code) }),
@@ -82,7 +82,7 @@ describe('a machine', () => {
     expect((await lookAt({ connect })).deaths).toEqual([]);
   });
 
-  it('dies of three failures to answer, also when the platform cannot be asked about it', async () => {
+  it('is declared dead after three failures to answer, even if its platform does not answer', async () => {
     const connect = () => new GomoteError('ERR_CONNECT', 'x', { cause: errno('ECONNREFUSED') });
     expect((await lookAt({ connect })).deaths).toContain('silent');
     const explain = () => errno('EMFILE');
@@ -91,7 +91,7 @@ describe('a machine', () => {
     expect(events).toContain('trouble');
   });
 
-  it('is not to blame for an error of another kind', () => {
+  it('is not declared dead for an error of another kind', () => {
     for (const other of [undefined, 'EMFILE', errno('ECONNRESET'), new Error('EMFILE')]) {
       expect(isOwnShortage(other)).toBe(false);
     }
@@ -99,7 +99,7 @@ describe('a machine', () => {
 });
 
 describe('a session whose pool has left the configuration', () => {
-  it('stays, is said to be unreachable for that, and can be destroyed', async () => {
+  it('stays, is reported as unreachable with the reason, and can be destroyed', async () => {
     const coordinator = await startCoordinator({
       toml: 'probe-interval = "50ms"',
       machines: 1,
@@ -187,7 +187,7 @@ describe('a machine’s list of its runs', () => {
     return runs.all;
   };
 
-  it('is read run by run: one that does not fit costs nobody else', () => {
+  it('is read run by run: an invalid one does not hide the others', () => {
     const odd: object[] = [
       { ...run, id: '' },
       { ...run, id: '../x' },
@@ -208,7 +208,7 @@ describe('a machine’s list of its runs', () => {
     }
   });
 
-  it('shows nothing that a terminal would obey, no more than so much of a command, and no more runs than so many', () => {
+  it('is shown without control characters, with limits for commands and runs', () => {
     const [shown] = told([{ ...run, command: ['\x1b[2Jmake\n', 'x'.repeat(1_000_000)] }]);
     expect(shown?.command[0]).toBe('\\x1b[2Jmake\\n');
     expect(shown?.command[1]?.length).toBeLessThan(1_000);

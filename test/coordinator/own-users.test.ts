@@ -80,7 +80,7 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     },
   );
 
-  it('read and end nothing of the coordinator, or of each other', async () => {
+  it('cannot read files or end processes of the coordinator or of each other', async () => {
     const { coordinator, one, two } = await twoMachines('isolation = "none"');
     const [place, pid] = (await shell(two, 'cd "$WORKDIR"; touch mine; pwd; echo $PPID')).split(
       '\n',
@@ -94,7 +94,7 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     expect(said.match(/ermi|No such/g)).toHaveLength(7);
   });
 
-  it('gain no rights by the mode of a file', async () => {
+  it('gain no privileges by set-user-ID programs', async () => {
     const { one, two } = await twoMachines('isolation = "none"');
     const [place] = (await shell(two, 'cd "$WORKDIR/.."; chmod 777 .; pwd')).split('\n');
     await shell(one, `cp /usr/bin/id ${place}/id && chmod 6755 ${place}/id`);
@@ -103,7 +103,7 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     expect(after).not.toBe('');
   });
 
-  it('leave no process and no file behind, whatever hides', async () => {
+  it('leave no process and no file behind, however hidden', async () => {
     const { one } = await twoMachines('isolation = "none"');
     const kept = temporaryDirectory();
     writeFileSync(join(kept, 'file'), '');
@@ -146,7 +146,7 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     });
   });
 
-  it('are refused where other users cannot get to their files', async () => {
+  it('are refused where other users cannot reach their files', async () => {
     const directory = join(temporaryDirectory(), 'machines');
     await expect(requireOwnUsers({ first, last: first + 3, directory })).rejects.toMatchObject({
       code: 'ERR_CONFIG',

@@ -68,7 +68,7 @@ const namesIn = (events: readonly Event[]): string[] =>
   events.flatMap(({ buildlets }) => buildlets.changed.map(({ name }) => name));
 
 describe('the page over HTTP', () => {
-  it('is the sign-in form for users who are not signed in, and loads nothing from elsewhere', async () => {
+  it('is a sign-in form for users who are not signed in, and loads nothing from other sites', async () => {
     const coordinator = await startCoordinator({ users });
     const { status, headers, body } = await ask(coordinator, '/');
     expect(status).toBe(200);
@@ -157,7 +157,7 @@ describe('the page over HTTP', () => {
     expect(replied['set-cookie']).toBeUndefined();
   });
 
-  it('drains machines for admins only, by a form of its own', async () => {
+  it('drains machines for admins only, by its own form', async () => {
     const coordinator = await startCoordinator({ users: { me: {}, boss: { role: 'admin' } } });
     const machine = coordinator.coordinator.machines.list()[0]?.machine ?? '';
     const cookies = {
@@ -337,7 +337,7 @@ describe('what is not the viewer’s', () => {
     expect(reply).toMatchObject({ status });
   });
 
-  it('leads back by a page of its own when a link of another site brings no cookie', async () => {
+  it('reloads itself when a link on another site sent no cookie', async () => {
     const coordinator = await startCoordinator({ users });
     const link = { 'Sec-Fetch-Site': 'cross-site' };
     const first = await ask(coordinator, '/page/buildlet?name=x', { headers: link });
@@ -348,7 +348,7 @@ describe('what is not the viewer’s', () => {
 });
 
 describe('events', () => {
-  it('hold own rows only, for an admin all; first all, then what changed', async () => {
+  it('hold the user’s own rows, or all for an admin: first everything, then changes', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const [mine, all] = await Promise.all(
       ['me', 'boss'].map(async (user) => follow(coordinator, await signIn(coordinator, user))),
@@ -376,7 +376,7 @@ describe('events', () => {
     expect(await over).toMatch(/^retry: 1000\n\nevent: state\n/);
   });
 
-  it('do not hold up a coordinator that ends', async () => {
+  it('do not delay the shutdown of a coordinator', async () => {
     const coordinator = await startCoordinator({ users });
     const reply = await open(coordinator, '/page/events', {
       headers: { Cookie: await signIn(coordinator, 'me') },

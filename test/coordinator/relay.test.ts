@@ -38,7 +38,7 @@ const raw = async (coordinator: TestCoordinator, lines: readonly string[], body 
 const lastLog = ({ log }: TestCoordinator) => log.filter(({ event }) => event === 'request').at(-1);
 
 describe('the relay', () => {
-  it('passes the headers of a request but those of one connection, and those of a reply that the protocol has', async () => {
+  it('passes all but hop-by-hop headers of a request, and the reply headers of the protocol', async () => {
     const { coordinator, machine, name } = await withMachine({
       '/echo': (_, response) => {
         response.writeHead(207, 'Odd', [
@@ -316,7 +316,7 @@ describe('the relay', () => {
     writing.destroy();
   });
 
-  it('ends the request at the machine when the client leaves, in the request or in the reply', async () => {
+  it('ends the request at the machine when the client disconnects, during the request or the reply', async () => {
     const gone: string[] = [];
     const note: Misbehaviour = (request, response) => {
       response.on('close', () => gone.push(String(request.url)));
@@ -423,7 +423,7 @@ describe('the relay', () => {
     expect(lastLog(coordinator)?.cut).toBe(true);
   });
 
-  it('gives a machine up that stops answering, and tells those who wait', async () => {
+  it('gives up a machine that stops answering, and tells waiting clients', async () => {
     let hangs = false;
     const { coordinator, machine, name } = await withMachine(
       {
@@ -442,7 +442,7 @@ describe('the relay', () => {
     });
   });
 
-  it('tells those who wait for a machine that its owner ends', async () => {
+  it('tells waiting clients when the owner destroys the machine', async () => {
     const { coordinator, machine, name } = await withMachine({ '/never': () => undefined });
     const proxied = { user: 'me', headers: { 'X-Buildlet-Proxy': name } };
     const waiting = ask(coordinator, '/never', proxied);
@@ -454,7 +454,7 @@ describe('the relay', () => {
     });
   });
 
-  it('refuses requests that are to be taken for others', async () => {
+  it('refuses smuggled requests', async () => {
     const { coordinator, machine, name } = await withMachine({});
     const named = [credentials, `X-Buildlet-Proxy: ${name}`];
     const cases: Record<string, [string[], string, number]> = {
@@ -525,7 +525,7 @@ describe('the relay', () => {
     expect(headers[headers.indexOf('Content-Length') + 1]).toBe('5');
   });
 
-  it('is not held up by clients that dribble, nor by a form without end', async () => {
+  it('is not blocked by slow clients or endless forms', async () => {
     const { coordinator, name } = await withMachine({});
     const port = Number(new URL(coordinator.url).port);
     // Half of them never begin TLS, half never end their header.

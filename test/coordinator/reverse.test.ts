@@ -74,7 +74,7 @@ describe('a machine that dials in', () => {
     expect(existsSync(machine.workDir)).toBe(true);
   });
 
-  it('lets a create wait until it is there', async () => {
+  it('makes a create wait until it is connected', async () => {
     const place = await farm();
     const creating = create(place);
     await place.machine();
@@ -106,7 +106,7 @@ describe('a machine that dials in', () => {
     expect(await output(await create(place), 'ls', '-A')).toBe('');
   });
 
-  it('is refused without the key, which says little and is logged', async () => {
+  it('is refused without the key, in words that reveal nothing, and the refusal is logged', async () => {
     const place = await farm();
     const machine = await place.machine('mac1', 'guess');
     await until(() => machine.talk.length > 0);
@@ -118,7 +118,7 @@ describe('a machine that dials in', () => {
     await until(() => place.offered() === 1);
   });
 
-  it('is refused while another of its name is there', async () => {
+  it('is refused while another machine of its name is connected', async () => {
     const place = await farm();
     await place.machine();
     await until(() => place.offered() === 1);
@@ -130,7 +130,7 @@ describe('a machine that dials in', () => {
 });
 
 describe('a machine whose connection drops', () => {
-  it('fails what runs, by name and reason, and continues with its session when it is back', async () => {
+  it('fails requests, with its name and the reason, and resumes its session when it is back', async () => {
     const place = await farm();
     const machine = await place.machine();
     const buildlet = await create(place);
@@ -144,7 +144,7 @@ describe('a machine whose connection drops', () => {
     expect(await output(buildlet, 'cat', 'file')).toBe('kept');
   });
 
-  it('says where the fault lies while it is away', async () => {
+  it('is named in errors while it is away', async () => {
     const place = await farm();
     await place.machine();
     const buildlet = await create(place);
@@ -175,7 +175,7 @@ describe('a machine whose connection drops', () => {
     expect(await output(await create(place, 'other'), 'ls', '-A')).toBe('');
   });
 
-  it('loses its session at once when its buildlet has ended, or was started anew', async () => {
+  it('loses its session at once when its buildlet has ended or was restarted', async () => {
     const place = await farm();
     const machine = await place.machine();
     const first = await create(place);
@@ -194,7 +194,7 @@ describe('a machine whose connection drops', () => {
     await until(() => place.has('died', { reason: 'machine mac1 was started anew' }));
   });
 
-  it('is cleaned when it comes back after its session was ended meanwhile', async () => {
+  it('is cleaned when it comes back after its session has ended', async () => {
     const place = await farm();
     const machine = await place.machine();
     const buildlet = await create(place);

@@ -132,7 +132,7 @@ describe('a coordinator', () => {
     }
   });
 
-  it('does not believe a configuration that others can write', async () => {
+  it('refuses a configuration that others can write', async () => {
     const directory = await setUp();
     for (const mode of [0o666, 0o620, 0o602]) {
       chmodSync(join(directory, 'coordinator.toml'), mode);
@@ -144,7 +144,7 @@ describe('a coordinator', () => {
     expect(await refusal(directory)).toBeUndefined();
   });
 
-  it('starts without a secret that comes later, and believes no users file that others can read', async () => {
+  it('starts without a secret that is added later, and refuses a users file that others can read', async () => {
     const directory = await setUp();
     for (const name of ['password', 'pair.pem', 'keys']) rmSync(join(directory, 'secret', name));
     expect(await refusal(directory)).toBeUndefined();

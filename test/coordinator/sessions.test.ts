@@ -9,7 +9,7 @@ import { until } from '../helpers/processes.ts';
 const admin = { me: {}, other: {}, root: { role: 'admin' as const } };
 
 describe('a session', () => {
-  it('is its owner’s and the admin’s, and nobody else’s', async () => {
+  it('can be used by its owner and by admins only', async () => {
     const coordinator = await startCoordinator({ users: admin });
     const [me, other, root] = ['me', 'other', 'root'].map((name) => coordinator.client(name));
     const { name, user } = await me!.requestBuildlet('linux');
@@ -46,7 +46,7 @@ describe('a session', () => {
     await second.disconnect();
   });
 
-  it('lives longer by use and by extension, up to its maximum', async () => {
+  it('is prolonged by use and by extension, up to its maximum', async () => {
     const toml = 'limits = { idle = "30m", maximum = "2h" }';
     const coordinator = await startCoordinator({ toml });
     const me = coordinator.client('me');
@@ -77,7 +77,7 @@ describe('a session', () => {
     await (await me.createBuildlet('linux')).disconnect();
   });
 
-  it('says by name and reason that its machine died, until its owner lets go of it', async () => {
+  it('reports by name and reason that its machine died, until its owner destroys it', async () => {
     const coordinator = await startCoordinator({
       toml: 'probe-interval = "50ms"\ngrace-time = "0"',
     });
@@ -124,7 +124,7 @@ describe('a session', () => {
 });
 
 describe('a create', () => {
-  it('is refused beyond the user’s limit, in words that help', async () => {
+  it('is refused beyond the user’s limit, and the error says what to do', async () => {
     const coordinator = await startCoordinator({ users: { me: { maximum: 1 } } });
     const me = coordinator.client('me');
     await me.requestBuildlet('linux');
@@ -153,7 +153,7 @@ describe('a create', () => {
     await first.disconnect();
   });
 
-  it('leaves nothing when its client goes away while it waits', async () => {
+  it('leaves nothing when its client disconnects while it waits', async () => {
     const coordinator = await startCoordinator({ users: admin, machines: 1 });
     const me = coordinator.client('me');
     await me.requestBuildlet('linux');
@@ -168,7 +168,7 @@ describe('a create', () => {
     expect(coordinator.coordinator.view(root).sessions.map(({ owner }) => owner)).toEqual(['me']);
   });
 
-  it('is asked again with its key through a restart, and gives one buildlet', async () => {
+  it('is repeated with its key over a restart, and gives one buildlet', async () => {
     const coordinator = await startCoordinator({ users: admin, machines: 1 });
     const me = coordinator.client('me');
     const held = await me.createBuildlet('linux');
@@ -188,7 +188,7 @@ describe('a create', () => {
 });
 
 describe('a coordinator', () => {
-  it('shows its health to anyone, its numbers to an admin, and writes what was done', async () => {
+  it('shows its health to anyone and its metrics to admins, and logs what was done', async () => {
     const coordinator = await startCoordinator({ users: admin });
     expect(await ask(coordinator, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
     await until(async () => (await ask(coordinator, '/readyz')).status === 200);
@@ -219,7 +219,7 @@ describe('a coordinator', () => {
     expect(JSON.stringify(coordinator.log)).not.toContain('token-');
   });
 
-  it('refuses a second one on its state', async () => {
+  it('refuses a second coordinator on its state directory', async () => {
     const coordinator = await startCoordinator();
     const { loadCoordinatorConfig } = await import('../../src/coordinator/config.ts');
     const { serve } = await import('../../src/coordinator/serve.ts');

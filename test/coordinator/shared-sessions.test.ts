@@ -134,7 +134,7 @@ async function coordinator(owner = 'mine') {
 }
 
 describe('a look', () => {
-  it('takes up sessions of users that are known, and forgets those whose machine is gone', async () => {
+  it('adopts sessions of known users, and forgets those whose machine is gone', async () => {
     const { book, allocator, sharing } = await coordinator();
     note('a-1');
     note('a-2', { name: 'user-else-vm-0', owner: 'else' });
@@ -150,7 +150,7 @@ describe('a look', () => {
     expect(sharing.isTaken('user-me-vm-0')).toBe(true);
   });
 
-  it('that began before a session was made does not take its machine for gone', async () => {
+  it('that began before a session was made does not consider its machine gone', async () => {
     const { book, sharing } = await coordinator();
     onList = async () => {
       onList = never;
@@ -172,7 +172,7 @@ describe('a look', () => {
     expect(book.all()).toEqual([]);
   });
 
-  it('leaves one alone whose coordinator only asks whether it may have the name', async () => {
+  it('ignores a session whose coordinator only asks whether it may have the name', async () => {
     const { book, sharing } = await coordinator();
     platform.set('a-1', formatNote('team', session(), { isSettled: false }));
     await sharing.look();
@@ -181,7 +181,7 @@ describe('a look', () => {
 });
 
 describe('a new session', () => {
-  it('gives way to any that has its name already, or asks for it', async () => {
+  it('gives way to any session that has its name already, or asks for it', async () => {
     for (const isSettled of [true, false]) {
       platform.clear();
       const { sharing } = await coordinator();

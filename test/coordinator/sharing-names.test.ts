@@ -42,7 +42,7 @@ function scene(others: readonly string[] = []) {
 }
 
 describe('a name', () => {
-  it('rests after a session that others may still take for a machine that is gone, and after no other', () => {
+  it('is reserved for a while after a session that others may still know, and after no other', () => {
     const { sharing } = scene();
     sharing.ended(session('shared-with-machine', 'shared', 'm'));
     sharing.ended(session('shared-without', 'shared'));

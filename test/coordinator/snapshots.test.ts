@@ -70,7 +70,7 @@ describe('a snapshot at a coordinator', () => {
     expect(readdirSync(join(coordinator.directory, 'state/snapshots')).length).toBe(1);
   });
 
-  it('is as unknown to others as what there is not, until it is shared', async () => {
+  it('looks nonexistent to others until it is shared', async () => {
     const coordinator = await start();
     const client = await withFile(coordinator, 'alice');
     const own = await snapshotsOf(coordinator, 'alice');
@@ -158,7 +158,7 @@ describe('a snapshot at a coordinator', () => {
     expect(await snapshots.list()).toMatchObject([{ tag: 'warm' }]);
   });
 
-  it('makes room for others: what was used least lately goes, results of setups first', async () => {
+  it('makes room for others: the least recently used are removed, results of setups first', async () => {
     const coordinator = await start({
       sections: '[snapshots]\nsize = "10m"\nper-user = "5m"',
     });
@@ -218,7 +218,7 @@ describe('a snapshot at a coordinator', () => {
     ]);
   });
 
-  it('leaves nothing when its client goes while it is made', async () => {
+  it('leaves nothing when its client disconnects while it is made', async () => {
     const coordinator = await start();
     const client = await withFile(coordinator, 'alice', 'head -c 50000000 /dev/urandom >file');
     const snapshots = await snapshotsOf(coordinator, 'alice');
@@ -233,7 +233,7 @@ describe('a snapshot at a coordinator', () => {
     expect(await snapshots.list()).toEqual([]);
   });
 
-  it('sweeps at the start what was left of one that was being made', async () => {
+  it('removes remains of an unfinished one at the start', async () => {
     const coordinator = await start();
     const client = await withFile(coordinator, 'alice');
     await (await snapshotsOf(coordinator, 'alice')).create(client.remoteName, 'warm');
@@ -245,7 +245,7 @@ describe('a snapshot at a coordinator', () => {
     expect(readdirSync(join(top, room))).toEqual(['warm']);
   });
 
-  it('is not announced, and refused, where none are kept', async () => {
+  it('is not announced, and is refused, where none are kept', async () => {
     const coordinator = await start({ sections: '[snapshots]\nsize = 0' });
     expect(await coordinator.client('alice').snapshots()).toBeUndefined();
     const reply = await ask(coordinator, coordinatorPaths.snapshotList, { user: 'alice' });

@@ -36,7 +36,7 @@ async function rows(page: Page): Promise<string[][]> {
 const namesIn = async (page: Page) => (await rows(page)).map(([name]) => name);
 
 describe.runIf(hasBrowser)('the status page', () => {
-  it('lets those in who have a token, and shows them their own rows', async () => {
+  it('admits users with a token, and shows them their own rows', async () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     await create(coordinator, 'me');
     await create(coordinator, 'other');
@@ -117,7 +117,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('filters over what runs too, sorts and groups, as its address says', async () => {
+  it('filters (also by running commands), sorts and groups, as its address says', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const mine = await create(coordinator, 'me');
     await create(coordinator, 'other');
@@ -156,7 +156,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('shows odd texts as text', async () => {
+  it('shows markup in names as text', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     const buildlet = await create(coordinator, 'me');
     const { page, complaints } = await browse();
@@ -195,7 +195,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByLabel('Token').waitFor();
   });
 
-  it('drains a machine for an admin, and puts it back', async () => {
+  it('drains and undrains a machine for an admin', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     await create(coordinator, 'me');
     const { page, complaints } = await browse();
@@ -244,7 +244,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(await askPage(page, 'overflow')).toBe(0);
   });
 
-  it('can be read and reached, in light and dark, on a desk and on a phone', async () => {
+  it('is accessible in light and dark mode, on a desktop and on a phone', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     await create(coordinator, 'me');
     const { page } = await browse();

@@ -115,7 +115,7 @@ describe('a push through a coordinator', () => {
     }
   });
 
-  it('gives nobody a content of another user for its digest', async () => {
+  it('gives nobody the content of another user for its digest', async () => {
     const { pushFresh, create, coordinator } = await start();
     const top = plant();
     await pushFresh('alice', top);
@@ -156,7 +156,7 @@ describe('a push through a coordinator', () => {
     expect(isThere(storeOf(coordinator))).toBe(false);
   });
 
-  it('sends everything to a machine that knows no store', async () => {
+  it('sends everything to a machine without support for a store', async () => {
     const features = buildletFeatures.filter((feature) => feature !== storeFeature);
     const { pushFresh } = await start({ buildlet: { features } });
     const top = plant();

@@ -11,7 +11,7 @@ const users = {
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
 
 describe('a token', () => {
-  it('is taken as Bearer without a name', async () => {
+  it('is accepted as a Bearer token without a name', async () => {
     const coordinator = await startCoordinator({ users });
     const reply = await ask(coordinator, '/buildlet/types', bearer(tokenOf('me')));
     expect(JSON.parse(reply.text).User).toMatchObject({ Name: 'me', Admin: false });
@@ -40,7 +40,7 @@ describe('a token', () => {
     },
   );
 
-  it('that has ended is said to have ended, to its owner', async () => {
+  it('is reported to its owner as expired', async () => {
     const coordinator = await startCoordinator({ users });
     const ended = /this token has expired: ask an admin for another/;
     expect((await ask(coordinator, '/buildlet/list', { user: 'late' })).text).toMatch(ended);

@@ -69,7 +69,7 @@ describe('the audit trail has changes of users', () => {
     expect(rowsOf(coordinator)).toMatchObject(expected);
   });
 
-  it('by somebody unknown when the file was edited, beside what commands did to it', async () => {
+  it('by an unknown user when the file was edited, beside those of commands', async () => {
     const coordinator = await startCoordinator({ users: { me: {}, you: {} } });
     await coordinator.restart(() => {
       const path = pathOf(coordinator);
@@ -89,7 +89,7 @@ describe('the audit trail has changes of users', () => {
     ]);
   });
 
-  it('that the file notes, however damaged its notes are', async () => {
+  it('that the file records, however damaged its records are', async () => {
     const coordinator = await startCoordinator();
     for (const changes of [7, {}, [1], [{ user: 'x' }], null]) {
       const file = JSON.parse(readFileSync(pathOf(coordinator), 'utf8'));
@@ -111,7 +111,7 @@ describe('a coordinator that starts with a broken users file', () => {
     ['is gone', (path) => rmSync(path)],
   ];
 
-  it.each(broken)('knows the users of the last good one, and says so: it %s', async (_, spoil) => {
+  it.each(broken)('uses the users of the last good one, and says so: it %s', async (_, spoil) => {
     const coordinator = await startCoordinator({ users: { me: {}, root: { role: 'admin' } } });
     const path = pathOf(coordinator);
     const good = readFileSync(path);

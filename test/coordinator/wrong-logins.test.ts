@@ -11,7 +11,7 @@ const count = times(80, 10_000);
 /** More than may be made to wait at once: those beyond are refused at once. */
 const atOnce = 1_200;
 
-it(`${count} wrong logins are refused, told, and hold nobody up who has a token`, {
+it(`${count} wrong logins are refused, logged, and delay nobody who has a token`, {
   timeout: 60_000 + count * 30,
 }, async () => {
   const coordinator = await startCoordinator({ machines: 1 });

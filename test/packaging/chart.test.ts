@@ -32,7 +32,7 @@ it('the values of the chart are as its schema says, and what is required has to 
 });
 
 describe.runIf(hasTool('go', 'version'))('the chart', () => {
-  it('makes what a coordinator needs, with a configuration that it takes', () => {
+  it('makes what a coordinator needs, with a configuration that it accepts', () => {
     const settings = 'open-metrics = true';
     const sections = '[limits]\nper-user = 3';
     const all = objectsIn(render({ ...given(), settings, sections }));
@@ -55,14 +55,14 @@ describe.runIf(hasTool('go', 'version'))('the chart', () => {
     expect(config.pools).toMatchObject([{ name: 'linux', kind: 'backend', maximum: 50 }]);
   });
 
-  it('leaves out what is not wanted', () => {
+  it('leaves out what is disabled', () => {
     const all = objectsIn(render({ ...given(), replicas: 1, networkPolicy: false, quota: {} }));
     expect(all.map(({ kind }) => kind)).not.toContain('PodDisruptionBudget');
     expect(all.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
     expect(all.map(({ kind }) => kind)).not.toContain('ResourceQuota');
   });
 
-  it('has the version of the package, and asks of a cluster what the manifests ask', () => {
+  it('has the version of the package, and the requirements of the manifests', () => {
     const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
     expect(loadYaml(read('Chart.yaml'))).toMatchObject({ version, appVersion: version });
     const rulesOf = (text: string): string[] => {

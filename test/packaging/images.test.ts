@@ -15,31 +15,34 @@ function filesOf(source: string): string[] {
     .map((name) => join(dirname(source), name));
 }
 
-it.each(['coordinator', 'buildlet'])('the image of a %s has all that it starts with', (program) => {
-  const path = join(projectRoot, `docs/kubernetes/${program}.Dockerfile`);
-  const text = readFileSync(path, 'utf8');
-  const root = temporaryDirectory();
-  for (const [, line = ''] of text.matchAll(/^COPY (.*)$/gm)) {
-    const [to = '', ...sources] = line.split(' ').reverse();
-    for (const source of sources) {
-      const directory = join(root, to);
-      mkdirSync(directory, { recursive: true });
-      expect(source, 'it exists').toSatisfy((one: string) => filesOf(one).length > 0);
-      for (const file of filesOf(source)) {
-        const name = to.endsWith('/') ? basename(file) : '';
-        cpSync(join(projectRoot, file), join(directory, name), { recursive: true });
+it.each(['coordinator', 'buildlet'])(
+  'the image of a %s has every file that it starts with',
+  (program) => {
+    const path = join(projectRoot, `docs/kubernetes/${program}.Dockerfile`);
+    const text = readFileSync(path, 'utf8');
+    const root = temporaryDirectory();
+    for (const [, line = ''] of text.matchAll(/^COPY (.*)$/gm)) {
+      const [to = '', ...sources] = line.split(' ').reverse();
+      for (const source of sources) {
+        const directory = join(root, to);
+        mkdirSync(directory, { recursive: true });
+        expect(source, 'it exists').toSatisfy((one: string) => filesOf(one).length > 0);
+        for (const file of filesOf(source)) {
+          const name = to.endsWith('/') ? basename(file) : '';
+          cpSync(join(projectRoot, file), join(directory, name), { recursive: true });
+        }
       }
     }
-  }
-  const [, list = '[]'] = /^ENTRYPOINT (.*)$/m.exec(text) ?? [];
-  const [command = '', script = ''] = JSON.parse(list);
-  expect(command).toBe('node');
-  const started = spawnSync(process.execPath, [join(root, script), '--version'], {
-    encoding: 'utf8',
-    cwd: root,
-  });
-  // The status page, without which a coordinator does not serve.
-  const page = join(root, 'opt/gomote/dist/web/login.html');
-  expect(existsSync(page)).toBe(program === 'coordinator');
-  expect(started).toMatchObject({ status: 0, stderr: '' });
-});
+    const [, list = '[]'] = /^ENTRYPOINT (.*)$/m.exec(text) ?? [];
+    const [command = '', script = ''] = JSON.parse(list);
+    expect(command).toBe('node');
+    const started = spawnSync(process.execPath, [join(root, script), '--version'], {
+      encoding: 'utf8',
+      cwd: root,
+    });
+    // The status page, without which a coordinator does not serve.
+    const page = join(root, 'opt/gomote/dist/web/login.html');
+    expect(existsSync(page)).toBe(program === 'coordinator');
+    expect(started).toMatchObject({ status: 0, stderr: '' });
+  },
+);

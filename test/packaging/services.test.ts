@@ -36,7 +36,7 @@ describe.each(units)('%s', (name) => {
     },
   );
 
-  it('gives the program no rights, and nobody else its files', () => {
+  it('gives the program no privileges, and nobody else its files', () => {
     for (const [key, value] of Object.entries({
       NoNewPrivileges: 'yes',
       ProtectSystem: 'strict',
@@ -55,7 +55,7 @@ describe.each(units)('%s', (name) => {
   });
 });
 
-it('a reload of the coordinator is SIGHUP, and its end has longer than requests do', () => {
+it('a reload of the coordinator is SIGHUP, and its stop time-out is longer than that of requests', () => {
   const unit = read('gomote-coordinator.service');
   expect(valuesOf(unit, 'ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
   const directory = temporaryDirectory();

@@ -44,20 +44,23 @@ const script = `
   console.log(JSON.stringify({ outcomes, left: count() - before }));
 `;
 
-it.runIf(process.platform === 'linux')('all that was opened for it is closed again', () => {
-  const directory = temporaryDirectory();
-  const program = join(directory, 'program.mjs');
-  const resolveDir = join(projectRoot, 'src/buildlet/command');
-  buildSync({
-    stdin: { contents: script, resolveDir, loader: 'ts' },
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-  });
-  const limited = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, program, directory];
-  const told = JSON.parse(execFileSync('sh', limited, { encoding: 'utf8' }));
-  expect(told.outcomes[0]).toContain('too many open files');
-  expect(new Set(told.outcomes).size).toBeGreaterThan(1);
-  expect(told.left).toBe(0);
-});
+it.runIf(process.platform === 'linux')(
+  'everything that was opened for a command is closed again',
+  () => {
+    const directory = temporaryDirectory();
+    const program = join(directory, 'program.mjs');
+    const resolveDir = join(projectRoot, 'src/buildlet/command');
+    buildSync({
+      stdin: { contents: script, resolveDir, loader: 'ts' },
+      outfile: program,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+    });
+    const limited = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, program, directory];
+    const told = JSON.parse(execFileSync('sh', limited, { encoding: 'utf8' }));
+    expect(told.outcomes[0]).toContain('too many open files');
+    expect(new Set(told.outcomes).size).toBeGreaterThan(1);
+    expect(told.left).toBe(0);
+  },
+);

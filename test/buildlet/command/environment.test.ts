@@ -36,7 +36,7 @@ it('a buildlet passes variables of every name on', () => {
   for (const name of names) expect(Object.entries(all)).toContainEqual([name, `of ${name}`]);
 });
 
-it('what no variable has set is not there', () => {
+it('a variable that was not set is absent', () => {
   const environment = cleanEnvironment({});
   for (const name of names) expect(environment[name]).toBeUndefined();
 });

@@ -34,7 +34,7 @@ async function start(script: string) {
 }
 
 describe('a command on a terminal', () => {
-  it('has the size and kind of it, leads its own session, and gets no variable of the buildlet', async () => {
+  it('has its size and type, leads a session, and gets no variable of the buildlet', async () => {
     const { stdout, exited, workDir } = await start(
       'stty size; tty; echo $TERM; env | sort; pwd; test -t 0 && test -t 1 && test -t 2',
     );
@@ -129,7 +129,7 @@ describe('a command on a terminal', () => {
     await end(0);
   });
 
-  it('dies with the process that holds its terminal', async () => {
+  it('ends with the process that holds its terminal', async () => {
     const { stdout, exited, mark } = await start('echo $PPID; exec sleep 1000');
     const [host] = await once(stdout, 'data');
     process.kill(Number(host), 'SIGKILL');

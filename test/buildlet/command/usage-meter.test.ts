@@ -25,7 +25,7 @@ describe.runIf(isLinux)('what a command used', () => {
     expect(usage?.cpuMs).toBeGreaterThanOrEqual(580);
   });
 
-  it('is the most memory that it had, also when it has less at the end', async () => {
+  it('is the maximum of its memory, also when it has less at the end', async () => {
     const script = `let b = Buffer.alloc(200e6, 1); setTimeout(() => { b = undefined; }, 1500); setTimeout(() => {}, 1600);`;
     const usage = await measured(new UsageMeter(), node(script));
     expect(usage).toMatchObject({ memoryBy: 'sampled' });
@@ -41,7 +41,7 @@ describe.runIf(isLinux)('what a command used', () => {
     expect(usage?.peakMemoryBytes).toBeGreaterThan(300e6);
   });
 
-  it('is told apart from that of commands beside it, even when they end together', async () => {
+  it('is separate from that of other commands, even when they end together', async () => {
     const meter = new UsageMeter();
     const busy = node(`${burn(400)}`);
     const idle = spawn('sleep', ['1'], { detached: true });

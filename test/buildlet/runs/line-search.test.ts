@@ -38,20 +38,20 @@ describe('a line search', () => {
     expect(await found(pattern, ...chunks)).toEqual(wanted);
   });
 
-  it('puts characters together that chunks have torn', async () => {
+  it('joins characters that are split between chunks', async () => {
     const search = await searchFor('^é$');
     const taken = [...Buffer.from('é\n')].map((byte) => search.take('out', Buffer.from([byte])));
     expect(taken).toEqual([false, false, true]);
   });
 
-  it('keeps the streams apart', async () => {
+  it('keeps the streams separate', async () => {
     const search = await searchFor('ab');
     expect(search.take('out', Buffer.from('a'))).toBe(false);
     expect(search.take('err', Buffer.from('b\n'))).toBe(false);
     expect(search.take('out', Buffer.from('b\n'))).toBe(true);
   });
 
-  it('of a line without an end keeps little, and knows that it began long ago', async () => {
+  it('keeps little of an endless line, and knows that it began long ago', async () => {
     const search = await searchFor('^x|ab');
     expect(search.take('out', Buffer.alloc(1 << 20, '-'))).toBe(false);
     for (let i = 0; i < 20; i++) {

@@ -45,7 +45,7 @@ describe('the times of a log', () => {
     expect(new LogTimes().between(0, 10)).toEqual([]);
   });
 
-  it('go with what is dropped, but for the one that still holds', () => {
+  it('are dropped with the output, except for the last one before it', () => {
     const times = timesOf(four);
     times.dropBefore(25);
     expect(times.between(0, 100)).toEqual([
@@ -56,7 +56,7 @@ describe('the times of a log', () => {
     expect(times.between(1_000, 2_000)).toEqual([[1_000, 9_000]]);
   });
 
-  it('become coarser when they are many, and keep the silences', () => {
+  it('become coarser when there are many, and keep the silences', () => {
     const pairs: [number, number][] = [];
     for (let i = 0; i < 1_000; i++) pairs.push([i * 10, 1_000 + i + (i >= 500 ? 60_000 : 0)]);
     const found = timesOf(pairs, 100).between(0, 10_000);

@@ -70,7 +70,7 @@ describe('the log of a session', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('on a full disk slows the command, then tells it, and the reader learns why', async () => {
+  it('on a full disk slows the command, then fails its writes, and the reader learns why', async () => {
     const directory = smallDisk(1 << 20);
     if (directory === undefined) return;
     const buildlet = await startBuildlet({ sessions: { directory, fullWaitMs: 300 } });
@@ -93,7 +93,7 @@ describe('the log of a session', () => {
     expect((await clientOf(buildlet).exec('true', { systemLevel: true })).ok).toBe(true);
   });
 
-  it('on a full disk takes the room of finished runs', async () => {
+  it('on a full disk takes the space of finished runs', async () => {
     const directory = smallDisk(1 << 20);
     if (directory === undefined) return;
     const buildlet = await startBuildlet({ sessions: { directory, fullWaitMs: 5_000 } });
@@ -123,7 +123,7 @@ function smallDisk(sizeBytes: number): string | undefined {
 }
 
 describe('many small writes', () => {
-  it('are gathered into few records', async () => {
+  it('are gathered into a few records', async () => {
     const buildlet = await startBuildlet();
     const { sessions } = clientOf(buildlet);
     const args = ['if=/dev/zero', 'bs=1', 'count=100000', 'status=none'];
@@ -154,7 +154,7 @@ describe('many small writes', () => {
 });
 
 describe('the records of a log', () => {
-  it('are taken apart wherever they are cut', () => {
+  it('are decoded wherever they are cut', () => {
     const file = formatRecord('file', '{"path":"/x"}');
     const log = Buffer.concat([
       Buffer.from('out 0 5\nhelloerr 0 2\nxyping 0 0\n'),

@@ -73,7 +73,7 @@ async function lost(buildlet: TestBuildlet, id: string): Promise<number> {
 }
 
 describe('when the quota is reached', () => {
-  it('finished runs go before what readers of a running one have, however old that is', async () => {
+  it('finished runs are dropped before output that readers of a running one have, however old', async () => {
     const buildlet = await start();
     const running = await writer(buildlet, 'running');
     await running.write(3);
@@ -86,7 +86,7 @@ describe('when the quota is reached', () => {
     expect(await lost(buildlet, 'running')).toBe(0);
   });
 
-  it('what a reader has goes before what none has, however old that is', async () => {
+  it('output that a reader has is dropped before output that none has, however old', async () => {
     const buildlet = await start();
     const unread = await writer(buildlet, 'unread');
     await unread.write(4);
@@ -101,7 +101,7 @@ describe('when the quota is reached', () => {
     await until(async () => (await lost(buildlet, 'unread')) > 0);
   });
 
-  it('a reader that begins at a place which it was told, and which is gone, is told of a gap', async () => {
+  it('a reader that begins at an offset that is gone is told of a gap', async () => {
     const buildlet = await start();
     const one = await writer(buildlet, 'one');
     await one.write(2);
@@ -135,14 +135,14 @@ describe('a file of a log that is dropped while somebody is about to read it', (
     return log;
   }
 
-  it('is a gap to one that reads', async () => {
+  it('is a gap to a reader', async () => {
     const log = await written();
     const reading = log.read(0);
     log.dropOldest();
     expect(String((await reading)?.bytes)).toMatch(/^gap /);
   });
 
-  it('is a gap to one that looks where to begin', async () => {
+  it('is a gap to a reader that looks for its beginning', async () => {
     const log = await written();
     const looking = log.startOfRecord(500);
     log.dropOldest();
@@ -150,7 +150,7 @@ describe('a file of a log that is dropped while somebody is about to read it', (
     expect(String((await log.read(500))?.bytes)).toMatch(/^gap /);
   });
 
-  it('and one that is missing without having been dropped is an error', async () => {
+  it('is an error if it is missing without having been dropped', async () => {
     const log = await written();
     await expect(log.read(0)).rejects.toThrow('ENOENT');
     await expect(log.startOfRecord(500)).rejects.toThrow('ENOENT');

@@ -48,7 +48,7 @@ it.each([
   }
 });
 
-it('a run is known again by its whole request', async () => {
+it('a run is recognized by its whole request', async () => {
   const buildlet = await startBuildlet();
   const client = clientOf(buildlet);
   const request = { cmd: 'true', systemLevel: true, detach: true, args: ['x'.repeat(50_000)] };

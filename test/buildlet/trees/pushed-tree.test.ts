@@ -27,7 +27,7 @@ const asSent = { ranMs: 0, givesUpEntries: false, replacesDirectories: false };
 
 const names = (tree: PushedTree) => tree.pushed().map(({ path }) => path);
 
-it('a push is known of, and still after its buildlet has started anew', async () => {
+it('a push is remembered, also after a restart of its buildlet', async () => {
   const { tree, workDir } = justPushed();
   await turn();
   expect(names(tree)).toEqual(['a.txt']);

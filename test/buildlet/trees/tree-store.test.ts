@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { TreeStore } from '../../../src/buildlet/trees/tree-store.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
-it('the trees of a work dir that are known at a time are not more and more', () => {
+it('the number of known trees of a work dir is limited', () => {
   const store = new TreeStore(temporaryDirectory());
   const generation = (dir: string) =>
     (store.answer({ kind: 'state', dir, all: false }) as { generation: string }).generation;

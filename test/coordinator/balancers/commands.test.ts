@@ -7,7 +7,7 @@ import { startCoordinator } from '../../helpers/coordinator.ts';
 import { kinds, login } from './kinds.ts';
 
 describe.each(kinds)('through $title', ({ toml, start, isImpatient }) => {
-  it('every command works as it does without', async () => {
+  it('every command works as without a proxy', async () => {
     const coordinator = await startCoordinator({ toml, machines: 1 });
     const url = await start(coordinator);
     const cli = testCli();

@@ -41,7 +41,7 @@ describe.runIf(hasNginx)('errors name the proxy', () => {
     expect(code).toBe(1);
   });
 
-  it('that does not reach the server', async () => {
+  it('that cannot reach the server', async () => {
     const { coordinator, cli } = await behindNginx();
     await coordinator.drain(0);
     const { code, stderr } = await cli(['list']);
@@ -63,7 +63,7 @@ it('a command that a proxy asks for by HTTP/1.0 says so, and what to do', async 
   });
 });
 
-it('a listing that ends behind a whole line, but not with the line that ends listings, was cut', async () => {
+it('a listing without its last line is recognized as cut, even after a complete line', async () => {
   const address = await serveHttp((_request, response) => {
     response.writeHead(200, { 'Gomote-List-End': '1' });
     response.end('drwxr-xr-x\tone/\n');

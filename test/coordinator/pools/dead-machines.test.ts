@@ -17,7 +17,7 @@ async function revive({ address }: TestBuildlet): Promise<TestBuildlet> {
 }
 
 describe('an idle static machine that dies', () => {
-  it('is found out, counted, shown, logged, and not lent before it is back and clean', async () => {
+  it('is detected, counted, shown, logged, and not lent before it is back and clean', async () => {
     const coordinator = await startCoordinator({ users, machines: 1, toml });
     const [machine] = coordinator.buildlets;
     await until(async () => (await ask(coordinator, '/readyz')).text === 'ready\n');
@@ -54,7 +54,7 @@ describe('an idle static machine that dies', () => {
     await coordinator.client('me').requestBuildlet('linux');
   });
 
-  it('fails no create: it waits for a machine that is in use', async () => {
+  it('fails no create: the create waits for a machine in use', async () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const me = coordinator.client('me');
     const first = await me.requestBuildlet('linux');
@@ -72,7 +72,7 @@ describe('an idle static machine that dies', () => {
     expect((await second).name).toBe('user-me-linux-1');
   });
 
-  it('that dies in use is kept from others until it is back', async () => {
+  it('is not lent to others until it is back, if it dies in use', async () => {
     const coordinator = await startCoordinator({ users, machines: 1, toml });
     const me = coordinator.client('me');
     const { name } = await me.requestBuildlet('linux');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Demand } from '../../../src/coordinator/pools/demand.ts';
 
-it('the peak is the most that was in use within the time, whatever came and went', () => {
+it('the peak is the maximum in use within the time, in any order of events', () => {
   const steps = fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 40 })), { maxLength: 30 });
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 60 }), (all, keepMs) => {

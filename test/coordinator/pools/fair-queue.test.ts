@@ -26,7 +26,7 @@ function drain(queue: FairQueue<Item>): Item[] {
 const owners = fc.array(fc.constantFrom(...'abcd'), { maxLength: 40 }).map((list) => list.join(''));
 
 describe('a fair queue', () => {
-  it('serves one of a user with a hundred requests, then the one of the other', () => {
+  it('serves one request of a user with a hundred, then the one of another user', () => {
     const queue = new FairQueue<Item>();
     fill(queue, `${'a'.repeat(100)}b`);
     expect(
@@ -36,7 +36,7 @@ describe('a fair queue', () => {
     ).toEqual(['a', 'b', 'a', 'a']);
   });
 
-  it('serves all, each user’s in order, and nobody twice while another waits', () => {
+  it('serves all requests, each user’s in order, and no user twice while another waits', () => {
     fc.assert(
       fc.property(owners, (text) => {
         const queue = new FairQueue<Item>();
@@ -58,7 +58,7 @@ describe('a fair queue', () => {
     );
   });
 
-  it('foretells the order in which it serves, also after some have left', () => {
+  it('predicts the order in which it serves, also after some have left', () => {
     fc.assert(
       fc.property(owners, fc.array(fc.nat(39)), (text, leaving) => {
         const queue = new FairQueue<Item>();

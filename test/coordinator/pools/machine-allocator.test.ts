@@ -116,7 +116,7 @@ describe('an allocator', () => {
     expect(allocator.lent).toBe(2);
   });
 
-  it('forgets those who leave, waiting or being served, and leaves nothing', async () => {
+  it('forgets requests that are cancelled, waiting or being served', async () => {
     const { pool, allocator, queue, ask } = await allocating();
     pool.capacity = 1;
     const served = new AbortController();
@@ -149,7 +149,7 @@ describe('an allocator', () => {
     expect(pool.asked.length).toBe(0);
   });
 
-  it('gives the place to a waiting user when making ahead fails', async () => {
+  it('gives the slot to a waiting user when making a machine ahead fails', async () => {
     const { pool, allocator, ask, troubles } = await allocating(1);
     pool.capacity = 1;
     const first = ask('a');
@@ -161,7 +161,7 @@ describe('an allocator', () => {
     await allocator.close();
   });
 
-  it('tells the one who asked when a machine cannot be made, and serves the next', async () => {
+  it('reports a machine that cannot be made to its requester, and serves the next', async () => {
     const { pool, ask } = await allocating();
     pool.capacity = 1;
     const [first, second] = [ask('a'), ask('b')];
@@ -172,7 +172,7 @@ describe('an allocator', () => {
     expect(await second).toBe('m0');
   });
 
-  it('takes a machine back until that succeeds, and hands out its place only then', async () => {
+  it('retries taking a machine back, and reuses its slot only afterwards', async () => {
     const { pool, allocator, ask, troubles } = await allocating();
     pool.capacity = 1;
     const first = ask('a');
@@ -187,7 +187,7 @@ describe('an allocator', () => {
     expect(await second).toBe('m1');
   });
 
-  it('replaces a ready machine that is lost, and tells of one that is lent', async () => {
+  it('replaces a lost ready machine, and reports a lost machine that is lent', async () => {
     const { pool, allocator, ask, lost } = await allocating(1);
     pool.make();
     await until(() => allocator.warm === 1);
@@ -203,7 +203,7 @@ describe('an allocator', () => {
     await allocator.close();
   });
 
-  it('turns away who waits when it ends, and finishes what is being made', async () => {
+  it('rejects waiting requests when it closes, and finishes machines in progress', async () => {
     const { pool, queue, ask } = await allocating();
     pool.capacity = 1;
     const [first, second] = [ask('a'), ask('b')];
@@ -213,7 +213,7 @@ describe('an allocator', () => {
     expect(await first).toBe('m0');
   });
 
-  it('asks for more when there is more to be had', async () => {
+  it('asks for more machines when the maximum grows', async () => {
     const { pool, ask } = await allocating();
     pool.capacity = 0;
     const first = ask('a');
@@ -224,7 +224,7 @@ describe('an allocator', () => {
     expect(await first).toBe('m0');
   });
 
-  it('gives several at once or none, each request in one place of the queue', async () => {
+  it('gives several at once or none, with one place in the queue per request', async () => {
     const { pool, allocator, queue, ask, askFor } = await allocating();
     pool.capacity = 3;
     const first = ask('a');
@@ -252,7 +252,7 @@ describe('an allocator', () => {
     expect(allocator.lent).toBe(3);
   });
 
-  it('gives back what a request for several had when one of them cannot be made', async () => {
+  it('gives back the machines of a request for several when one of them cannot be made', async () => {
     const { pool, allocator, askFor } = await allocating();
     const both = askFor('a', 2);
     pool.make();
@@ -262,7 +262,7 @@ describe('an allocator', () => {
     expect(allocator.lent).toBe(0);
   });
 
-  it('lets nobody wait behind a request for several that has left', async () => {
+  it('lets nobody wait behind a cancelled request for several', async () => {
     const { pool, ask, askFor } = await allocating();
     const leaving = new AbortController();
     const first = ask('a');
@@ -277,7 +277,7 @@ describe('an allocator', () => {
     expect(await one).toBe('m1');
   });
 
-  it('refuses at once what can never be had', async () => {
+  it('refuses at once a request that can never be met', async () => {
     const { pool, askFor } = await allocating();
     pool.size = 2;
     await expect(askFor('a', 3)).rejects.toMatchObject({
@@ -370,7 +370,7 @@ describe('scaling', () => {
     await allocator.close();
   });
 
-  it('gives back what was being made when its pool has left the configuration', async () => {
+  it('gives back a machine in progress when its pool has left the configuration', async () => {
     const { pool, allocator } = await allocating(2);
     pool.make();
     await until(() => allocator.warm === 1);

@@ -86,7 +86,7 @@ const labs = () =>
   });
 
 describe('labels', () => {
-  it('choose the machine, and special ones are kept for those who ask for them', async () => {
+  it('select the machine, and special ones are kept for requests that need them', async () => {
     const { ask } = await queueOf(labs());
     expect(await ask('a')).toBe('any');
     expect(await ask('a')).toBe('old');
@@ -120,7 +120,7 @@ describe('labels', () => {
     expect(await waiting).toBe('new');
   });
 
-  it('let others pass who want what the first in the queue cannot use', async () => {
+  it('let others pass whose machines the first in the queue cannot use', async () => {
     const { ask, giveBack, queue } = await queueOf(labs());
     expect(await ask('a', 'gpu')).toBe('gpu');
     const waiting = ask('b', 'gpu');
@@ -130,7 +130,7 @@ describe('labels', () => {
     expect(await waiting).toBe('gpu');
   });
 
-  it('never let others take from a batch what it waits for', async () => {
+  it('never let others take machines that a batch waits for', async () => {
     const { ask, giveBack } = await queueOf(labs());
     expect(await ask('a', 'gpu')).toBe('gpu');
     const batch = ask('b', 'os=12', { count: 2 });

@@ -30,7 +30,7 @@ const shown = ({ coordinator }: TestCoordinator): string[] =>
 
 const detached = { systemLevel: true, detach: true } as const;
 
-it('a detached run is shown until it is over, also by a coordinator that was started anew', async () => {
+it('a detached run is shown until it is over, also by a restarted coordinator', async () => {
   const { coordinator, buildlet } = await scene();
   const run = await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).join() === 'sleep 1000', patienceMs);
@@ -63,7 +63,7 @@ it('arguments that are excluded from the audit trail are not on the page', async
   await until(() => shown(coordinator).join() === 'sleep', patienceMs);
 });
 
-it('a buildlet in which one continues does not become idle', async () => {
+it('a buildlet with an active run does not become idle', async () => {
   const { coordinator, buildlet } = await scene({}, 'limits = { idle = "8s" }');
   await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).length === 1, patienceMs);
@@ -73,7 +73,7 @@ it('a buildlet in which one continues does not become idle', async () => {
   await until(() => expires() > before + 500, patienceMs);
 });
 
-it('a buildlet that knows no such runs is healthy too', async () => {
+it('a buildlet without support for runs counts as healthy', async () => {
   const { coordinator } = await scene({ buildlet: { features: [] } });
   await until(() => coordinator.coordinator.view(root).sessions[0]?.health === 'well', patienceMs);
   expect(shown(coordinator)).toEqual([]);

@@ -30,7 +30,7 @@ const event: fc.Arbitrary<SessionEvent> = fc.oneof(
 );
 
 describe('a session', () => {
-  it('keeps its promises whatever happens to it', () => {
+  it('keeps its invariants for any sequence of events', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(event, fc.nat(3_000)), { maxLength: 30 }), (events) => {
         let session = fresh;
@@ -67,7 +67,7 @@ describe('a session', () => {
     );
   });
 
-  it('lives from its last use on, and no use takes back what an extension gave', () => {
+  it('expires some time after its last use, and no use shortens an extension', () => {
     const running = applied(fresh, { kind: 'granted', pool: 'p', machine: 'm' }, 100, limits);
     expect(running.expiresMs).toBe(1_100);
     expect(applied(running, { kind: 'used' }, 500, limits).expiresMs).toBe(1_500);

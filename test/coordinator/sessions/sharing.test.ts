@@ -100,7 +100,7 @@ describe('a buildlet that one coordinator made', () => {
     await noMachineLeft(fake);
   });
 
-  it('is not taken for another that got its name later', async () => {
+  it('is not confused with another that got its name later', async () => {
     const { coordinators } = await cloud();
     const [one, two] = coordinators.map((coordinator) => coordinator.client());
     const first = await one!.requestBuildlet('vm');
@@ -110,7 +110,7 @@ describe('a buildlet that one coordinator made', () => {
     expect(await run(two!, second.name, 'echo', '2')).toBe('2\n');
   });
 
-  it('is told to be dead by both when its machine has ended, until it is destroyed', async () => {
+  it('is reported as dead by both when its machine has ended, until it is destroyed', async () => {
     const { fake, coordinators } = await cloud({ probeInterval: '1s' });
     const [one, two] = coordinators.map((coordinator) => coordinator.client());
     const { name } = await one!.requestBuildlet('vm');
@@ -128,7 +128,7 @@ describe('a buildlet that one coordinator made', () => {
     await noMachineLeft(fake);
   });
 
-  it('ends when nobody uses it, and not while another coordinator knows better', async () => {
+  it('ends when nobody uses it, but not while it is used through another coordinator', async () => {
     const { fake, coordinators } = await cloud({ limits: 'idle = "6s"' });
     const [one, two] = coordinators.map((coordinator) => coordinator.client());
     const extended = await one!.requestBuildlet('vm');
@@ -174,7 +174,7 @@ it('two coordinators that create many names concurrently never use one twice', a
   expect(fake.api.instances).toHaveLength(8);
 });
 
-it('a coordinator that starts anew, or has lost all it knew, ends nothing and finds everything', async () => {
+it('a coordinator that restarts, or has lost its state, ends nothing and finds everything', async () => {
   const { fake, coordinators } = await cloud();
   const [one, two] = coordinators;
   const client = () => one!.client();
@@ -215,7 +215,7 @@ it('a coordinator without that user, or of another team, neither shows a buildle
   expect(fake.api.instances.map(({ status }) => status)).toEqual(['RUNNING']);
 });
 
-it('the platform away is said, and what is known continues', async () => {
+it('a platform outage is reported, and known sessions continue', async () => {
   const { fake, coordinators } = await cloud();
   const client = coordinators[0]!.client();
   const { name } = await client.requestBuildlet('vm');

@@ -11,7 +11,7 @@ import { startCoordinator } from '../../helpers/coordinator.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 describe('a certificate of our own', () => {
-  it('is of one server, by its names and addresses, and signs no other', async () => {
+  it('is valid for one server’s names and addresses, and cannot sign others', async () => {
     const made = await tlsIdentity(
       { tls: 'self-signed', listen: { kind: 'tcp', host: '192.0.2.7', port: 1 } },
       temporaryDirectory(),
@@ -27,7 +27,7 @@ describe('a certificate of our own', () => {
     expect(certificate.checkIP('192.0.2.8')).toBeUndefined();
   });
 
-  it('is believed by a client that is given it as its one authority', async () => {
+  it('is accepted by a client that has it as its only authority', async () => {
     const pair = await newKeyPair();
     const buildlet = await startBuildlet({
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },

@@ -47,7 +47,7 @@ describe('users', () => {
     expect(token).toMatch(/^gomote_[\w-]{43}$/);
   });
 
-  it('have two tokens for a time when one is replaced with an overlap', async () => {
+  it('have two tokens for a while when one is replaced with an overlap', async () => {
     const { users: some } = users();
     const old = await some.add('gopher');
     const next = await some.rotate('gopher', { overlapMs: 60_000 });
@@ -68,7 +68,7 @@ describe('users', () => {
     expect(some.check('gopher', third)).toBeUndefined();
   });
 
-  it('have tokens that end, and can be given more time, another role and another limit', async () => {
+  it('have tokens that expire, and can be given more time, another role and another limit', async () => {
     const { users: some } = users();
     const expires = new Date(Date.now() + 3_600_000);
     const token = await some.add('gopher', { expires, maximum: 2 });
@@ -87,7 +87,7 @@ describe('users', () => {
     await expect(some.set('nobody', { maximum: 1 })).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
-  it('whose end cannot be read have none of their tokens', async () => {
+  it('with an unreadable expiry have none of their tokens', async () => {
     const { users: some, path } = users();
     const token = await some.add('gopher', { expires: new Date(Date.now() + 3_600_000) });
     const text = readFileSync(path, 'utf8').replace(/"expires": ".*"/, '"expires": "soon"');
@@ -95,7 +95,7 @@ describe('users', () => {
     expect(some.check('gopher', token)).toBeUndefined();
   });
 
-  it('are seen by a server that is running when they come, go and change', async () => {
+  it('are seen by a running server when they are added, removed and changed', async () => {
     const { users: server, path } = users();
     const command = new Users(path);
     const first = await command.add('gopher');
@@ -108,7 +108,7 @@ describe('users', () => {
     expect(server.list()).toEqual([]);
   });
 
-  it('have names that fit into a buildlet’s, once each', async () => {
+  it('have unique names that fit into a buildlet’s', async () => {
     const { users: some } = users();
     for (const name of ['', 'A', 'a b', 'a/b', '../x', '-a', 'a-', 'x'.repeat(41), 'é']) {
       await expect(some.add(name)).rejects.toMatchObject({ code: 'ERR_USAGE' });
@@ -290,7 +290,7 @@ describe('names and tokens that must not let anybody in', () => {
 });
 
 describe('the authenticator', () => {
-  it('lets the right token in at once, however many wrong ones came', async () => {
+  it('accepts the right token at once, however many wrong ones came before', async () => {
     const { users: some } = users();
     const token = await some.add('gopher');
     const lines: object[] = [];
@@ -311,7 +311,7 @@ describe('the authenticator', () => {
     expect(JSON.stringify(lines)).not.toContain('guess');
   });
 
-  it('writes no name into the log that is not a user’s: it may be a token in the wrong place', async () => {
+  it('logs no unknown user name, which may be a misplaced token', async () => {
     const { users: some } = users();
     const token = await some.add('gopher');
     const lines: object[] = [];
@@ -335,7 +335,7 @@ describe('the authenticator', () => {
     ]);
   });
 
-  it('wants the prefix, and is quick with an honest mistake', async () => {
+  it('requires the prefix, and answers an obvious mistake without delay', async () => {
     const { users: some } = users();
     const token = await some.add('gopher');
     const authenticator = new Authenticator(some, { write: () => undefined });
