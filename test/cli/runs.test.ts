@@ -171,7 +171,7 @@ describe('gomote kill', () => {
     expect((await cli(['wait', name, 'it'])).code).toBe(143);
   });
 
-  it('refuses what is no signal', async () => {
+  it('refuses a value that is not a signal', async () => {
     const { cli } = await atBuildlet();
     expect(await cli(['kill', '-s', 'HELLO', 'x', 'y'])).toEqual({
       code: 2,

@@ -22,7 +22,7 @@ const backends = {
 };
 
 describe.each(['kubernetes', 'gce'] as const)('a backend of kind %s', (kind) => {
-  it.each(['0', '0s', '0h0m'])('takes the lifetimes "%s" for never', (text) => {
+  it.each(['0', '0s', '0h0m'])('reads the lifetimes "%s" as never', (text) => {
     const times = `idle-timeout = "${text}"\nmax-lifetime = "${text}"\n`;
     const [{ backend } = { backend: undefined }] = load(base + backends[kind] + times + pool('b'))
       .pools as readonly { backend?: object }[];

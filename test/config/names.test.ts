@@ -28,7 +28,7 @@ describe.each(names)('the name %s', (name) => {
     expect(pools.map((pool) => pool.name)).toEqual([name]);
   });
 
-  it('is no signal', () => {
+  it('is not a signal', () => {
     expect(signalByName(name)).toBeUndefined();
     expect(signalByName(`SIG${name}`)).toBeUndefined();
   });

@@ -17,7 +17,7 @@ host = "bare"
 `;
 
 describe('a buildlet in a container', () => {
-  it('runs commands, takes and gives files, and is gone after a destroy', async () => {
+  it('runs commands, transfers files, and is gone after a destroy', async () => {
     const { cli, gomote, create, containers, user } = newLab(types);
     const name = await create('box');
     expect(name).toMatch(new RegExp(`^${user}-box-[a-z0-9]{5}$`));
@@ -70,7 +70,7 @@ describe('a buildlet in a container', () => {
     expect((await gomote(['shell', name])).stderr).toContain('sh');
   });
 
-  it('is made of any image without configuration', async () => {
+  it('is made from any image without configuration', async () => {
     const { gomote, create } = newLab('', '');
     const name = await create(`docker:${images.shell}`, '--network', 'none');
     expect(name).toMatch(/^docker\/t[0-9a-f]{8}-docker_shell-[a-z0-9]{5}$/);
@@ -79,7 +79,7 @@ describe('a buildlet in a container', () => {
     expect((await gomote(['destroy', name])).code).toBe(0);
   });
 
-  it('is reached by its socket where its volume is open to this user, else by a process in it', async () => {
+  it('is reached by its socket if its volume is open to this user, else by a process in it', async () => {
     const { gomote, create, containers, cli } = newLab(types);
     const name = await create('box');
     const say = ['sh', '-c', 'cat; echo out'];
@@ -114,7 +114,7 @@ describe('a buildlet in a container', () => {
     expect(await run()).toBe(isNear ? 'socket' : 'process');
   });
 
-  it('ends by itself when it is idle, and its container goes', async () => {
+  it('ends by itself when it is idle, and its container is removed', async () => {
     const section = `
 default = "d"
 [backends.d]
@@ -140,7 +140,7 @@ idle-timeout = "1s"
 });
 
 describe('the container of a buildlet', () => {
-  it('has no more rights than builds need', async () => {
+  it('has only the privileges that builds need', async () => {
     const { create, containers } = newLab(types);
     await create('box');
     const [{ HostConfig, Config, State }] = containers();

@@ -60,7 +60,7 @@ describe('a cache of containers', () => {
     expect(await list()).toEqual([]);
   });
 
-  it("is not another user's, and not whatever volume has its name", async () => {
+  it("is neither another user's, nor any volume with its name", async () => {
     const [one, other] = [cacheLab(), cacheLab()];
     const name = await one.create('--cache', 'c:x', 'box');
     await one.sh(name, 'echo secret >x/file');
@@ -82,7 +82,7 @@ describe('a cache of containers', () => {
     expect(one.containers()).toEqual([]);
   });
 
-  it('is for one at a time where it is exclusive, and can be written by commands that are not root', async () => {
+  it('is for one buildlet at a time if exclusive, and can be written by commands that are not root', async () => {
     const { create, gomote, list, sh, containers } = cacheLab();
     const cache = ['--cache', 'c:~/kept,mode=exclusive'];
     const name = await create(...cache, 'plain');
@@ -101,7 +101,7 @@ describe('a cache of containers', () => {
     await create(...cache, 'plain');
   });
 
-  it('is emptied when it has grown too large, once nobody has it', async () => {
+  it('is emptied when it has grown too large, once nobody uses it', async () => {
     const { create, gomote, list, sh } = cacheLab();
     const cache = ['--cache', 'c:x,max-size=64k'];
     const [one, two] = [await create(...cache, 'box'), await create(...cache, 'box')];

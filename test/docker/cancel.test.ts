@@ -65,7 +65,7 @@ describe('a create that is interrupted', () => {
     expect(containers()).toEqual([]);
   });
 
-  it('while it copies the programs leaves neither a container nor a part of them', async () => {
+  it('while it copies the programs leaves neither a container nor partial copies', async () => {
     const { user, containers } = newLab();
     const { directory, environment, start } = workshop();
     const { host, isReached } = await gate(/^PUT .*payload/, directory);

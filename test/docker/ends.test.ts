@@ -75,7 +75,7 @@ describe('a buildlet whose container ends', () => {
 });
 
 describe('a container that is paused', () => {
-  it('is listed with its trouble, and not removed', async () => {
+  it('is listed with its problem, and not removed', async () => {
     const { gomote, create } = newLab(types);
     const name = await create('box');
     docker('pause', name);

@@ -110,7 +110,7 @@ describe.runIf(isLocalEngine)('an image that the engine does not have', () => {
     expect(docker('images', '-q', `${host}/image:1`)).not.toBe('');
   });
 
-  it('is pulled with the login that docker has kept', async () => {
+  it('is pulled with the login that docker has stored', async () => {
     const host = await registry({ login: true });
     const { gomote, cli } = newLab();
     const refused = await gomote(['create', `docker:${host}/image:1`]);

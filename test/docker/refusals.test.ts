@@ -56,7 +56,7 @@ describe('create', () => {
     expect(docker('ps', '-aq', '--filter', 'label=gomote.role=filler')).toBe('');
   });
 
-  it('reports when there is no engine, or it may not be used', async () => {
+  it('reports when there is no engine, or no permission to use it', async () => {
     const { gomote, cli } = newLab();
     const lost = `unix://${join(cli.directory, 'lost.sock')}`;
     const { code, stderr } = await gomote(['create', `docker:${images.shell}`], {
@@ -81,7 +81,7 @@ describe('create', () => {
 });
 
 describe('other users', () => {
-  it("neither see nor use one's buildlets", async () => {
+  it("neither see nor use a user's buildlets", async () => {
     const { gomote, create } = newLab();
     const name = await create(`docker:${images.shell}`);
     const asOther = (...args: string[]) => gomote(['--user', 'other', ...args]);
@@ -91,7 +91,7 @@ describe('other users', () => {
     expect((await gomote(['list'])).stdout).toContain(name);
   });
 
-  it('have no say over containers that are no buildlets', async () => {
+  it('cannot affect containers that are not buildlets', async () => {
     const { gomote } = newLab();
     const id = docker('create', '--label', 'x=y', images.shell, 'none');
     try {

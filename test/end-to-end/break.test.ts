@@ -92,7 +92,7 @@ describe('gomote run --break', () => {
     },
   );
 
-  it('lets the client that is told to end take the command with it', async () => {
+  it('ends with its client, together with the command', async () => {
     const shop = workshop();
     const name = await shop.create();
     const { ended, program } = await stopped(shop, [], name, 'echo FAIL; sleep 1000');
@@ -101,7 +101,7 @@ describe('gomote run --break', () => {
     await expect.poll(() => states(shop, name)).toEqual([expect.not.stringContaining('stopped')]);
   });
 
-  it('tells a client that picks the run up', async () => {
+  it('tells a client that attaches to the run', async () => {
     const shop = workshop();
     const name = await shop.create();
     const { stdout } = await shop.gomote(
@@ -125,7 +125,7 @@ describe('gomote run --break', () => {
     expect(result.stderr.toString()).toContain('stands still: a line matched --break');
   });
 
-  it('takes STOP from gomote kill in the same way', async () => {
+  it('handles STOP from gomote kill in the same way', async () => {
     const shop = workshop();
     const name = await shop.create();
     const program = shop.start('gomote', [
@@ -173,7 +173,7 @@ describe('gomote run --break', () => {
 });
 
 describe('a run of the library with breakOn', () => {
-  it('reports that it stands still, and continues by SIGCONT', async () => {
+  it('reports that it is stopped, and continues by SIGCONT', async () => {
     const { address } = await startBuildlet();
     const { gomote } = await openTestGomote();
     const buildlet = await gomote.get(`x@${address}`);
@@ -198,7 +198,7 @@ describe('a run of the library with breakOn', () => {
     await expect(buildlet.run('true', [], { breakOn: 'x' })).rejects.toMatchObject(failure);
   });
 
-  it('is refused by the buildlet, too, when it is no expression of Go', async () => {
+  it('is also refused by the buildlet when it is not a Go expression', async () => {
     const { address } = await startBuildlet();
     const { gomote } = await openTestGomote();
     const buildlet = await gomote.get(`x@${address}`);

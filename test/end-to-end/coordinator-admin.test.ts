@@ -23,7 +23,7 @@ async function command({ directory }: TestCoordinator, ...words: string[]) {
 }
 
 describe('coordinator machine', () => {
-  it('lists the machines, and takes one out of use until it is put back', async () => {
+  it('lists the machines, and drains one until it is undrained', async () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const me = coordinator.client('me');
     const { name } = await me.requestBuildlet('linux');
@@ -58,7 +58,7 @@ describe('coordinator machine', () => {
     await waiting;
   });
 
-  it('leaves a machine that is in use to its user, and lends it to nobody after that', async () => {
+  it('leaves a machine in use to its user, and does not lend it afterwards', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     const me = coordinator.client('me');
     const { name } = await me.requestBuildlet('linux');
@@ -101,7 +101,7 @@ describe('coordinator machine', () => {
 });
 
 describe('coordinator user', () => {
-  it('removes nobody who has buildlets before it is said what becomes of them', async () => {
+  it('does not remove a user with buildlets without --end or --keep', async () => {
     const coordinator = await startCoordinator({ users });
     const me = coordinator.client('me');
     const { name } = await me.requestBuildlet('linux');
@@ -123,7 +123,7 @@ describe('coordinator user', () => {
     expect(left.map((one) => one.name)).toEqual([kept]);
   });
 
-  it('removes nobody with --end while no coordinator runs', async () => {
+  it('removes no user with --end while no coordinator runs', async () => {
     const coordinator = await startCoordinator({ users });
     await coordinator.drain(0);
     const { code, stderr } = await command(coordinator, 'user', 'remove', 'me', '--end');

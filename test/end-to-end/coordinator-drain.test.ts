@@ -61,7 +61,7 @@ async function serving() {
   return { child, said, ended, client, run, output };
 }
 
-it('told to end, it lets what runs finish, takes no more, and ends with 0', async () => {
+it('told to end, a coordinator lets requests finish, accepts no more, and exits with 0', async () => {
   const { child, said, ended, run, output } = await serving();
   child.kill('SIGTERM');
   await until(() => said.out.includes('"event":"draining"'));
@@ -71,7 +71,7 @@ it('told to end, it lets what runs finish, takes no more, and ends with 0', asyn
   expect(said.out.trimEnd().split('\n').at(-1)).toContain('"event":"ended"');
 });
 
-it('told twice, it cuts what runs and says so', async () => {
+it('told twice, a coordinator cuts requests and says so', async () => {
   const { child, said, ended, run } = await serving();
   child.kill('SIGTERM');
   await until(() => said.out.includes('"event":"draining"'));

@@ -114,14 +114,14 @@ describe.each(signals)('a coordinator that gets %s', { timeout: 2 * patienceMs }
     },
   );
 
-  it('only interrupts get, which reads on when it is there again', async () => {
+  it('only interrupts get, which resumes after the restart', async () => {
     const at = await scene();
     const argv = ['get', name, 'tree/large', at.here('got')];
     expect(await throughEnd(at, argv, 'down', signal)).toMatchObject({ code: 0, stderr: '' });
     expect(readFileSync(at.here('got')).equals(content)).toBe(true);
   });
 
-  it('fails pull with one line and a hint, leaves no half file, and gives it again', async () => {
+  it('fails pull with one line and a hint, leaves no partial file, and serves it again', async () => {
     const at = await scene();
     const argv = ['pull', name, 'tree', at.here('pulled')];
     const { code, stderr } = await throughEnd(at, argv, 'down', signal);

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { ask, startCoordinator } from '../helpers/coordinator.ts';
 import { type Ended, ending, projectRoot, workshop } from '../helpers/programs.ts';
 
-it('twenty users added at once are all there, and the running coordinator knows them', {
+it('twenty users added at once are all saved, and the running coordinator knows them', {
   timeout: 120_000,
 }, async () => {
   const coordinator = await startCoordinator({ users: {} });

@@ -40,7 +40,7 @@ async function environmentOf(shop: Workshop, name: string, ...options: string[])
 }
 
 describe('a command', () => {
-  it('gets the base, and nothing else of the environment of create', async () => {
+  it('gets the base environment, and nothing else of the environment of create', async () => {
     const shop = workshop();
     const name = await createIn(shop, { ...foreign, ...kept });
     const environment = await environmentOf(shop, name);
@@ -76,7 +76,7 @@ describe('a command', () => {
     expect(environment.TMPDIR).toBe('/var/tmp');
   });
 
-  it('gets all of it with --inherit-env, but for settings of buildlets and its own directories', async () => {
+  it('gets all of it with --inherit-env, except settings of buildlets and its own directories', async () => {
     const shop = workshop();
     const name = await createIn(shop, foreign, '--inherit-env');
     const environment = await environmentOf(shop, name);

@@ -25,7 +25,7 @@ async function atBuildlet() {
 }
 
 describe('gomote run --bundle-on-failure', () => {
-  it('leaves all there is to know of a run that failed, without the values of variables', async () => {
+  it('describes a failed run completely, without the values of variables', async () => {
     const { cli, name, file, run, report } = await atBuildlet();
     const script = 'echo out; echo err >&2; exit 3';
     const result = await run(['-e', `TOKEN=${secret}`, '--timeout', '60s'], 'sh', '-c', script);
@@ -56,7 +56,7 @@ describe('gomote run --bundle-on-failure', () => {
     expect(stdout).toMatch(/Z stderr\| err\n/);
   });
 
-  it('leaves nothing when the command succeeds, or when there is no buildlet', async () => {
+  it('writes nothing when the command succeeds, or when there is no buildlet', async () => {
     const { directory, file, run } = await atBuildlet();
     expect(await run([], 'true')).toMatchObject({ code: 0, stderr: '' });
     expect(await testCli()(['run', '--bundle-on-failure', file, 'nosuch', 'true'])).toMatchObject({
@@ -101,7 +101,7 @@ describe('gomote run --bundle-on-failure', () => {
     expect((await cli(['doctor', file])).stdout).toMatch(/stdout\| run 3\n$/);
   });
 
-  it('is written when nobody knows how the command ended', async () => {
+  it('is written when the outcome of the command is unknown', async () => {
     const { cli, name, file, report } = await atBuildlet();
     const script = 'echo before; kill -KILL $PPID; sleep 1000';
     const options = ['--reconnect', '0s', '--bundle-on-failure', file];
@@ -196,7 +196,7 @@ function archive(...files: [name: string, content: string | Buffer][]): Buffer {
 }
 
 describe('gomote doctor FILE', () => {
-  it('shows the escapes of a bundle, and obeys none', async () => {
+  it('escapes control characters of a bundle', async () => {
     const { cli, file, run } = await atBuildlet();
     await run(['-e', 'X\x1b=1'], 'sh', '-c', 'printf "\\033]0;evil\\007\\n"; exit 1');
     const { stdout } = await cli(['doctor', file]);

@@ -8,7 +8,7 @@ import { testCli } from '../helpers/cli.ts';
 import { echoServer, lines, portOf, sent } from '../helpers/ports.ts';
 import { workshop } from '../helpers/programs.ts';
 
-it('gomote forward carries ports and sockets both ways until it is interrupted', async () => {
+it('gomote forward forwards ports and sockets both ways until it is interrupted', async () => {
   const { start, create, directory } = workshop();
   const name = await create();
   const port = await echoServer();
@@ -29,7 +29,7 @@ it('gomote forward carries ports and sockets both ways until it is interrupted',
   expect(await ended).toMatchObject({ code: 130 });
 });
 
-it('gomote forward says at once what is refused there, and continues', async () => {
+it('gomote forward reports at once what is refused there, and continues', async () => {
   const { start, create } = workshop();
   const name = await create();
   const port = await echoServer();
@@ -71,7 +71,7 @@ it.each([
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) });
 });
 
-it('gomote forward does not take a port that is taken', async () => {
+it('gomote forward does not use a port that is in use', async () => {
   const { create, gomote } = workshop();
   const port = await echoServer();
   const { code, stderr, stdout } = await gomote('forward', await create(), `${port}:80`);
@@ -80,7 +80,7 @@ it('gomote forward does not take a port that is taken', async () => {
   expect(stderr).toContain('give another port, or 0 for any that is free');
 });
 
-it('gomote proxy joins its own input and output to a port', async () => {
+it('gomote proxy connects its input and output to a port', async () => {
   const { create, run, gomote } = workshop();
   const name = await create();
   const port = await echoServer();

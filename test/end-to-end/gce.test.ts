@@ -44,7 +44,7 @@ async function cloud(backend = '') {
 }
 
 describe('gomote on virtual machines', () => {
-  it('creates, lists, runs on, and destroys one', async () => {
+  it('creates, lists, uses and destroys one', async () => {
     const { fake, gomote } = await cloud();
     const created = await gomote('create', 'linux');
     expect(created.stderr).toBe('');
@@ -75,7 +75,7 @@ describe('gomote on virtual machines', () => {
     expect(stderr).toMatch(`the machine of "${name}" is stopped; remove what is left of it`);
   });
 
-  it('makes all of many at once or none, and no more calls than it may', async () => {
+  it('makes all of many at once or none, within the limit of calls', async () => {
     const { fake, gomote } = await cloud('api-rate = 20');
     const count = times(5, 100);
     fake.api.plan.machine = () => 'here';

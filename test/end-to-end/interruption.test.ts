@@ -93,7 +93,7 @@ describe('a running command', () => {
 });
 
 describe('creating', () => {
-  it('by five commands at once gives five buildlets', async () => {
+  it('with five commands at once gives five buildlets', async () => {
     const { gomote } = workshop();
     const made = await Promise.all(Array.from({ length: 5 }, () => gomote('create', 'local')));
     const names = made.map(({ stdout }) => stdout.toString().trim()).sort();

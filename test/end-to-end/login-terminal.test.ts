@@ -37,7 +37,7 @@ describe.runIf(hasTmux)('login at a terminal', { timeout: 120_000 }, () => {
     expect((await gomote('whoami')).stdout.toString()).toContain('team\tme');
   });
 
-  it('takes a no for a no', async () => {
+  it('accepts no as an answer', async () => {
     const { screen, before, after } = await scene();
     await screen.shows('[y/N]');
     screen.press('Enter');

@@ -120,7 +120,7 @@ describe('the output of a command', () => {
     );
   });
 
-  it('into a disk that is full is never a success', async () => {
+  it('onto a full disk is never a success', async () => {
     const { run, create } = workshop();
     const name = await create();
     const { code, stderr } = await run(

@@ -37,7 +37,7 @@ it('only the program itself is loaded by list, run, ls and destroy on a local bu
     expect(await besideIt(...command)).toEqual([]);
 });
 
-it('they are in files of their own, not in the programs', () => {
+it('packages that few commands need are in files of their own, not in the programs', () => {
   const textOf = (file: string) => readFileSync(join(projectRoot, 'dist', file), 'latin1');
   const marks = {
     'kubernetes-client.cjs': '/api/v1/namespaces/{namespace}/pods',
@@ -58,7 +58,7 @@ it('the image of a buildlet holds every file that a buildlet loads', () => {
   for (const file of loaded) expect(dockerfile).toContain(`dist/${file}`);
 });
 
-it('the version comes whole, or with a failure', async () => {
+it('--version prints the whole version, or fails', async () => {
   const { run } = workshop();
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
   for (const flag of ['--version', '-version'])

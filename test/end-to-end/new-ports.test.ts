@@ -53,7 +53,7 @@ describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
     },
   );
 
-  it.skipIf(!hasBubblewrap)('forwards at the same port where that is free', async () => {
+  it.skipIf(!hasBubblewrap)('forwards at the same port if that is free', async () => {
     const { start, gomote } = workshop();
     const options = ['--isolation', 'bubblewrap', '--network', 'none'];
     const name = (await gomote('create', ...options, 'local')).stdout.toString().trim();
@@ -68,7 +68,7 @@ describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
     await ended;
   });
 
-  it('leaves alone what was open before', async () => {
+  it('ignores ports that were open before', async () => {
     const { start, create, gomote } = workshop();
     const name = await create();
     const port = await freePort();
@@ -91,7 +91,7 @@ describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
     expect(stderr).not.toContain(`:${port}`);
   });
 
-  it('and --detach contradict', async () => {
+  it('contradicts --detach', async () => {
     const { code, stderr } = await testCli()(['run', '--forward', '--detach', 'NAME', 'true']);
     expect({ code, stderr }).toEqual({
       code: 125,

@@ -21,7 +21,7 @@ function optionsOfNode(): string[] {
 }
 
 describe('arguments', () => {
-  it('a remote command gets every option of Node as it was given', async () => {
+  it('of a remote command may be any options of Node', async () => {
     const { create, gomote } = workshop();
     const name = await create();
     const options = optionsOfNode();
@@ -55,7 +55,7 @@ describe('arguments', () => {
     expect(() => readFileSync(join(directory, 'seen'))).toThrow('ENOENT');
   });
 
-  it('empty ones, blanks, quotes, line ends, many, and bytes that are not UTF-8 arrive as they were given', async () => {
+  it('that are empty, have blanks, quotes, line ends or bytes that are not UTF-8, or are many, arrive unchanged', async () => {
     const { directory, create, run } = workshop();
     const name = await create();
     const odd = ['', ' ', 'a b', "it's", '"', '$HOME', '`id`', '*', '\\', 'a\nb', ':', '?', '-'];
@@ -114,7 +114,7 @@ describe('the launcher', () => {
     expect(readFileSync(join(directory, 'seen'), 'utf8')).toBe('');
   });
 
-  it('a machine without Node is told so, with 125', async () => {
+  it('says that there is no Node, and exits with 125', async () => {
     const { directory, environment, start } = workshop();
     const bin = join(directory, 'empty');
     mkdirSync(bin);

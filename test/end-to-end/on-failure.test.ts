@@ -47,7 +47,7 @@ describe('--on-failure keep', () => {
 });
 
 describe('--on-failure shell', () => {
-  it('opens none where there is no terminal, and keeps the status', async () => {
+  it('opens no shell without a terminal, and keeps the status', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const result = await cli(['run', '--on-failure', 'shell', name, 'sh', '-c', 'exit 4']);

@@ -83,7 +83,7 @@ describe.skipIf(!hasSsh)('files of a buildlet', () => {
     expect(await scp(`${name}:nothing`, '.')).toMatchObject({ code: 1 });
   });
 
-  it.skipIf(!hasRsync)('are kept alike by rsync, whatever their names', async () => {
+  it.skipIf(!hasRsync)('are synchronized by rsync, whatever their names', async () => {
     const shop = await sshWorkshop();
     const { directory, name, config, run } = shop;
     const tree = join(directory, 'tree');

@@ -11,7 +11,7 @@ const mayGivePasswords =
   hasTool('openssl', 'version') && (isRoot || missing('only root gives users passwords'));
 
 describe.skipIf(!hasSshd || !hasTmux || !mayGivePasswords)('a host that asks something', () => {
-  it('asks on the terminal, once, whatever is drawn there', async () => {
+  it('prompts on the terminal, once, whatever is displayed there', async () => {
     const shop = await labWithUser('/bin/sh', {
       settings: ['PasswordAuthentication yes', 'PubkeyAuthentication no'],
     });

@@ -40,7 +40,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     expect(stdout.equals(bytes)).toBe(true);
   });
 
-  it('passes output and errors that wait for the client, each in order', async () => {
+  it('passes output and errors that the client reads late, each in order', async () => {
     const { ssh, name } = await sshWorkshop();
     const script = 'seq 1 400000 & seq 1 400000 >&2; wait';
     const { code, stdout, stderr } = await ssh(name, script);
@@ -74,7 +74,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     });
   });
 
-  it('carries connections both ways, and to sockets of files', async () => {
+  it('forwards connections both ways, and to Unix sockets', async () => {
     const { startSsh, ssh, name, directory } = await sshWorkshop();
     const port = await echoServer();
     const [here, there] = [await freePort(), await freePort()];
@@ -128,7 +128,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     expect(master.exitCode).toBe(null);
   });
 
-  it('shows commands the agent of the client, and nothing without -A', async () => {
+  it('gives commands the client’s agent, and nothing without -A', async () => {
     const { run, start, environment, ssh, name, directory } = await sshWorkshop();
     const socket = join(directory, 'agent');
     const agent = start('ssh-agent', ['-D', '-a', socket]);
@@ -145,7 +145,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     expect(await ssh('-a', name, list)).toMatchObject({ code: 2, stdout: Buffer.from('\n') });
   });
 
-  it('lets nobody in but with the key that was made for it', async () => {
+  it('lets nobody in without the key that was made for it', async () => {
     const { ssh, run, name, directory } = await sshWorkshop();
     await run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', 'other');
     const other = ['-o', 'IdentityAgent=none', '-o', `IdentityFile=${join(directory, 'other')}`];

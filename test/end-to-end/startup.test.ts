@@ -21,7 +21,7 @@ const modulesOfARun = [
   ...['stream/promises', 'string_decoder', 'timers/promises', 'vm'],
 ];
 
-it('a silent run loads no part of Node that it does not use, also in a tree that was pushed', async () => {
+it('a silent run loads no unused part of Node, also in a pushed tree', async () => {
   const { directory, environment, start, create } = workshop();
   const name = await create();
   const hook = join(directory, 'list.cjs');
@@ -49,7 +49,7 @@ it('a silent run loads no part of Node that it does not use, also in a tree that
 
 const isOld = !('enableCompileCache' in process.getBuiltinModule('node:module'));
 
-it.runIf(isOld)('what V8 makes of the program is kept, unless it is damaged', async () => {
+it.runIf(isOld)('the compiled code of the program is cached, unless it is damaged', async () => {
   const { directory, environment, start } = workshop();
   const code = join(directory, 'cache', 'gomote', 'code');
   const env = { ...environment, XDG_CACHE_HOME: join(directory, 'cache') };

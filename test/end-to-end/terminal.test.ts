@@ -129,7 +129,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     await screen.shows(/^resized$/m);
   });
 
-  it('ends by ~. and leaves nothing running', async () => {
+  it('is ended by ~. and leaves nothing running', async () => {
     const { screen, before, after } = await atRemoteShell();
     screen.enter('(trap "" HUP; sleep 1000; echo) & echo job $!');
     await screen.shows(/^job \d+$/m);
@@ -140,7 +140,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     await until(() => !existsSync(`/proc/${job}`));
   });
 
-  it('detaches by ~d, and the shell continues', async () => {
+  it('is detached by ~d, and the shell continues', async () => {
     const { screen, before, after, gomote, name } = await atRemoteShell();
     screen.press('Enter');
     screen.type('~d');
@@ -176,7 +176,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it('puts the terminal back when it fails itself', async () => {
+  it('restores the terminal when it fails itself', async () => {
     const fault = join(temporaryDirectory(), 'fault.cjs');
     writeFileSync(fault, 'process.on("SIGUSR2", () => { throw new Error("a fault") })');
     const { screen, before, after, signal } = await atRemoteShell(`NODE_OPTIONS="-r ${fault}"`);
@@ -188,7 +188,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it('puts the terminal back when the buildlet goes', async () => {
+  it('restores the terminal when the buildlet ends', async () => {
     const { name, screen, before, after, gomote } = await atRemoteShell();
     await gomote('destroy', name);
     await screen.shows(/^status=\d+$/m);
@@ -242,7 +242,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
 });
 
 describe('run -t without a terminal here', () => {
-  it('gives the command a terminal all the same, of usual size', async () => {
+  it('gives the command a terminal nevertheless, of the usual size', async () => {
     const { gomote, create } = workshop();
     const name = await create();
     const { code, stdout } = await gomote(
@@ -258,7 +258,7 @@ describe('run -t without a terminal here', () => {
 });
 
 describe('a buildlet without node-pty', () => {
-  it('says so in one line when a terminal is asked for, and runs all else', async () => {
+  it('says so in one line when a terminal is asked for, and runs everything else', async () => {
     const { directory, run } = workshop();
     // The bundled programs need no other package.
     for (const part of ['bin', 'dist', 'package.json']) {

@@ -291,7 +291,7 @@ describe('gomote without it', () => {
     expect(result.stdout.toString()).toBe(wanted);
   });
 
-  it('takes the TRACEPARENT that the user gives the command', async () => {
+  it('passes on the TRACEPARENT that the user gives the command', async () => {
     const { gomote, shop } = traced(undefined, { TRACEPARENT: traceparent });
     const words = ['-e', 'TRACEPARENT=mine', await shop.create(), 'sh', '-c', 'echo $TRACEPARENT'];
     expect((await gomote('run', ...words)).stdout.toString()).toBe('mine\n');

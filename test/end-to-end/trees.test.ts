@@ -46,7 +46,7 @@ describe('a tree', () => {
     },
   );
 
-  it.runIf(!hasZstd)('does not go in zstd where this Node has none', async () => {
+  it.runIf(!hasZstd)('is not compressed by zstd if this Node does not support it', async () => {
     const { directory, gomote, create } = workshop();
     plantTree(directory);
     const pushed = await gomote('push', '--compress', 'zstd', await create(), 'tree');

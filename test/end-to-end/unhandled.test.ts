@@ -39,7 +39,7 @@ function startWithFault(directory: string, program: string, ...args: string[]) {
   };
 }
 
-it('a buildlet logs and counts it, and continues', async () => {
+it('a buildlet logs and counts an unhandled rejection, and continues', async () => {
   const directory = temporaryDirectory();
   const socket = `unix:${join(directory, 'socket')}`;
   const program = startWithFault(directory, buildletProgram, '--listen', socket);
@@ -53,7 +53,7 @@ it('a buildlet logs and counts it, and continues', async () => {
   expect(await client.exec('true', { systemLevel: true })).toMatchObject({ exitCode: 0 });
 });
 
-it('a coordinator logs and counts it, and continues', async () => {
+it('a coordinator logs and counts an unhandled rejection, and continues', async () => {
   const directory = temporaryDirectory();
   const lines = ['listen = "unix:socket"', 'tls = "off"', 'state-directory = "state"'];
   const types = ['[hosts.host]', '[builders.linux]', 'host = "host"'];

@@ -30,7 +30,7 @@ function withMount(): string {
 describe.runIf(process.platform === 'linux' && hasRoot())('a mounted file system', () => {
   const mtime = 1_000_000_000;
 
-  it('gets a finished file whole, in place of another', () => {
+  it('gets a complete file, in place of another', () => {
     const root = withMount();
     const [partial, place] = [join(root, '.part'), join(root, 'm/file')];
     writeFileSync(partial, 'new', { mode: 0o640 });
@@ -56,7 +56,7 @@ describe.runIf(process.platform === 'linux' && hasRoot())('a mounted file system
     expect(readdirSync(join(root, 'm')).sort()).toEqual(['d', 'g']);
   });
 
-  it('that is full keeps what it has, and nothing half done', () => {
+  it('that is full keeps its files, and no partial ones', () => {
     const root = withMount();
     const [partial, place] = [join(root, '.part'), join(root, 'm/file')];
     writeFileSync(partial, Buffer.alloc(2 << 20));

@@ -52,7 +52,7 @@ const unwilling: LockOptions = {
 };
 
 describe('a lock', () => {
-  it('is of one process at a time, whole and closed to others, and gone when it is released', async () => {
+  it('is held by one process at a time, complete and closed to others, and removed when it is released', async () => {
     const path = newPath();
     const release = await take(path);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -69,7 +69,7 @@ describe('a lock', () => {
     await take(path);
   });
 
-  it('of a process of this machine that is dead, or of an earlier container, is taken at once', async () => {
+  it('of a dead process of this machine, or of an earlier container, is taken over at once', async () => {
     for (const holder of [{ pid: 2 ** 22 + 1 }, { pid: process.pid }, { pid: 1, started: '-1' }]) {
       if (process.platform !== 'linux' && 'started' in holder) continue;
       const path = newPath();
@@ -79,7 +79,7 @@ describe('a lock', () => {
     }
   });
 
-  it('of a process of this machine that lives is not taken, also when nobody touches it', async () => {
+  it('of a living process of this machine is not taken over, even if nobody touches it', async () => {
     const path = newPath();
     const child = spawn('sleep', ['1000']);
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -121,7 +121,7 @@ describe('a lock', () => {
     expect(idIn(path)).not.toBe('theirs');
   });
 
-  it('of another machine is not waited for any longer than wanted', async () => {
+  it('of another machine is not waited for longer than the given time', async () => {
     const path = newPath();
     leave(path, { host: 'another' });
     const cancel = new AbortController();
@@ -130,7 +130,7 @@ describe('a lock', () => {
     expect(idIn(path)).toBe('theirs');
   });
 
-  it('that was taken over is no longer touched, nor removed at the end, and its holder is told', async () => {
+  it('that was taken over is no longer touched, nor removed at the end, and its holder is notified', async () => {
     const path = newPath();
     let isLost = false;
     const release = await take(path, {
@@ -188,7 +188,7 @@ describe('turns at a file', () => {
     },
   );
 
-  it('are not waited for for ever', async () => {
+  it('are not waited for forever', async () => {
     const path = newPath();
     leave(`${path}.lock`, { host: 'another' });
     const work = () => Promise.reject(new Error('it was another’s turn'));

@@ -24,7 +24,7 @@ const anyBytes = fc.oneof(
 );
 
 describe('a name as text', () => {
-  it('gives its bytes back, and is itself where they are UTF-8', () => {
+  it('gives its bytes back, and is unchanged if they are UTF-8', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         expect(bytesOfName(nameFromBytes(bytes))).toEqual(Buffer.from(bytes));
@@ -37,7 +37,7 @@ describe('a name as text', () => {
     );
   });
 
-  it('is ordered as its bytes are', () => {
+  it('is ordered by its bytes', () => {
     fc.assert(
       fc.property(anyBytes, anyBytes, (a, b) => {
         const [x, y] = [nameFromBytes(a), nameFromBytes(b)];
@@ -47,7 +47,7 @@ describe('a name as text', () => {
     );
   });
 
-  it('goes through a form', () => {
+  it('survives a form', () => {
     fc.assert(
       fc.property(fc.array(anyBytes, { maxLength: 4 }), (all) => {
         const path = all.map(nameFromBytes);
@@ -58,7 +58,7 @@ describe('a name as text', () => {
 });
 
 describe('the calls for names that are any bytes', () => {
-  it('find, list, link and remove what has such a name', async () => {
+  it('find, list, link and remove files with such names', async () => {
     const top = temporaryDirectory();
     makeFile(top, 'd\xff/f\xe9');
     makeFile(top, 'd\xff/\xef\xbf\xbd');

@@ -115,7 +115,7 @@ describe('a private directory', () => {
     makePrivateDirectory(path, 'the state');
   });
 
-  it('that is not there is not made by a check', () => {
+  it('that does not exist is not made by a check', () => {
     const path = join(temporaryDirectory(), 'a/b');
     expect(hasPrivateDirectory(path, 'the state')).toBe(false);
     expect(existsSync(join(path, '..'))).toBe(false);
@@ -163,7 +163,7 @@ describe('a private directory', () => {
 });
 
 describe('a directory of the user', () => {
-  it('may be readable by others and a link', () => {
+  it('may be readable by others, and may be a link', () => {
     const top = temporaryDirectory();
     mkdirSync(join(top, 'real'), { mode: 0o755 });
     symlinkSync('real', join(top, 'link'));
@@ -225,7 +225,7 @@ describe('the directories of the environment', () => {
 });
 
 describe('a file of the user', () => {
-  it('is read only when it is a file that no other user can write', () => {
+  it('is read only if it is a file that no other user can write', () => {
     const top = temporaryDirectory();
     const path = join(top, 'f');
     writeFileSync(path, 'x', { mode: 0o600 });

@@ -62,12 +62,12 @@ test('directories are held by their descriptors where the system has /proc', () 
 });
 
 describe.each(holdings)('directories held by %s', (how) => {
-  test.each(resolved)('%j (follow: %s) leads to %j', (relative, follow, expected) => {
+  test.each(resolved)('lead from %j (follow: %s) to %j', (relative, follow, expected) => {
     const { root } = planted();
     expect(placed(root, relative, follow, how)).toBe(join(root, expected));
   });
 
-  test.each(refused)('%j (follow: %s) is refused', (relative, follow) => {
+  test.each(refused)('refuse %j (follow: %s)', (relative, follow) => {
     const { root } = planted();
     expect(() => placed(root, relative, follow, how)).toThrow(
       expect.objectContaining({
@@ -78,7 +78,7 @@ describe.each(holdings)('directories held by %s', (how) => {
     expect(readdirSync(root).sort()).toEqual(readdirSync(planted().root).sort());
   });
 
-  test.each(failing)('%j fails with %s', (relative, code) => {
+  test.each(failing)('fail for %j with %s', (relative, code) => {
     const { root } = planted();
     expect(() => reach(root, relative, { follow: true, how })).toThrow(
       expect.objectContaining({ code }),
@@ -98,7 +98,7 @@ describe.each(holdings)('directories held by %s', (how) => {
     expect(place.directory.path).toBe(join(root, directory));
   });
 
-  test.each([40, 41])('of %i links in a row, forty are followed', (links) => {
+  test.each([40, 41])('follow forty of %i links in a row', (links) => {
     const { root } = planted();
     symlinkSync('sub', join(root, 'link-1'));
     for (let i = 2; i <= links; i++) symlinkSync(`link-${i - 1}`, join(root, `link-${i}`));
@@ -107,7 +107,7 @@ describe.each(holdings)('directories held by %s', (how) => {
     else expect(walk).toThrow('too many levels of symbolic links');
   });
 
-  test('whatever the path, the place is inside or it is refused, and nothing stays open', () => {
+  test('stay inside or refuse, whatever the path, and leave nothing open', () => {
     const { root } = planted();
     const part = fc.constantFrom(
       ...['..', '.', '', 'sub', 'deep', 'file', 'new', 'back', 'to-sub', 'to-self', 'to-outside'],

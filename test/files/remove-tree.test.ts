@@ -17,7 +17,7 @@ import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('a removal takes a tree deeper than a path may be long', async () => {
+it('a removal removes a tree deeper than a path may be long', async () => {
   const directory = temporaryDirectory();
   const half = 'deep/'.repeat(700);
   execFileSync('sh', ['-c', `mkdir -p ${half} && cd ${half} && mkdir -p ${half}`], {
@@ -27,7 +27,7 @@ it('a removal takes a tree deeper than a path may be long', async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-it('a removal takes a link, not what it leads to; an absent path is no error', async () => {
+it('a removal removes a link, not its target; an absent path is no error', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'kept'));
   writeFileSync(join(directory, 'kept/file'), '');
@@ -52,7 +52,7 @@ it('a removal wins over a program that writes there until its directory is gone'
   }
 });
 
-it('a directory that is emptied stays', async () => {
+it('an emptied directory stays', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'a/b'), { recursive: true });
   writeFileSync(join(directory, '-rf'), '');
@@ -102,7 +102,7 @@ it('removeTree names the path that it cannot remove', async () => {
   }
 });
 
-it('a removal that takes long lets other work be done in between', async () => {
+it('a long removal lets other work proceed', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'many'));
   for (let n = 0; n < 50; n++) writeFileSync(join(directory, 'many', String(n)), '');

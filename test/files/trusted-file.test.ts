@@ -36,7 +36,7 @@ it.each(bad)('a configuration that %s is refused by its name', async (_what, spo
   }
 });
 
-it('a FIFO or a device in its place is refused, and nobody waits for it', () => {
+it('a FIFO or a device in its place is refused without waiting', () => {
   const fifo = join(temporaryDirectory(), 'fifo');
   execFileSync('mkfifo', [fifo]);
   for (const path of [fifo, '/dev/zero']) {
@@ -44,7 +44,7 @@ it('a FIFO or a device in its place is refused, and nobody waits for it', () => 
   }
 });
 
-it('a link to a file of one’s own is followed', () => {
+it('a link to a file of the same user is followed', () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'real'), 'text', { mode: 0o600 });
   symlinkSync('real', join(directory, 'link'));

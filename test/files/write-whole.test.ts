@@ -52,7 +52,7 @@ it.each(endings)('%s leaves no file, and the descriptor is closed once', async (
   expect(readdirSync(directory)).toEqual([]);
 });
 
-it('a file has all of the source, and its size is told', async () => {
+it('a file has all of the source, and its size is returned', async () => {
   const path = join(temporaryDirectory(), 'new');
   const sizeBytes = 5 * pieceBytes;
   expect(await writeNew(path, pieces(5))).toBe(sizeBytes);

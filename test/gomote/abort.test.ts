@@ -65,14 +65,14 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     await expect(call({ signal: AbortSignal.abort() })).rejects.toMatchObject(aborted);
   });
 
-  it('refuses what is no signal', async () => {
+  it('refuses a value that is not a signal', async () => {
     const signal = { aborted: false } as AbortSignal;
     await expect((async () => await call({ signal }))()).rejects.toMatchObject({
       code: 'ERR_USAGE',
     });
   });
 
-  it('ends when its signal aborts while nothing comes', async () => {
+  it('ends when its signal aborts during silence', async () => {
     const controller = new AbortController();
     const begun = new Promise<void>((resolve) => {
       gomote.network.plan = () => {

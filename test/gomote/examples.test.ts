@@ -53,7 +53,7 @@ async function setUp(files: Record<string, string> = {}) {
   return { gomote, tree, start, run };
 }
 
-it('matrix-runner tells of each type how it went', async () => {
+it('matrix-runner reports the result of each type', async () => {
   const { run } = await setUp({ check: '#!/bin/sh\ntest -f check' });
   expect(await run('matrix-runner', ['linux-amd64,local', './check'])).toMatchObject({
     code: 0,
@@ -65,7 +65,7 @@ it('matrix-runner tells of each type how it went', async () => {
   });
 });
 
-it('test-sharder runs every file once, and tells which failed', async () => {
+it('test-sharder runs every file once, and reports which failed', async () => {
   const files = { 'a.sh': 'exit 0', 'b.sh': 'echo why; exit 1', 'c.sh': 'exit 0' };
   const { run } = await setUp(files);
   const { code, out } = await run('test-sharder', ['2', ...Object.keys(files)]);
@@ -79,7 +79,7 @@ it('test-sharder runs every file once, and tells which failed', async () => {
   expect(code).toBe(1);
 });
 
-it('agent-sandbox tells as JSON what a script did', async () => {
+it('agent-sandbox reports as JSON what a script did', async () => {
   const { run } = await setUp();
   const { out } = await run('agent-sandbox', [], 'echo hi; touch made; exit 3');
   expect(JSON.parse(out)).toMatchObject({ exitCode: 3, stdout: 'hi\n', files: ['made'] });
@@ -99,7 +99,7 @@ it('flake-hunter stops at the first run that fails', async () => {
   });
 });
 
-it('ci-step passes on the output and the status, and brings the report', async () => {
+it('ci-step passes on the output and the status, and fetches the report', async () => {
   const { run, tree } = await setUp({
     build: '#!/bin/sh\necho $CI > report.txt; echo out; exit 4',
   });
@@ -107,7 +107,7 @@ it('ci-step passes on the output and the status, and brings the report', async (
   expect(readFileSync(join(tree, 'report.txt'), 'utf8')).toBe('1\n');
 });
 
-it('artifact-collector brings what was built, with its digests', async () => {
+it('artifact-collector fetches build results, with their digests', async () => {
   const { run, tree } = await setUp({
     build: '#!/bin/sh\nmkdir dist; echo app > dist/app; echo log > log',
   });

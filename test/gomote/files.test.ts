@@ -51,7 +51,7 @@ describe.each([
     expect(await files.exists('t')).toBe(false);
   });
 
-  it('that are not there are told from those that are', async () => {
+  it('that do not exist are told from those that do', async () => {
     const { buildlet, workDir } = await setUp(features);
     mkdirSync(join(workDir, 'd'));
     writeFileSync(join(workDir, 'd/f'), '');
@@ -64,7 +64,7 @@ describe.each([
     });
   });
 
-  it('are watched: what is there, then each change, until the signal', async () => {
+  it('are watched: existing ones first, then each change, until the signal', async () => {
     const { buildlet, workDir } = await setUp(features);
     const until = new AbortController();
     const changes = buildlet.files.watch('d', { intervalMs: 10, signal: until.signal });
@@ -153,7 +153,7 @@ it('a tree is compared with what was pushed', async () => {
   ]);
 });
 
-it('a shell runs on a terminal of the size that it is told', async () => {
+it('a shell runs on a terminal of the given size', async () => {
   const { buildlet } = await setUp();
   const keys = new PassThrough();
   const shell = buildlet.shell({ columns: 91, rows: 17, stdin: keys, env: { SHELL: '/bin/sh' } });

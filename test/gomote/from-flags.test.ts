@@ -52,7 +52,7 @@ it.each([
   expect(client.auth).toEqual({ username, password });
 });
 
-it('a coordinator is chosen by its name, and by variables; what is none is refused', async () => {
+it('a coordinator is chosen by its name or by variables; an invalid one is refused', async () => {
   setUp();
   const { instance } = await newCoordinatorClientFromFlags({ instance: stagingInstance });
   expect(instance).toMatchObject({ origin: 'https://staging.example' });
@@ -67,7 +67,7 @@ it('a coordinator is chosen by its name, and by variables; what is none is refus
   });
 });
 
-it('a client of a coordinator gives its address and who calls, and prints without the token', () => {
+it('a client of a coordinator has its address and user, and prints without the token', () => {
   const auth = { username: 'user-me', password: 'secret' };
   const client = new CoordinatorClient({ auth, instance: 'build.example' });
   expect([client.auth, client.instance]).toEqual([auth, 'build.example']);

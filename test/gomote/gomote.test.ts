@@ -30,7 +30,7 @@ describe('a buildlet', () => {
     expect(await gomote.list()).toEqual([]);
   });
 
-  it('that was left outlives its scope, and is destroyed by name', async () => {
+  it('that was released outlives its scope, and is destroyed by name', async () => {
     const { gomote } = await openTestGomote();
     const made = await (async () => {
       await using buildlet = await gomote.create('local');
@@ -52,7 +52,7 @@ describe('a buildlet', () => {
     expect(listed).toMatchObject({ backend: 'local', instance: 'me-local-0' });
   });
 
-  it('is made with what is said of the machine, or not at all', async () => {
+  it('is created with the given machine options, or not at all', async () => {
     const { gomote } = await openTestGomote();
     const isolation = 'none';
     await expect(gomote.create('local', { host: 'x' })).rejects.toMatchObject({
@@ -74,7 +74,7 @@ describe('a buildlet', () => {
     expect(await gomote.list()).toEqual([]);
   });
 
-  it('that is mistyped is answered with the name that was meant', async () => {
+  it('with a mistyped name is answered with a suggestion', async () => {
     const { gomote } = await openTestGomote();
     await gomote.create('local');
     const meant = { code: 'ERR_UNKNOWN_BUILDLET', hint: 'did you mean "me-local-0"?' };
@@ -100,7 +100,7 @@ describe('a tree', () => {
     await expect(buildlet.push(top, { dest: '../b' })).rejects.toMatchObject({ code: 'ERR_PATH' });
   });
 
-  it('of which something is left is an error that tells what was done', async () => {
+  it('that is sent or fetched in part is an error that says what was done', async () => {
     const { gomote } = await openTestGomote();
     await using buildlet = await gomote.create('local');
     const top = makeTree({ file: 'pushed' });
@@ -137,7 +137,7 @@ describe('open', () => {
     await expect(wrong.list()).rejects.toMatchObject({ message: /unknown backend "nowhere"/ });
   });
 
-  it('goes by the variables of the command line where nothing is given', async () => {
+  it('uses the variables of the command line by default', async () => {
     const environment = { GOMOTE_BACKEND: 'a', GOMOTE_USER: 'u' };
     const { settings } = (await open({ environment })).backends;
     expect(settings).toMatchObject({ backend: 'a', user: 'u' });

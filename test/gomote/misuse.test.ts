@@ -108,7 +108,7 @@ describe('a run', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('that continues when its buildlet is destroyed fails, and what comes after does too', async () => {
+  it('fails when its buildlet is destroyed, and so do later ones', async () => {
     const other = await gomote.create('local');
     const run = other.run('sh', ['-c', 'echo on; exec sleep 1000']);
     for await (const _ of run) break;
@@ -127,7 +127,7 @@ describe('a run', () => {
   });
 });
 
-it('two that are opened do not know each other, and each is closed twice', async () => {
+it('two instances are independent, and each can be closed twice', async () => {
   const other = await openTest();
   await other.create('local');
   expect(await gomote.list()).not.toEqual(await other.list());

@@ -55,7 +55,7 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
     await expect(lines.next()).rejects.toMatchObject(notStarted);
   });
 
-  it('sets variables over those that are there, and runs in the directory that is named', async () => {
+  it('sets variables over existing ones, and runs in the given directory', async () => {
     const buildlet = await buildletWith(features);
     await buildlet.client.put('x', 'sub/f', 0o644);
     const script = 'echo $A-$B; basename $PWD';
@@ -91,7 +91,7 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
 });
 
 describe('a run', () => {
-  it('keeps its two outputs apart, up to maxBuffer bytes', async () => {
+  it('keeps its two outputs separate, up to maxBuffer bytes', async () => {
     const buildlet = await withSessions();
     const run = await buildlet.run('sh', ['-c', 'echo 12345; echo oops >&2'], { maxBuffer: 4 });
     expect(run).toMatchObject({ stdout: '1234', stderr: 'oops', isTruncated: true, ok: true });
@@ -115,7 +115,7 @@ describe('a run', () => {
     expect([...(all ?? '')].sort().join('')).toBe([...'out\nerr\n'].sort().join(''));
   });
 
-  it('waits for a slow reader, and not for one that has left', async () => {
+  it('waits for a slow reader, but not for one that has left', async () => {
     const buildlet = await withSessions();
     const run = buildlet.run('sh', ['-c', 'head -c 3000000 /dev/zero; echo; echo end']);
     for await (const line of run.lines()) {
@@ -147,7 +147,7 @@ describe('a run', () => {
     expect((await buildlet.run('cat', [], { stdin: source() })).stdout).toBe('in');
   });
 
-  it('refuses what is no source', async () => {
+  it('refuses an invalid source', async () => {
     const buildlet = await withSessions();
     const stdin = 7 as unknown as string;
     await expect(buildlet.run('cat', [], { stdin })).rejects.toMatchObject({ code: 'ERR_USAGE' });
@@ -162,7 +162,7 @@ describe('a run', () => {
     await run.kill();
   });
 
-  it('that is left continues, and is picked up by its id', async () => {
+  it('that is detached continues, and can be attached to by its id', async () => {
     const buildlet = await withSessions();
     const run = buildlet.run('sh', ['-c', 'echo on; exec sleep 1000'], { id: 'left' });
     for await (const _ of run) break;

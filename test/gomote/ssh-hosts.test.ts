@@ -54,7 +54,7 @@ describe.skipIf(!hasSsh)('an entry', () => {
     expect(readFileSync(out, 'latin1')).toBe(`${[...words, 'local/a-0'].join('\n')}\n`);
   });
 
-  it('is read by ssh, and says nothing of other hosts', () => {
+  it('is read by ssh, and does not affect other hosts', () => {
     const config = join(temporaryDirectory(), 'config');
     writeFileSync(config, fileOf([block(['node'], '/st ate')]));
     const settings = (host: string) =>
@@ -132,7 +132,7 @@ describe('the line in the configuration of ssh', () => {
     expect(readFileSync(file, 'latin1')).toBe('Host a\n');
   });
 
-  it('stays where the user has moved it, and goes from there', () => {
+  it('stays where the user has moved it, and is removed from there', () => {
     const file = join(temporaryDirectory(), 'config');
     const text = `Host a\n  User b\n\n${line}\nHost c\n`;
     writeFileSync(file, text);
@@ -141,7 +141,7 @@ describe('the line in the configuration of ssh', () => {
     expect(readFileSync(file, 'latin1')).toBe('Host a\n  User b\n\nHost c\n');
   });
 
-  it('is not put into what is no file', () => {
+  it('is not put into anything but a file', () => {
     const directory = join(temporaryDirectory(), 'config');
     mkdirSync(directory);
     expect(() => addInclude(directory, line)).toThrow(/^cannot (read|write)/);

@@ -5,7 +5,7 @@ describe('what is held', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('ends some time after the last of those who hold it has gone', () => {
+  it('ends some time after its last holder has gone', () => {
     const onLost = vi.fn();
     const hold = new Hold(onLost);
     const [first, second] = [hold.take(1_000, vi.fn()), hold.take(5_000, vi.fn())];
@@ -20,7 +20,7 @@ describe('what is held', () => {
     expect(onLost).toHaveBeenCalledOnce();
   });
 
-  it('lives on when it is held again in time', () => {
+  it('survives when it is held again in time', () => {
     const onLost = vi.fn();
     const hold = new Hold(onLost);
     hold.take(1_000, vi.fn())();
@@ -30,7 +30,7 @@ describe('what is held', () => {
     expect(onLost).not.toHaveBeenCalled();
   });
 
-  it('that nobody has ever held ends after its first time, if it has one', () => {
+  it('ends after its initial time if nobody has ever held it', () => {
     const onLost = vi.fn();
     new Hold(onLost).expect(1_000);
     const held = new Hold(() => expect.unreachable());
@@ -40,7 +40,7 @@ describe('what is held', () => {
     expect(onLost).toHaveBeenCalledOnce();
   });
 
-  it('that is released lives on, and those who held it are told', () => {
+  it('survives when it is released, and its holders are told', () => {
     const hold = new Hold(() => expect.unreachable());
     const onReleased = vi.fn();
     const leave = hold.take(1_000, onReleased);

@@ -70,7 +70,7 @@ describe('a buildlet with a key pair', () => {
     ['a call', (client: BuildletClient) => client.removeAll(['x'])],
     ['a probe', (client: BuildletClient) => client.probe()],
   ] as const) {
-    it(`gets no request when its key is another: ${what}`, async () => {
+    it(`gets no request when its key is a different one: ${what}`, async () => {
       const { port, requests } = await serve(otherPair);
       await expect(ask(buildletAt(port, rightPair))).rejects.toMatchObject({
         code: 'ERR_CERTIFICATE',
@@ -101,7 +101,7 @@ describe('a buildlet with a key pair', () => {
       expect(stranger).toEqual([]);
     });
 
-    it(`is believed by its key alone, neither name nor dates count: ${what}`, async () => {
+    it(`is accepted by its key alone, whatever its name and dates: ${what}`, async () => {
       const { port, requests } = await serve(await expired(rightPair));
       await ask(buildletAt(port, rightPair));
       expect(requests).toHaveLength(1);

@@ -144,7 +144,7 @@ describe('a cache of pods', () => {
     await nothingLeft(namespace);
   });
 
-  it('is for one at a time where it is exclusive, and is written by commands that are not root', async () => {
+  it('is for one buildlet at a time if exclusive, and can be written by commands that are not root', async () => {
     const user = 'template = { spec = { securityContext = { runAsUser = 1234 } } }';
     const cli = clusterCli(namespace, section, user);
     const cache = ['--cache', 'c:/tmp/kept,mode=exclusive'];
@@ -170,7 +170,7 @@ describe('a cache of pods', () => {
     await nothingLeft(namespace);
   });
 
-  it("is not another user's, and not whatever claim has its name", async () => {
+  it("is neither another user's, nor any claim with its name", async () => {
     const backend = openBackend(namespace, { user: undefined, caches: volumes });
     const caches = [{ name: 'own', path: '/tmp/own' }];
     const create = { host: { ...host, caches }, signal: never, user: 'pool' };

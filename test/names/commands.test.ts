@@ -22,14 +22,14 @@ describe('bytes that are not UTF-8', () => {
     },
   );
 
-  it('reach it from the file of --env-file', async () => {
+  it('reach a command from the file of --env-file', async () => {
     const { cli, name, workDir } = await cliWithBuildlet();
     writeFileSync(join(workDir, 'env'), Buffer.from('B=\xff\xfe\n', 'latin1'));
     const result = await cli(['run', '--env-file', join(workDir, 'env'), name, 'sh', '-c', hex]);
     expect(result).toMatchObject({ code: 0, stdout: 'fffe7c' });
   });
 
-  it('cannot be the value of a variable that no shell has, which is named', async () => {
+  it('cannot be in a variable whose name no shell accepts, which is reported', async () => {
     const { cli, name } = await cliWithBuildlet();
     const result = await cli(['run', '-e', 'a.b=\udcff', name, 'true']);
     expect(result).toMatchObject({ code: 125, stderr: expect.stringContaining('as a.b') });
@@ -77,7 +77,7 @@ describe('bytes that are not UTF-8', () => {
     expect(code).toBe(0);
   });
 
-  it('in a name do not make rm take another file for it', async () => {
+  it('in a name do not make rm remove another file', async () => {
     const { cli, name, workDir } = await cliWithBuildlet();
     makeFile(workDir, 'caf\xef\xbf\xbd');
     expect(await cli(['rm', name, 'caf\udce9'])).toMatchObject({ code: 0 });

@@ -98,7 +98,7 @@ describe('a line of a listing', () => {
     expect(parseListLine(line, { isEscaped: true })).toBeUndefined();
   });
 
-  it('that is cut at a newline in its name is none', () => {
+  it('that is cut at a newline in its name is not a line', () => {
     expect(parseListLine('-rw-r--r--\tnew')).toBeUndefined();
   });
 });

@@ -63,7 +63,7 @@ async function startGoLike(top: string, names: readonly string[]): Promise<strin
 }
 
 describe('a buildlet of Go', () => {
-  it('lists names that are not UTF-8; what it cannot list is named, and the rest comes', async () => {
+  it('lists names that are not UTF-8; the error names what it cannot list, and the rest is fetched', async () => {
     const top = temporaryDirectory();
     const names = ['caf\xe9', 'new\nline', 'plain', 'tab\tbed'];
     for (const name of names) makeFile(top, name);

@@ -22,24 +22,27 @@ async function buildlet() {
 }
 
 describe('names that are any bytes', () => {
-  it.each(['auto', 'none', 'gzip'])('a push and a pull carry them, packed by %s', async (how) => {
-    const { cli, name, workDir } = await buildlet();
-    const top = temporaryDirectory();
-    makeOddTree(top);
-    const compress = `--compress=${how}`;
-    expect(await cli(['push', compress, '--no-ignore', '--dest', 'd', name, top])).toMatchObject({
-      code: 0,
-      stderr: expect.stringContaining(`${oddPaths.length} files `),
-    });
-    expect(readOddTree(join(workDir, 'd'))).toEqual(readOddTree(top));
-    expect(await cli(['push', '--no-ignore', '--dest', 'd', name, top])).toMatchObject({
-      stderr: `${name}: nothing has changed\n`,
-    });
-    expect(await cli(['diff', name])).toMatchObject({ code: 0, stdout: '' });
-    const back = join(temporaryDirectory(), 'back');
-    expect(await cli(['pull', compress, name, 'd', back])).toMatchObject({ code: 0 });
-    expect(readOddTree(back)).toEqual(readOddTree(top));
-  });
+  it.each(['auto', 'none', 'gzip'])(
+    'a push and a pull transfer them, packed by %s',
+    async (how) => {
+      const { cli, name, workDir } = await buildlet();
+      const top = temporaryDirectory();
+      makeOddTree(top);
+      const compress = `--compress=${how}`;
+      expect(await cli(['push', compress, '--no-ignore', '--dest', 'd', name, top])).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining(`${oddPaths.length} files `),
+      });
+      expect(readOddTree(join(workDir, 'd'))).toEqual(readOddTree(top));
+      expect(await cli(['push', '--no-ignore', '--dest', 'd', name, top])).toMatchObject({
+        stderr: `${name}: nothing has changed\n`,
+      });
+      expect(await cli(['diff', name])).toMatchObject({ code: 0, stdout: '' });
+      const back = join(temporaryDirectory(), 'back');
+      expect(await cli(['pull', compress, name, 'd', back])).toMatchObject({ code: 0 });
+      expect(readOddTree(back)).toEqual(readOddTree(top));
+    },
+  );
 
   it('a second push changes and removes them, and a second pull brings only those', async () => {
     const { cli, name, workDir } = await buildlet();
@@ -59,7 +62,7 @@ describe('names that are any bytes', () => {
     });
   });
 
-  it('a pull --changed brings what a command has made', async () => {
+  it('a pull --changed fetches what a command has made', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     writeFileSync(join(top, 'plain'), 'plain');
@@ -71,7 +74,7 @@ describe('names that are any bytes', () => {
     expect(readOddTree(top)).toEqual(readOddTree(join(workDir, 'd')));
   });
 
-  it('git says which of them a push leaves out', async () => {
+  it('git decides which of them a push leaves out', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     execFileSync('git', ['init', '-q', top]);
@@ -82,7 +85,7 @@ describe('names that are any bytes', () => {
     expect(Object.keys(readOddTree(join(workDir, 'd')))).toEqual(['.gitignore', 'caf\xe9', 'ok']);
   });
 
-  it('git says it also of a repository in such a directory', async () => {
+  it('git decides that also for a repository in such a directory', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     execFileSync('git', ['init', '-q', top]);
@@ -110,7 +113,7 @@ describe('names that are any bytes', () => {
     expect(Object.keys(readOddTree(join(workDir, 'd'))).sort()).toEqual(['.gomoteignore', ...left]);
   });
 
-  it('what is too deep for a path here is named, and the rest is pulled', async () => {
+  it('a file too deep for a path here is named, and the rest is pulled', async () => {
     const { cli, name, workDir } = await buildlet();
     mkdirSync(join(workDir, 'p'));
     writeFileSync(join(workDir, 'p/plain'), 'plain');

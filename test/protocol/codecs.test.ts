@@ -33,7 +33,7 @@ const typeBits = fc.constantFrom(
 );
 
 describe('forms', () => {
-  it('come back as they were encoded, lists in order', () => {
+  it('round-trip, with lists in order', () => {
     fc.assert(
       fc.property(fc.dictionary(text, fc.array(text)), (values) => {
         const decoded = decodeForm(encodeForm(values));
@@ -57,7 +57,7 @@ describe('forms', () => {
 });
 
 describe('file modes', () => {
-  it('come back from their text', () => {
+  it('round-trip through their text', () => {
     fc.assert(
       fc.property(typeBits, fc.integer({ min: 0, max: 0o7777 }), (type, permissions) => {
         expect(parseFileMode(formatFileMode(type | permissions))).toEqual({
@@ -122,7 +122,7 @@ describe('listing lines', () => {
     )
     .map((parts) => parts.join('/'));
 
-  it('come back as they were formatted', () => {
+  it('round-trip', () => {
     fc.assert(
       fc.property(
         typeBits,
@@ -245,7 +245,7 @@ describe('exec requests', () => {
     );
   });
 
-  it('put the paths together as the protocol says', () => {
+  it('join the paths as the protocol says', () => {
     expect(expandPath(['$WORKDIR/bin', '$PATH', '/x'], '/usr/bin:/bin', '/w')).toBe(
       '/w/bin:/usr/bin:/bin:/x',
     );
@@ -270,7 +270,7 @@ describe('exec requests', () => {
 });
 
 describe('process states', () => {
-  it('come back for every exit status and signal', () => {
+  it('round-trip for every exit status and signal', () => {
     for (let exitCode = 0; exitCode <= 255; exitCode++) {
       expect(parseProcessState(formatProcessState(exitCode, null))).toEqual({
         kind: 'exited',
@@ -345,7 +345,7 @@ describe('JSON replies', () => {
     expect(parseStatus(formatStatus(status))).toEqual(status);
   });
 
-  it.each(['', 'null', '[]', '{"Version":"11"}', '{"Version":1'])('%j is no status', (body) => {
+  it.each(['', 'null', '[]', '{"Version":"11"}', '{"Version":1'])('%j is not a status', (body) => {
     expect(parseStatus(body)).toBeUndefined();
   });
 
@@ -358,7 +358,7 @@ describe('JSON replies', () => {
     expect(remote?.expires.toISOString()).toBe('2026-11-24T02:55:40.000Z');
   });
 
-  it('a list of something else is none', () => {
+  it('a list of other values is invalid', () => {
     expect(parseRemoteBuildlets('{}')).toBeUndefined();
     expect(parseRemoteBuildlets('[{"Name":"n"}]')).toBeUndefined();
   });

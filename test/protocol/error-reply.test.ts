@@ -72,7 +72,7 @@ describe('a buildlet', () => {
   });
 
   const totals = `files=1, bytes=4, wire=4, sha256=${'0'.repeat(64)}`;
-  it('answers a PUT whose body came damaged with the code ERR_LOST', async () => {
+  it('answers a PUT with a damaged body with the code ERR_LOST', async () => {
     const headers = { 'Gomote-Totals': totals };
     expect(await codeOf('PUT', '/write?path=f&mode=420', headers, 'damaged')).toBe('ERR_LOST');
   });

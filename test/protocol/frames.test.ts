@@ -69,7 +69,7 @@ describe('frames', () => {
     );
   });
 
-  it('carry what was put into them', () => {
+  it('round-trip', () => {
     const frames: Seen[] = [
       { type: open, stream: 1, payload: Buffer.alloc(0) },
       { type: data, stream: 1, payload: Buffer.alloc(dataLimitBytes, 7) },
@@ -79,7 +79,7 @@ describe('frames', () => {
     expect(read([creditFrame(3, 70_000)])[0]?.payload.readUInt32BE()).toBe(70_000);
   });
 
-  it('cut words that are too long', () => {
+  it('truncate text that is too long', () => {
     expect(read([controlFrame(bye, 0, Buffer.alloc(5_000))])[0]?.payload).toHaveLength(1_024);
   });
 
@@ -92,7 +92,7 @@ describe('frames', () => {
     expect(() => read([bytes])).toThrow(message);
   });
 
-  it('never make the reader do anything but throw, whatever comes', () => {
+  it('never make the reader do anything but throw, for any input', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 })), (chunks) => {
         try {

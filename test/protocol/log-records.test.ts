@@ -16,7 +16,7 @@ const parsed = (bytes: Buffer, pieceBytes = bytes.length) => {
 };
 
 describe.each(kinds)('a record "%s"', (kind) => {
-  it.each([1, 7, 1000])('comes back as it was written, in pieces of %i bytes', (pieceBytes) => {
+  it.each([1, 7, 1000])('round-trips, in pieces of %i bytes', (pieceBytes) => {
     const record = formatRecord(kind, '{"a":1}');
     const { found, position } = parsed(record, pieceBytes);
     expect(found).toEqual([`${kind} {"a":1}`]);

@@ -61,7 +61,7 @@ describe('the text of a tree', () => {
     expect(decodeDifferences(text)).toBeUndefined();
   });
 
-  it('holds no more entries than there may be', () => {
+  it('holds no more entries than the limit', () => {
     const few = treeLimits.entries / 1000;
     expect(decodeEntries('d 0 0 0\0a\0\0'.repeat(few))).toHaveLength(few);
     expect(decodeEntries('d 0 0 0\0a\0\0'.repeat(treeLimits.entries + 1))).toBeUndefined();
@@ -88,7 +88,7 @@ describe('a reply about trees that unpacks to much more than it is', () => {
     return await client.trees();
   }
 
-  it('is refused as soon as it is more than a state may be', async () => {
+  it('is refused as soon as it exceeds the limit of a state', async () => {
     const trees = await treesWith(bomb(64 << 20));
     const state = trees.state('x', 'all', { compress: 'gzip' });
     await expect(state).rejects.toMatchObject({

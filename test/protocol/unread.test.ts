@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatUnread, parseUnread } from '../../src/protocol/unread.ts';
 
 describe('what could not be read', () => {
-  it('is told with its path and reason, whatever is in them', () => {
+  it('is reported with its path and reason, whatever their characters', () => {
     const unread = new Map([
       ['a=b&c\n', 'permission denied'],
       ['caf\udce9', 'no'],
@@ -15,7 +15,7 @@ describe('what could not be read', () => {
     );
   });
 
-  it('is told of a few only, and how many others there are', () => {
+  it('is reported for a few paths, with the number of others', () => {
     const many = new Map(Array.from({ length: 50 }, (_, i) => [`${'x'.repeat(5000)}${i}`, 'no']));
     const told = formatUnread(many);
     expect(told.length).toBeLessThan(8_000);

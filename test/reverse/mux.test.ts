@@ -55,7 +55,7 @@ function echo(stream: Duplex): void {
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 describe('streams over one socket', () => {
-  it('carry any bytes, in any pieces, many at once, each its own', async () => {
+  it('carry any bytes, in any pieces, many streams at once', async () => {
     const [caller] = await links(echo);
     const pieces = fc.array(fc.integer({ min: 0, max: 200_000 }), { maxLength: 12 });
     await fc.assert(
@@ -78,7 +78,7 @@ describe('streams over one socket', () => {
     );
   });
 
-  it('are forgotten when both directions are over', async () => {
+  it('are forgotten when both directions have ended', async () => {
     const served: Duplex[] = [];
     const [caller] = await links((stream) => {
       served.push(stream);
@@ -92,7 +92,7 @@ describe('streams over one socket', () => {
     expect(stream.errored).toBeNull();
   });
 
-  it('hold back who sends to a reader that does not read, and continue when it does', async () => {
+  it('pause the sender while the reader does not read, and continue when it does', async () => {
     const served: Duplex[] = [];
     const [caller] = await links((stream) => served.push(stream));
     const stream = caller.open();
@@ -108,7 +108,7 @@ describe('streams over one socket', () => {
     expect(sha256(await buffer(slow))).toBe(sha256(bytes));
   });
 
-  it('tell the other end when one is cut, and why', async () => {
+  it('tell the other end when one is reset, and why', async () => {
     const served: Duplex[] = [];
     const [caller] = await links((stream) => served.push(stream));
     const [first, second] = [caller.open(), caller.open()];
@@ -126,7 +126,7 @@ describe('streams over one socket', () => {
     expect((await left)[0]).toMatchObject({ message: 'the caller: it cut the stream' });
   });
 
-  it('time out as sockets do, when they are idle and while someone asks for it', async () => {
+  it('time out as sockets do, when they are idle and a time-out is set', async () => {
     const [caller] = await links(echo);
     const stream = caller.open();
     const timedOut = once(stream, 'timeout');
@@ -167,14 +167,14 @@ describe('a link', () => {
     expect(await link.ended).toBe(`it broke the protocol: ${what}`);
   });
 
-  it('takes no stream from the end that is to be called', async () => {
+  it('accepts no stream from the end that is to be called', async () => {
     const [near, far] = await socketPair();
     const link = callingLink({ socket: far, head }, { label: 'x' });
     near.write(controlFrame(frameTypes.open, 1));
     expect(await link.ended).toBe('it broke the protocol: a stream that was not asked for');
   });
 
-  it('reads what came with the upgrade', async () => {
+  it('reads the bytes that came with the upgrade', async () => {
     const [near, far] = await socketPair();
     const served: Duplex[] = [];
     const early = Buffer.concat([controlFrame(frameTypes.open, 1), dataOf(1, 3)]);
@@ -186,7 +186,7 @@ describe('a link', () => {
     expect((await once(served[0] as Duplex, 'data'))[0]).toHaveLength(3);
   });
 
-  it('is over at once when its socket is', async () => {
+  it('ends at once with its socket', async () => {
     const [near] = await socketPair();
     near.destroy();
     await once(near, 'close');

@@ -39,7 +39,7 @@ describe('a buildlet that dialled', () => {
     });
   });
 
-  it('takes and gives bodies whole, thirty at once, over one connection', async () => {
+  it('transfers complete bodies, thirty at once, over one connection', async () => {
     const { link, cutter } = await connected();
     const client = clientOver(link);
     const works = Array.from({ length: 30 }, async (_, index) => {
@@ -53,7 +53,7 @@ describe('a buildlet that dialled', () => {
     expect(cutter.connections).toBe(1);
   });
 
-  it('is held up by a slow reader only in that reader’s own call', async () => {
+  it('is slowed by a slow reader only in that reader’s own call', async () => {
     const { link, cutter } = await connected();
     const client = clientOver(link);
     let stalled = 0;
@@ -95,7 +95,7 @@ describe('a buildlet that dialled', () => {
     expect(taken).toBeLessThan(64 << 20);
   });
 
-  it('ends a command whose caller leaves, and nothing else', async () => {
+  it('ends a command whose caller disconnects, and nothing else', async () => {
     const { link } = await connected();
     const client = clientOver(link);
     const mark = randomBytes(8).toString('hex');
@@ -150,28 +150,31 @@ describe('a buildlet that dialled', () => {
 });
 
 describe('a connection that breaks', () => {
-  it.each(['drop', 'end'] as const)('(%s) fails what runs, with the reason', async (kind) => {
-    const server = await startReverseServer();
-    const cutter = await startCutter(server.address);
-    const arrival = server.next();
-    cutter.plan = (connection) =>
-      connection === 0 ? { kind, direction: 'up', afterBytes: 100_000 } : undefined;
-    const buildlet = await dialling(`http://${cutter.address}`);
-    const link = await arrival;
-    const client = clientOver(link);
-    const reading = client.exec('sh', {
-      systemLevel: true,
-      args: ['-c', 'head -c 1000000 /dev/zero; sleep 1000'],
-    });
-    await expect(reading).rejects.toMatchObject({
-      code: 'ERR_LOST',
-      message: expect.stringMatching(/^the machine: .*connection/),
-    });
-    expect(await link.ended).toMatch(/connection/);
-    expect(() => link.open()).toThrow(/the machine: .*connection/);
-    await until(() => buildlet.talk.length >= 3);
-    expect(buildlet.talk[0]).toMatch(/^connected to/);
-  });
+  it.each(['drop', 'end'] as const)(
+    '(%s) fails the calls in progress, with the reason',
+    async (kind) => {
+      const server = await startReverseServer();
+      const cutter = await startCutter(server.address);
+      const arrival = server.next();
+      cutter.plan = (connection) =>
+        connection === 0 ? { kind, direction: 'up', afterBytes: 100_000 } : undefined;
+      const buildlet = await dialling(`http://${cutter.address}`);
+      const link = await arrival;
+      const client = clientOver(link);
+      const reading = client.exec('sh', {
+        systemLevel: true,
+        args: ['-c', 'head -c 1000000 /dev/zero; sleep 1000'],
+      });
+      await expect(reading).rejects.toMatchObject({
+        code: 'ERR_LOST',
+        message: expect.stringMatching(/^the machine: .*connection/),
+      });
+      expect(await link.ended).toMatch(/connection/);
+      expect(() => link.open()).toThrow(/the machine: .*connection/);
+      await until(() => buildlet.talk.length >= 3);
+      expect(buildlet.talk[0]).toMatch(/^connected to/);
+    },
+  );
 
   it('ends the commands that ran over it', async () => {
     const { link, cutter } = await connected();
@@ -188,7 +191,7 @@ describe('a connection that breaks', () => {
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('in silence is found out by both ends', async () => {
+  it('silently is detected by both ends', async () => {
     const server = await startReverseServer({ heartbeatMs: 20 });
     const cutter = await startCutter(server.address);
     cutter.plan = (connection) =>
@@ -237,7 +240,7 @@ describe('a connection that breaks', () => {
     await until(() => other.buildlet.talk.some((line) => line.endsWith('coordinator is ending')));
   });
 
-  it('is no end for a reply that is on its way when the machine hangs up', async () => {
+  it('does not cut a reply that is on its way when the machine hangs up', async () => {
     const { link, buildlet } = await connected();
     const output = new Collector();
     const script = 'echo on; while [ ! -e go ]; do sleep 0.01; done; echo off';
@@ -282,7 +285,7 @@ describe('dialling', () => {
     await arrival;
   });
 
-  it('believes a certificate by its fingerprint, and calls over TLS', async () => {
+  it('accepts a certificate by its fingerprint, and calls over TLS', async () => {
     const pair = await newKeyPair();
     const server = await startReverseServer({ tls: { cert: pair.certPem, key: pair.keyPem } });
     const arrival = server.next();
@@ -298,7 +301,7 @@ describe('dialling', () => {
     expect(await client.workDir()).toBe(buildlet.workDir);
   });
 
-  it('believes a certificate by its authority, and by its name', async () => {
+  it('accepts a certificate by its authority and its name', async () => {
     const pair = await newKeyPair();
     const server = await startReverseServer({ tls: { cert: pair.certPem, key: pair.keyPem } });
     const buildlet = await dialling(`https://${server.address}`, {

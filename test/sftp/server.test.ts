@@ -67,7 +67,7 @@ it.each([
   expect(() => client().send(bytes)).toThrow(BadMessage);
 });
 
-it('an sftp server refuses what it is asked in bad form, and continues', () => {
+it('an sftp server refuses malformed requests, and continues', () => {
   const { status, ask } = client();
   const [ok, noSuchFile, failure, bad, unsupported] = [0, 2, 4, 5, 8];
   expect(status(requests.stat, uint32(1_000))).toBe(bad);
@@ -83,7 +83,7 @@ it('an sftp server refuses what it is asked in bad form, and continues', () => {
   expect(ask(requests.realpath, string('/')).type).toBe(104);
 });
 
-it('an sftp server opens so many files, and one more when one is closed', () => {
+it('an sftp server limits open files, and opens one more when one is closed', () => {
   const { ask, status } = client();
   const open = () => ask(requests.open, string('/dev/null'), uint32(openFlags.read), noAttributes);
   const handles = Array.from({ length: handleLimit }, () => open().rest);
@@ -130,7 +130,7 @@ it('an sftp server lists names of any bytes, as programs and as people read them
   expect(status(requests.close, handle)).toBe(0);
 });
 
-it('an sftp server renames onto nothing, and onto what is there only as posix-rename does', () => {
+it('an sftp server renames onto an existing file only by posix-rename', () => {
   const directory = temporaryDirectory();
   const [from, to] = ['from', 'to'].map((name) => join(directory, name)) as [string, string];
   writeFileSync(from, 'new');
@@ -149,7 +149,7 @@ it('an sftp server renames onto nothing, and onto what is there only as posix-re
   expect(status(requests.rename, string(sub), string(`${sub}2`))).toBe(0);
 });
 
-it('an sftp server gives the real path also of what is not there yet, and of ~', () => {
+it('an sftp server gives the real path also of a file that does not exist yet, and of ~', () => {
   const directory = temporaryDirectory();
   symlinkSync(directory, join(directory, 'up'));
   const { ask, status } = client(directory);

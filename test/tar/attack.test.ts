@@ -164,7 +164,7 @@ test.each(attacks)('%s is refused', async (_what, entries, message) => {
   expect(leftovers(work)).toEqual([]);
 });
 
-test('a name or a target that is not UTF-8 is made as it is, from the header and from GNU long names', async () => {
+test('a name or a target that is not UTF-8 keeps its bytes, from the header and from GNU long names', async () => {
   const bad = sealed(withBytes(block({ name: 'x' }), 0, Buffer.from([0x61, 0xff])));
   const target = sealed(withBytes(block(link('l', 'x')), 157, Buffer.from([0x61, 0xff])));
   const long = block({ name: '././@LongLink', type: 'L', content: Buffer.from([0x61, 0xff, 0]) });
@@ -239,7 +239,7 @@ const malformed: [what: string, tar: Buffer, message: string][] = [
   ],
 ];
 
-test.each(malformed)('%s is no archive', async (_what, tar, message) => {
+test.each(malformed)('%s is not an archive', async (_what, tar, message) => {
   const { root, work } = scene();
   const archive = gzipSync(tar);
   const error = { code: 'ERR_ARCHIVE', message };
@@ -247,7 +247,7 @@ test.each(malformed)('%s is no archive', async (_what, tar, message) => {
   expect(leftovers(work)).toEqual([]);
 });
 
-test('a path of a hundred thousand elements ends in an error, soon', async () => {
+test('a path of a hundred thousand elements is soon an error', async () => {
   const { root } = scene();
   const path = 'a/'.repeat(100_000);
   const error = { code: 'ERR_ARCHIVE' };

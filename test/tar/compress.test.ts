@@ -13,14 +13,14 @@ const ours = compressions.filter((name) => hasZstd || name !== 'zstd');
 const pieces = [Buffer.from('a'), Buffer.alloc(1 << 20, 'gomote'), randomBytes(1 << 20)];
 const all = Buffer.concat(pieces);
 
-test.each(ours)('%s comes back as it was, from pieces at hand and pieces to come', async (how) => {
+test.each(ours)('%s round-trips, from available and from later pieces', async (how) => {
   for (const source of [pieces, Readable.from(pieces)]) {
     const packed = await collect(compressed(source, how, undefined));
     expect((await collect(decompressed(Readable.from([packed])))).equals(all)).toBe(true);
   }
 });
 
-test('none is gzip that stores, with its checksums', async () => {
+test('none is gzip without compression, with its checksums', async () => {
   const packed = await collect(compressed(pieces, 'none', undefined));
   expect(packed.length).toBeGreaterThan(all.length);
   expect(gunzipSync(packed).equals(all)).toBe(true);
@@ -67,6 +67,6 @@ test('a slow reader gets less to read', async () => {
   expect(await size(200)).toBeLessThan(await size(0));
 });
 
-test.runIf(!hasZstd)('zstd is refused where Node has none', () => {
+test.runIf(!hasZstd)('zstd is refused where Node does not support it', () => {
   expect(() => compressed(pieces, 'zstd', undefined)).toThrow('has no zstd');
 });

@@ -82,7 +82,7 @@ test.each([
   });
 });
 
-test('ten bytes that are not of gzip are told as that', async () => {
+test('ten bytes that are not gzip are reported as such', async () => {
   await expect(unpack(Buffer.from('not gzip at all'), temporaryDirectory())).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
     message: 'requires gzip-compressed body: gzip: invalid header',
@@ -95,7 +95,7 @@ test('a cut names the entry it is in', async () => {
   await expect(cutAt(within)).rejects.toThrow(/^tar error: unexpected EOF in d\/f$/);
 });
 
-test('a wrong checksum of gzip is told with the last entry', async () => {
+test('a wrong checksum of gzip is reported with the last entry', async () => {
   const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(1 << 20) }), { level: 0 });
   archive[archive.length - 8]! ^= 1;
   await expect(unpack(archive, temporaryDirectory())).rejects.toMatchObject({
@@ -105,7 +105,7 @@ test('a wrong checksum of gzip is told with the last entry', async () => {
   });
 });
 
-test('what follows the last gzip member and is no gzip is an error', async () => {
+test('data after the last gzip member that is not gzip is an error', async () => {
   const archive = Buffer.concat([whole, Buffer.from('garbage')]);
   await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('incorrect header check');
 });
@@ -139,7 +139,7 @@ test.each([
   );
 });
 
-test('after an error, what was there before is as it was, and nothing is beside it', async () => {
+test('an error leaves existing files unchanged, and nothing beside them', async () => {
   const root = temporaryDirectory();
   await unpack(whole, root);
   const before = snapshot(root);

@@ -67,7 +67,7 @@ test.each(failures)('%s leaves no directory that was made for it', async (_what,
   expect(snapshot(root)).toEqual([]);
 });
 
-test('without a failure it changes all of that', async () => {
+test('without a failure the archive changes all of that', async () => {
   const root = scene();
   await unpack(rawTarGz(...before), root);
   expect(leftovers(root)).toEqual([]);

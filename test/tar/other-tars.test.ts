@@ -73,7 +73,7 @@ describe('a file with holes', () => {
     },
   );
 
-  test('takes no more room than its parts, whether the archive knows of its holes or not', async () => {
+  test('takes no more space than its data, whether or not the archive records its holes', async () => {
     const source = temporaryDirectory();
     writeFileSync(join(source, 'f'), 'start');
     truncateSync(join(source, 'f'), 64 << 20);
@@ -114,7 +114,7 @@ describe('a file with holes', () => {
     expect(readdirSync(root)).toEqual([]);
   });
 
-  test('of a terabyte without content is a file of that size', async () => {
+  test('of a terabyte without data is a file of that size', async () => {
     const root = temporaryDirectory();
     const size = 2 ** 40;
     const archive = Buffer.concat([
@@ -185,7 +185,7 @@ describe('what is no file', () => {
     await compare(tar(root, '-cz', ...options, 'n'));
   });
 
-  test('the mode and time of ./ are those of the directory, but not of the work dir', async () => {
+  test('the mode and time of ./ apply to the directory, but not to the work dir', async () => {
     const source = temporaryDirectory();
     chmodSync(source, 0o751);
     writeFileSync(join(source, 'f'), '');
@@ -202,7 +202,7 @@ describe('what is no file', () => {
   });
 });
 
-test('absolute names lose their slash, where that is asked for', async () => {
+test('absolute names lose their slash with stripsRoot', async () => {
   const archive = gzipSync(rawTar({ name: '//f', content: '1' }, { name: '/g', content: '2' }));
   await compare(archive, { stripsRoot: true });
   await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('invalid name "//f"');

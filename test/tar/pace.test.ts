@@ -19,7 +19,7 @@ function start(expectedMs: number) {
 afterEach(() => void vi.restoreAllMocks());
 
 describe('Pace', () => {
-  it('goes on taking a link for slow that takes many members at once, and then none for a while', () => {
+  it('keeps treating a link as slow that takes many members at once, and then none for a while', () => {
     const { pace, member } = start(60);
     for (let burst = 0; burst < 20; burst++) {
       for (let count = 0; count < 19; count++) {
@@ -30,7 +30,7 @@ describe('Pace', () => {
     }
   });
 
-  it('finds out that a network is fast, and that a reader is slow', () => {
+  it('recognizes a fast network and a slow reader', () => {
     const network = start(60);
     for (let count = 0; count < 100; count++) network.member(4, 0.5);
     expect(network.pace.readerIsSlow).toBe(false);
@@ -40,7 +40,7 @@ describe('Pace', () => {
     expect(reader.pace.readerIsSlow).toBe(true);
   });
 
-  it('keeps to what is made for a slow reader while the two are about as fast', () => {
+  it('keeps the settings for a slow reader while both are about as fast', () => {
     const { pace, member } = start(0);
     for (let count = 0; count < 100; count++) member(4, 5);
     expect(pace.readerIsSlow).toBe(false);

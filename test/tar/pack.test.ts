@@ -73,7 +73,7 @@ test.each(modes)('unpack extracts what it packs into %s', async (_what, options)
   expect(snapshot(target)).toEqual(snapshot(root));
 });
 
-test('links are carried as they are, wherever they lead', async () => {
+test('links are packed unchanged, wherever they lead', async () => {
   const root = temporaryDirectory();
   plant(root, [
     ['absolute', symlink('/etc/passwd')],
@@ -112,7 +112,7 @@ test('owners are left out', async () => {
   expect(block.subarray(265, 329).every((byte) => byte === 0)).toBe(true);
 });
 
-test('one gzip member is one, and a large tree otherwise has several', async () => {
+test('a large tree has several gzip members, unless one is asked for', async () => {
   const root = temporaryDirectory();
   writeFileSync(join(root, 'big'), randomBytes(3 << 20));
   const count = (archive: Buffer) =>
@@ -142,7 +142,7 @@ test('a regular file gives one entry with its base name', async () => {
   expect(snapshot(extracted)).toEqual(snapshot(join(root, 'd')));
 });
 
-test('a directory is reached through a link that stays inside, and not through one that leaves', async () => {
+test('a directory is reached through a link that stays inside, but not through one that leads out', async () => {
   const root = temporaryDirectory();
   plant(root, [
     ['d', directory([['f', file('content')]])],
@@ -156,13 +156,16 @@ test('a directory is reached through a link that stays inside, and not through o
   }
 });
 
-test.each(modes)('what is missing is told before the first byte (%s)', async (_what, options) => {
-  const root = temporaryDirectory();
-  await expect(packTar(root, 'absent', options).next()).rejects.toMatchObject({
-    code: 'ERR_LOCAL_FILE',
-    message: `lstat ${join(root, 'absent')}: no such file or directory`,
-  });
-});
+test.each(modes)(
+  'a missing file is reported before the first byte (%s)',
+  async (_what, options) => {
+    const root = temporaryDirectory();
+    await expect(packTar(root, 'absent', options).next()).rejects.toMatchObject({
+      code: 'ERR_LOCAL_FILE',
+      message: `lstat ${join(root, 'absent')}: no such file or directory`,
+    });
+  },
+);
 
 test('sockets are left out', async () => {
   const root = temporaryDirectory();

@@ -32,7 +32,7 @@ test.each([
   expect(error.message.replace(/( unexpected EOF) in .*/, '$1')).toBe(text);
 });
 
-test.each(['tgz', 'tgz-release'])('%s comes out as it was', async (name) => {
+test.each(['tgz', 'tgz-release'])('%s is unpacked unchanged', async (name) => {
   const root = temporaryDirectory();
   const archive = answered(name).body;
   await unpack(archive, root);

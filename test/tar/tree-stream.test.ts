@@ -100,7 +100,7 @@ describe('a tree stream', () => {
     expect(facts(join(root, 'there'))).toEqual(facts(top));
   });
 
-  it('may come in parts, each of which says first what it will do', () => {
+  it('may come in parts, each of which first announces its changes', () => {
     const top = planted();
     const root = temporaryDirectory();
     const [a, ...others] = writes(top);
@@ -112,13 +112,13 @@ describe('a tree stream', () => {
     expect(heads).toEqual([expect.stringContaining('\0a\0'), expect.stringContaining('\0d/big\0')]);
   });
 
-  it('makes an empty directory of no part at all', () => {
+  it('makes an empty directory from no parts', () => {
     const root = temporaryDirectory();
     receive(root, sendTree('/', []));
     expect(readdirSync(join(root, 'there'))).toEqual([]);
   });
 
-  it('patches a file with what it was before the part', () => {
+  it('patches a file with its content before the part', () => {
     const top = temporaryDirectory();
     const root = temporaryDirectory();
     plant(top, [['f', file('abcd')]]);
@@ -146,7 +146,7 @@ describe('a tree stream', () => {
     expect(() => receive(root, [change(whole)])).toThrow(message);
   });
 
-  it('leaves nothing of a tree that was not there when a later part is refused', () => {
+  it('leaves nothing of a new tree when a later part is refused', () => {
     const top = planted();
     const root = temporaryDirectory();
     const bad = temporaryDirectory();
@@ -206,7 +206,7 @@ describe('a tree stream', () => {
     });
   });
 
-  it('with a file given up ends for a reader that knows nothing of that', () => {
+  it('with an abandoned file ends for a reader without support for that', () => {
     const top = planted();
     const changes = writes(top);
     truncateSync(join(top, 'a'), 0);
@@ -238,7 +238,7 @@ describe('a tree stream', () => {
     }
   });
 
-  it('tells its reader why it cannot continue', () => {
+  it('gives its reader the reason when it cannot continue', () => {
     const top = planted();
     const root = temporaryDirectory();
     const sender = new TreeSender(top);
@@ -247,7 +247,7 @@ describe('a tree stream', () => {
     expect(names(join(root, 'there'))).toContain('d/big');
   });
 
-  it('keeps what is whole when it ends early', () => {
+  it('keeps complete files when it ends early', () => {
     const top = planted();
     const root = temporaryDirectory();
     const whole = Buffer.concat([...sendTree(top, writes(top))]);
@@ -257,7 +257,7 @@ describe('a tree stream', () => {
 });
 
 describe('a tree stream that names its contents', () => {
-  it.each([1, 7, Infinity])('is made of them, arriving in chunks of %d bytes', (chunkBytes) => {
+  it.each([1, 7, Infinity])('creates the files, arriving in chunks of %d bytes', (chunkBytes) => {
     const top = planted();
     const root = temporaryDirectory();
     const digests = new Map<string, string>();
@@ -280,7 +280,7 @@ describe('a tree stream that names its contents', () => {
     change(Buffer.concat([...sendTree(top, writes(top), { isNamed: true })])),
   ];
 
-  it('is refused, before anything is made, when its directory is another one here', () => {
+  it('is refused, before anything is made, if its directory is a different one here', () => {
     const top = planted();
     const root = temporaryDirectory();
     const pieces = named(top);
@@ -303,7 +303,7 @@ describe('a tree stream that names its contents', () => {
     expect(() => receive(temporaryDirectory(), named(top, change))).toThrow(message);
   });
 
-  it('is nothing for a reader that has not asked for it', () => {
+  it('is refused by a reader that has not asked for it', () => {
     const top = planted();
     const root = temporaryDirectory();
     const receiver = new TreeReceiver(new TreeWriter(root, 'there'));
@@ -320,7 +320,7 @@ describe('a tree stream that names its contents', () => {
     expect(() => receive(temporaryDirectory(), pieces)).toThrow(/a patch without its contents/);
   });
 
-  it('is copied in steps, and leaves nothing half-written when it is given up between two', () => {
+  it('is copied in steps, and leaves no partial file when it is cancelled between two', () => {
     const top = temporaryDirectory();
     const root = temporaryDirectory();
     plant(top, [

@@ -8,7 +8,7 @@ import { unpackTar } from '../../src/tar/unpack.ts';
 import { rawTar, rawTarGz } from './raw-archive.ts';
 import { leftovers, names, temporaryDirectory } from './tree.ts';
 
-test('an abort ends it even while the source is silent, and leaves nothing half-written', async () => {
+test('an abort ends unpacking even while the source is silent, and leaves no partial file', async () => {
   const root = temporaryDirectory();
   const archive = gzipSync(rawTar({ name: 'f', content: 'x'.repeat(5000) }), { level: 0 });
   const controller = new AbortController();
@@ -35,7 +35,7 @@ test('a signal that is already aborted is enough', async () => {
   expect(names(root)).toEqual([]);
 });
 
-test('a source that fails is a lost stream, with its reason, and one that says it better is left to', async () => {
+test('a failed source is a lost stream, with its reason; an error of ours is passed on', async () => {
   const root = temporaryDirectory();
   const archive = gzipSync(rawTar({ name: 'f', content: 'x'.repeat(5000) }), { level: 0 });
   async function* failing(): AsyncGenerator<Uint8Array> {
@@ -49,7 +49,7 @@ test('a source that fails is a lost stream, with its reason, and one that says i
   expect(names(root)).toEqual([]);
 });
 
-test('a bad archive is refused at once, though its source has not ended, and a stream is not destroyed', async () => {
+test('a bad archive is refused before its source ends, and its stream is not destroyed', async () => {
   const root = temporaryDirectory();
   const source = new Readable({ read() {} });
   source.push(rawTarGz({ name: '../x' }));
@@ -59,7 +59,7 @@ test('a bad archive is refused at once, though its source has not ended, and a s
   expect(source.destroyed).toBe(false);
 });
 
-test('a source that is no stream is told to end', async () => {
+test('a source that is not a stream is told to end', async () => {
   const root = temporaryDirectory();
   let ended = false;
   async function* source(): AsyncGenerator<Uint8Array> {
@@ -76,7 +76,7 @@ test('a source that is no stream is told to end', async () => {
   expect(ended).toBe(true);
 });
 
-test('a slow directory holds back a fast source, and other work gets its turns', async () => {
+test('a slow directory slows a fast source, and other work is not blocked', async () => {
   const root = temporaryDirectory();
   const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(20 << 20, 'x') }), {
     level: 0,
@@ -120,7 +120,7 @@ test('nothing stays listening on the signal', async () => {
   expect(listeners).toBe(0);
 });
 
-test('several at once, also into one directory, do not get in each other’s way', async () => {
+test('concurrent unpacking, even into one directory, does not interfere', async () => {
   const root = temporaryDirectory();
   const numbers = Array.from({ length: 6 }, (_, i) => i);
   const archive = (i: number) => rawTarGz({ name: `d/f${i}`, content: String(i) });

@@ -72,7 +72,7 @@ test('extracting the same archive again changes nothing', async () => {
   expect(snapshot(root)).toEqual(before);
 });
 
-test('however the stream is split, names and contents come out whole', async () => {
+test('names and contents are complete however the stream is split', async () => {
   const source = temporaryDirectory();
   plant(source, [['é'.repeat(120), directory([['日'.repeat(80), file('content')]])]]);
   // Stored, not compressed: every split of the gzip stream is a split of the tar stream.
@@ -150,7 +150,7 @@ test.each(accepted)('extract accepts %s', async (_what, archive, expected) => {
   expect(names(root)).toEqual(expected);
 });
 
-test('of equal names the last one wins, whatever its type', async () => {
+test('the last of equal names wins, whatever its type', async () => {
   const root = temporaryDirectory();
   await unpack(
     rawTarGz(
@@ -189,7 +189,7 @@ test('a hard link onto its own target, by whatever name, changes nothing', async
   expect(readFileSync(join(root, 'b'), 'utf8')).toBe('x');
 });
 
-test('files and links replace what had their name, never what it pointed to', async () => {
+test('files and links replace an entry of their name, never its target', async () => {
   const root = temporaryDirectory();
   const outside = temporaryDirectory();
   writeFileSync(join(outside, 'precious'), 'precious');
@@ -235,7 +235,7 @@ test('a system error names the entry', async () => {
   });
 });
 
-test('a file in the place of the target directory is told by name', async () => {
+test('a file in the place of the target directory is named', async () => {
   const root = temporaryDirectory();
   writeFileSync(join(root, 'f'), '');
   await expect(unpack(rawTarGz(), root, 'f')).rejects.toMatchObject({
@@ -245,7 +245,7 @@ test('a file in the place of the target directory is told by name', async () => 
   await expect(unpack(rawTarGz(), root, 'f/g')).rejects.toMatchObject({ code: 'ERR_LOCAL_FILE' });
 });
 
-test('a directory that the root does not hold is refused', async () => {
+test('a directory outside of the root is refused', async () => {
   const root = temporaryDirectory();
   symlinkSync('/tmp', join(root, 'out'));
   for (const dir of ['../x', '/x', 'out/x', 'out']) {

@@ -47,7 +47,7 @@ describe('the chunks of a file', () => {
     ]);
   });
 
-  it('stay the same beside bytes that were put in, taken out or changed', () => {
+  it('stay the same beside inserted, removed or changed bytes', () => {
     const content = noise(3_000_000);
     const before = new Set(chunked(content).chunks.map(({ id }) => id));
     const [head, tail] = [content.subarray(0, 1_500_000), content.subarray(1_500_000)];

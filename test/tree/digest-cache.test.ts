@@ -13,7 +13,7 @@ function remembered(file: FileIdentity, startedMs: number): DigestCache {
   return cache;
 }
 
-test('a cache gives the digest of a file that is as it was, under its own key', () => {
+test('a cache gives the digest of an unchanged file, under its own key', () => {
   const cache = remembered(old, 2000);
   expect(cache.lookup('f', { ...old })).toBe('digest');
   expect(cache.lookup('g', old)).toBeUndefined();
@@ -35,13 +35,13 @@ test.each([
   expect(remembered(file, 2000).lookup('f', file)).toBeUndefined();
 });
 
-test('what changed unsafely replaces what was known', () => {
+test('an entry that may have changed replaces the known one', () => {
   const cache = remembered(old, 2000);
   cache.remember('f', { ...old, mtimeMs: 2999 }, 'other', 3000);
   expect(cache.lookup('f', old)).toBeUndefined();
 });
 
-test('a cache comes back from its entries, and drops the oldest beyond its limit', () => {
+test('a cache is restored from its entries, and drops the oldest beyond its limit', () => {
   const cache = new DigestCache(remembered(old, 2000).entries(), 2);
   cache.remember('g', old, 'g', 2000);
   expect(cache.lookup('f', old)).toBe('digest');
@@ -49,7 +49,7 @@ test('a cache comes back from its entries, and drops the oldest beyond its limit
   expect(['f', 'g', 'h'].map((key) => cache.lookup(key, old))).toEqual([undefined, 'g', 'h']);
 });
 
-test('content changed and put back in time, size and name shows on a real file', async () => {
+test('changed content with the old time, size and name is detected on a real file', async () => {
   const path = join(temporaryDirectory(), 'f');
   writeFileSync(path, 'hello');
   utimesSync(path, 1e9, 1e9);

@@ -46,7 +46,7 @@ describe('the digest of a file', () => {
     expect(digestOf(top, entry, 'sha256', known)).toBe('known');
   });
 
-  it('is not known of a file that has gone, or is a link by now, and nothing is remembered', async () => {
+  it('is unknown for a file that is gone or has become a link, and nothing is remembered', async () => {
     const { top, path, entry } = await settledFile('content');
     const cache = new DigestCache();
     rmSync(path);

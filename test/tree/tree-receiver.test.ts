@@ -102,7 +102,7 @@ describe('the reader of a tree stream', () => {
     },
   );
 
-  it('takes a stream that ends at each of its bytes for one that is not whole, but for the last', () => {
+  it('rejects a stream that is cut at any byte', () => {
     for (let end = 0; end < whole.length; end++) {
       for (const chunkBytes of [1, Infinity]) {
         expect(() => read(whole.subarray(0, end), { chunkBytes })).toThrow(
@@ -113,7 +113,7 @@ describe('the reader of a tree stream', () => {
     expect(() => read(whole)).not.toThrow();
   });
 
-  it('takes no byte for another one, and keeps nothing that was not proved', () => {
+  it('rejects any changed byte, and keeps nothing that was not verified', () => {
     for (let at = 0; at < whole.length; at++) {
       for (const bit of [1, 0x80]) {
         const wrong = Buffer.from(whole);
@@ -152,7 +152,7 @@ describe('the reader of a tree stream', () => {
     }
   });
 
-  it('refuses a head that is longer than any may be, before it has come', () => {
+  it('refuses a head beyond the limit before it has arrived', () => {
     const length = (bytes: number) => {
       const field = Buffer.alloc(4);
       field.writeUInt32BE(bytes);
@@ -165,7 +165,7 @@ describe('the reader of a tree stream', () => {
     }
   });
 
-  it('refuses heads that together are longer than all may be', () => {
+  it('refuses heads that together exceed the limit', () => {
     const head = encodeChanges([{ op: 'remove', path: 'x'.repeat(30_000) }]);
     const part = parts({ head }).subarray(0, 4 + head.length + 32);
     const receiver = new TreeReceiver(recorder());
@@ -174,7 +174,7 @@ describe('the reader of a tree stream', () => {
     expect(() => receiver.push(part)).toThrow(damage('too long'));
   });
 
-  it('refuses more changes than there may be, in however many parts', () => {
+  it('refuses more changes than the limit, in any number of parts', () => {
     const one = encodeChanges([{ op: 'remove', path: 'x' }]);
     const part = (head: string) => parts({ head }).subarray(0, -36);
     const half = part(one.repeat(treeLimits.entries / 2));
@@ -194,7 +194,7 @@ describe('the reader of a tree stream', () => {
     expect(sink.told).toEqual([]);
   });
 
-  it('tells nothing of a part whose head is not proved', () => {
+  it('reports nothing of a part whose head is not verified', () => {
     const sink = recorder();
     const wrong = Buffer.from(whole);
     const digestAt = 4 + whole.readUInt32BE(0);
@@ -221,7 +221,7 @@ describe('the reader of a tree stream', () => {
     expect(failing.told).toEqual(sink.told.slice(0, 3));
   });
 
-  it('is not done with a stream of names before their contents have been copied', () => {
+  it('is not finished with a stream of names before their contents have been copied', () => {
     const top = temporaryDirectory();
     const { ino, dev } = statSync(top);
     const named = `n\u0000${dev}:${ino}\u0000${top}`;
@@ -238,7 +238,7 @@ describe('the reader of a tree stream', () => {
     expect(sink.told).toEqual(['trust', 'begin d', 'apply d']);
   });
 
-  it('takes names only at the beginning', () => {
+  it('accepts names only at the beginning', () => {
     const top = temporaryDirectory();
     const { ino, dev } = statSync(top);
     const named = { head: `n\u0000${dev}:${ino}\u0000${top}` };

@@ -33,7 +33,7 @@ it.each([
   ]);
 });
 
-it('a sender waits while a MiB has not been used up', async () => {
+it('a sender waits while a MiB has not been consumed', async () => {
   const { one, other } = ends();
   let sentBytes = 0;
   const sending = (async () => {
@@ -65,7 +65,7 @@ it('a channel transports messages besides bytes', async () => {
   expect({ messages, pieces }).toEqual({ messages: ['first'], pieces: ['bytes'] });
 });
 
-it('after a cancel the other end reads what was sent, then fails', async () => {
+it('after a cancel, the other end reads what was sent, then fails', async () => {
   const { one, other } = ends();
   one.send(Buffer.from('sent'));
   one.cancel();
@@ -104,7 +104,7 @@ it('a feed sends small chunks while the reader is idle, and gathers them while i
   expect(Buffer.concat(pieces)).toEqual(Buffer.from(Array.from({ length: 1_000 }, (_, i) => i)));
 });
 
-it('a feed sends what came before its source failed, and keeps why', async () => {
+it('a feed sends everything before the failure of its source, and keeps the reason', async () => {
   const { port1, port2 } = new MessageChannel();
   const one = new Channel<never, never>(port1);
   const other = new Channel<never, never>(port2);

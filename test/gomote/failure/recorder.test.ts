@@ -49,7 +49,7 @@ describe('a recorder of output', () => {
     expect(recorder.kept()).toEqual({ head: [], dropped: 0, tail: [] });
   });
 
-  it('keeps few of very small pieces, and makes no endless text of empty lines', () => {
+  it('keeps few of very small pieces, and makes no endless text from empty lines', () => {
     const recorder = new OutputRecorder();
     for (let i = 0; i < 200_000; i++) recorder.take(Buffer.from('\n'), 'stderr', 0);
     recorder.take(Buffer.alloc(16 << 20, '\n'), 'stdout', 0);

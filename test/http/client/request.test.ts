@@ -43,7 +43,7 @@ async function serveRaw(reply: Buffer): Promise<number> {
 const getRequest = { method: 'GET', path: '/x' } as const;
 
 describe('a request', () => {
-  it('leaves the reply before it as it was, which its reader may keep', async () => {
+  it('does not change the reply before it, which its reader may keep', async () => {
     let count = 0;
     const { sender, connections } = await serve((_, response) => {
       response.end(String(count++).repeat(50_000));
@@ -96,7 +96,7 @@ describe('a request', () => {
     expect(connections.size).toBe(0);
   });
 
-  it('goes over the connection of the one before it, and at the same time over another', async () => {
+  it('reuses the connection of the request before it, and opens another for a concurrent one', async () => {
     const { sender, connections } = await serve((_request, response) => response.end('x'));
     for (let i = 0; i < 3; i++) await readText(await sender.send(getRequest), undefined);
     expect(connections.size).toBe(1);
@@ -131,7 +131,7 @@ describe('a request', () => {
     await until(() => [...connections].every((socket) => socket.destroyed));
   });
 
-  it('fails when no reply comes in time, and when nobody is there', async () => {
+  it('fails when no reply comes in time, and when nothing listens', async () => {
     const { sender } = await serve(() => undefined);
     const late = sender.send({ ...getRequest, headersTimeoutMs: 30 });
     await expect(late).rejects.toThrow('no reply came in time');
@@ -193,7 +193,7 @@ describe('a connection that never comes about', () => {
     }
   });
 
-  it('takes no signal that has aborted', async () => {
+  it('is not opened for an aborted signal', async () => {
     const { port, sockets } = await silent();
     const sender = new HttpClient({ kind: 'tcp', origin: `https://127.0.0.1:${port}` });
     const sent = sender.send({ ...getRequest, signal: AbortSignal.abort(new Error('enough')) });
@@ -226,7 +226,7 @@ describe('a body that is streamed', () => {
     await until(() => [...connections].every((socket) => socket.destroyed));
   });
 
-  it('is let go when the connection ends, also while its source is silent', async () => {
+  it('is released when the connection ends, also while its source is silent', async () => {
     const { sender } = await serve((request) => void request.once('data', () => request.destroy()));
     const source = new PassThrough();
     source.write('x');
@@ -243,7 +243,7 @@ describe('a body that is streamed', () => {
     expect([reply.statusCode, await readText(reply, undefined)]).toEqual([403, 'no']);
   });
 
-  it('whose source is silent is let go when it was refused, with its connection', async () => {
+  it('with a silent source is released when it was refused, with its connection', async () => {
     const sockets = new Set<Socket>();
     // It would keep the connection for ever.
     const server = createRawServer((socket) => {
@@ -322,7 +322,7 @@ describe('a kept connection that the server closes as it is used again', () => {
     },
   );
 
-  it('fails a request that cannot', async () => {
+  it('fails a request that cannot be repeated', async () => {
     const { sender, connections } = await closing();
     const sent = sender.send({ method: 'POST', path: '/x', body: 'once' });
     await expect(sent).rejects.toMatchObject({ code: 'ECONNRESET' });
@@ -338,7 +338,7 @@ describe('a reply', () => {
     await until(() => [...connections].every((socket) => socket.destroyed));
   });
 
-  it('that is not read holds the server back', async () => {
+  it('that is not read slows the server', async () => {
     let written = 0;
     const { sender } = await serve(async (_request, response) => {
       const piece = Buffer.alloc(64 << 10);

@@ -39,7 +39,7 @@ function frames(): Buffer {
 }
 
 describe('a bulk socket', () => {
-  it('is a stream like any other to its readers and writers', async () => {
+  it('behaves like any stream to its readers and writers', async () => {
     const echo = await connected((peer) => void peer.pipe(peer));
     echo.write(content.subarray(0, 1_000_000));
     let got = 0;
@@ -50,7 +50,7 @@ describe('a bulk socket', () => {
     }
   });
 
-  it('gives all that came before the other end closed, also to a slow reader', async () => {
+  it('gives everything that arrived before the other end closed, also to a slow reader', async () => {
     const socket = await connected((peer) => void peer.end(content));
     await turn();
     expect(sha256(await buffer(socket))).toBe(sha256(content));
@@ -106,7 +106,7 @@ describe('a bulk socket', () => {
     expect(socket.divert({ pass: () => true, end: () => undefined })).toBe(false);
   });
 
-  it('fails when nobody listens there', async () => {
+  it('fails when nothing listens there', async () => {
     await expect(BulkSocket.connect({ path: '/nowhere/at/all' }, 10_000)).rejects.toMatchObject({
       code: 'ENOENT',
     });

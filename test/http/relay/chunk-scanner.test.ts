@@ -60,7 +60,7 @@ describe('a scanner of chunks', () => {
     );
   });
 
-  it('passes every byte on that has come, but for the beginning of a size', () => {
+  it('passes on every byte that has arrived, except for the beginning of a size', () => {
     const text = `${frame('first')}a\r\n01234`;
     expect(feed([Buffer.from(text)])).toMatchObject({ passed: text, isOver: false });
     expect(feed([Buffer.from(`${frame('first')}a\r`)])).toMatchObject({ passed: frame('first') });

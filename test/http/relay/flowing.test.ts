@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { flowing } from '../../../src/http/relay/flowing.ts';
 
 describe('flowing', () => {
-  it('gives the pieces as they come, in order, and pauses a stream whose reader is slow', async () => {
+  it('gives the pieces as they arrive, in order, and pauses the stream for a slow reader', async () => {
     const stream = new PassThrough({ highWaterMark: 1 << 20 });
     const sent = Array.from({ length: 100 }, (_, index) => Buffer.alloc(10_000, index));
     for (const piece of sent) stream.write(piece);
@@ -52,7 +52,7 @@ describe('flowing', () => {
     await nextTurn();
   });
 
-  it('fails when nothing comes for too long, but not because its reader takes long', async () => {
+  it('fails after a long silence, but not because its reader is slow', async () => {
     const stream = new PassThrough();
     stream.write('a');
     const pieces = flowing(stream, { idleMs: 20 });

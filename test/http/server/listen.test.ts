@@ -36,7 +36,7 @@ describe('a unix socket', () => {
     expect(modes).toEqual([0o600]);
   });
 
-  it('replaces one that nobody listens on, and no other', async () => {
+  it('replaces a stale socket, and no other', async () => {
     const path = join(temporaryDirectory(), 'socket');
     const { server } = watchedServer(path);
     await listen(server, { kind: 'unix', path });
@@ -58,7 +58,7 @@ describe('a unix socket', () => {
     expect(statSync(path).isFile()).toBe(true);
   });
 
-  it('whose server has a full queue is not taken for a stale one', async () => {
+  it('whose server has a full queue is not considered stale', async () => {
     const path = join(temporaryDirectory(), 'socket');
     const program = `require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
       require('fs').writeSync(1, 'ready');

@@ -59,7 +59,7 @@ describe('connections of strangers', () => {
     for (const socket of [second, third, other]) expect(await ask(socket, '/')).toBe(true);
   });
 
-  it('beyond the limit in all cost the oldest one', async () => {
+  it('beyond the total limit cost the oldest one', async () => {
     const { open, ask } = await startServer({ total: 2 });
     const first = await open('127.0.0.2');
     const [second, third] = [await open('127.0.0.3'), await open('127.0.0.4')];
@@ -67,7 +67,7 @@ describe('connections of strangers', () => {
     for (const socket of [second, third]) expect(await ask(socket, '/')).toBe(true);
   });
 
-  it('do not count once their client is known, and give way when there are too many of all kinds', async () => {
+  it('do not count once their client is known, and are closed when there are too many of all kinds', async () => {
     const { open, ask } = await startServer({ perAddress: 1, total: 1, connections: 4 });
     const known: Socket[] = [];
     for (let count = 0; count < 3; count++) {
@@ -82,7 +82,7 @@ describe('connections of strangers', () => {
     expect(await ask(next, '/')).toBe(true);
   });
 
-  it('end when a request does not come whole in time; those of known clients do not', async () => {
+  it('end when a request is not complete in time; those of known clients do not', async () => {
     const { open } = await startServer({ timeoutMs: 20 });
     const head = (path: string) => `POST ${path} HTTP/1.1\r\nHost: c\r\nContent-Length: 9\r\n\r\n`;
     const [stranger, known] = [await open(), await open()];
