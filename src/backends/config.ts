@@ -29,7 +29,7 @@ type Section = v.InferOutput<(typeof sections)[keyof typeof sections]>;
 export type BackendConfig = Section & { readonly name: string };
 
 /** Whether backends of the kind can create machines of the host type. */
-export function makesHost(kind: Section['kind'], host: HostType): boolean {
+export function supportsHost(kind: Section['kind'], host: HostType): boolean {
   return !isDescribed(kind) || host[kind] !== undefined;
 }
 

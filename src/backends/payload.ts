@@ -37,7 +37,7 @@ export const payloadPaths = {
 };
 
 /** The words that start the buildlet of a payload in `directory`, before the buildlet's own options. */
-export const startWords = (directory: string): string[] => [
+export const startArguments = (directory: string): string[] => [
   `${directory}/${payloadPaths.loader}`,
   ...['--library-path', `${directory}/${payloadPaths.libraries}`],
   `${directory}/${payloadPaths.node}`,
@@ -173,7 +173,7 @@ const filesBeside = (file: string, name: string, names: readonly string[]) =>
  * The Node of another architecture from a directory with `bin/node`, `lib/` (the libraries that it loads, with their
  * loader) and, for terminals, `node_modules/`. Throws ERR_CONFIG.
  */
-export function givenNodeFiles(directory: string): PayloadFile[] {
+export function configuredNodeFiles(directory: string): PayloadFile[] {
   const { loader, node, libraries } = payloadPaths;
   const named = filesBelow(directory, libraries);
   const loaderFile = named.find((name) => /^lib\/ld-(linux|musl)[^/]*\.so\.[0-9]$/.test(name));

@@ -1,6 +1,6 @@
 // The signals that end a command early.
 import { GomoteError } from '../errors.ts';
-import { isOutputPending, whenSaid } from '../files/own-streams.ts';
+import { isOutputPending, stderrWritten } from '../files/own-streams.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
 
 export interface Interrupts {
@@ -65,7 +65,7 @@ export function processInterrupts(state: StartState = {}): Interrupts {
     giveUp: (name) => {
       release();
       if (!isOutputPending()) return;
-      void whenSaid(lastWordsMs).then(() => process.kill(process.pid, name));
+      void stderrWritten(lastWordsMs).then(() => process.kill(process.pid, name));
     },
   };
 }

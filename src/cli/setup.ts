@@ -3,7 +3,7 @@ import { normalize } from 'node:path';
 import type { Setup } from '../backends/setup.ts';
 import { GomoteError } from '../errors.ts';
 import { pushPlace } from '../gomote/push.ts';
-import { givenSetup, setupIn } from '../gomote/setup.ts';
+import { setupFromOptions, setupIn } from '../gomote/setup.ts';
 import { type Project, readInProject } from './project/find-project.ts';
 import type { ProjectSettings } from './project/project-schema.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -15,19 +15,19 @@ const inputLimitBytes = 1 << 20;
 const fileLimitBytes = 64 << 20;
 
 /** The script of `--setup`, `-` for standard input, and the files of `--setup-file`. */
-export async function typedSetup(
+export async function setupFromFlags(
   script: string,
   files: readonly string[],
   { stdin }: Pick<Terminal, 'stdin'>,
 ): Promise<Setup> {
-  if (script !== '-') return givenSetup(script, files);
+  if (script !== '-') return setupFromOptions(script, files);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of stdin) {
     bytes += chunk.length;
     if (bytes <= inputLimitBytes) chunks.push(chunk);
   }
-  if (bytes <= inputLimitBytes) return givenSetup(Buffer.concat(chunks), files);
+  if (bytes <= inputLimitBytes) return setupFromOptions(Buffer.concat(chunks), files);
   throw new GomoteError('ERR_USAGE', `--setup -: the script is ${bytes} bytes long`, {
     hint: 'give one of at most 1 MiB',
   });

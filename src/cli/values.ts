@@ -71,7 +71,7 @@ export const addPatternOf =
   };
 
 /** Adds a word to those before it. */
-export const addWord = (text: string, before: readonly string[]): string[] => [...before, text];
+export const appendValue = (text: string, before: readonly string[]): string[] => [...before, text];
 
 export const addPattern = addPatternOf('--exclude');
 

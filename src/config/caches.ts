@@ -2,10 +2,10 @@
 import * as v from 'valibot';
 import {
   type Cache,
+  cacheConflict,
   cacheModes,
   cacheName,
   plainCachePath,
-  whyNotTogether,
 } from '../protocol/cache.ts';
 import { memorySchema } from './values.ts';
 
@@ -38,8 +38,8 @@ export const cachesSchema = v.optional(
       'two caches have the same name',
     ),
     v.check(
-      (caches) => whyNotTogether(caches) === undefined,
-      (issue) => whyNotTogether(issue.input) ?? '',
+      (caches) => cacheConflict(caches) === undefined,
+      (issue) => cacheConflict(issue.input) ?? '',
     ),
   ),
 );

@@ -9,7 +9,7 @@ import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
 import { checkIdentity } from '../http/server/server.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { OidcProvider } from './oidc/provider.ts';
-import { checkPromises } from './pools/promises.ts';
+import { describeGuarantees } from './pools/promises.ts';
 import { keysIn } from './pools/reverse-gate.ts';
 import { secretsOf } from './pools/static-credentials.ts';
 import { usersPathOf } from './state/state-directory.ts';
@@ -68,7 +68,7 @@ export async function check(
   warnings.push(...dangersOf(config));
   let promises = '';
   await tried(async () => {
-    promises = await checkPromises(config.pools, environment);
+    promises = await describeGuarantees(config.pools, environment);
   });
   return { faults, warnings, promises };
 }

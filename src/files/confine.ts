@@ -12,7 +12,7 @@ interface ResolveOptions {
   /** Whether a symbolic link as the last element is also followed; its target must stay inside. Default: no. */
   follow?: boolean;
   /** Looks up a path. Default: by the file system. */
-  look?: (path: string) => Look;
+  look?: (path: string) => LinkTarget;
 }
 
 /** Where a walk ended, and why it may not be used. */
@@ -23,7 +23,7 @@ interface Trace {
 }
 
 /** The result of a lookup: a link's target, `other` for anything else, undefined when nothing exists. */
-export type Look = { target: string } | 'other' | undefined;
+export type LinkTarget = { target: string } | 'other' | undefined;
 
 /** The maximum number of links in one path, as on Linux. */
 const maxLinks = 40;
@@ -57,7 +57,7 @@ export function trace(
         continue;
       }
       const next = join(position, name);
-      const found: Look = missing || !followed ? 'other' : look(next);
+      const found: LinkTarget = missing || !followed ? 'other' : look(next);
       missing ||= found === undefined;
       if (typeof found !== 'object') {
         position = next;
@@ -111,7 +111,7 @@ function pathOf(found: Trace, relative: string): string {
   throw new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);
 }
 
-export function lookAt(path: string): Look {
+export function lookAt(path: string): LinkTarget {
   try {
     const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;

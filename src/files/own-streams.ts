@@ -25,7 +25,7 @@ export function outputStream(fd: 1 | 2, isClosed = false): Writable {
 export const isOutputPending = (): boolean => (opened.get(1)?.writableLength ?? 0) > 0;
 
 /** Resolves when standard error has been written, or after the time limit. */
-export async function whenSaid(withinMs: number): Promise<void> {
+export async function stderrWritten(withinMs: number): Promise<void> {
   const stream = opened.get(2);
   if (stream === undefined || stream.writableLength === 0) return;
   await new Promise<void>((resolve) => {

@@ -3,7 +3,7 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
-import { type Cache, mergedCaches, whyNotTogether } from '../protocol/cache.ts';
+import { type Cache, cacheConflict, mergedCaches } from '../protocol/cache.ts';
 import { areTooMany, type Labels, type WantedLabels, whyNoLabel } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
 import { inSpan } from '../tracing.ts';
@@ -100,10 +100,10 @@ export async function createSeveral(
   const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
     kind === 'local' && from === undefined && setups.length > 0 && !freshSetup
-      ? await import('./kept-setup.ts')
+      ? await import('./cached-setup.ts')
       : undefined;
   const { restore, keep } = kept
-    ? await kept.keptSetup(
+    ? await kept.cachedSetup(
         { ...wanted, host },
         setups,
         backends,
@@ -126,7 +126,7 @@ export async function createSeveral(
     const areHeld = holdMs !== undefined;
     const due = kept !== undefined && restore !== undefined ? [] : setups;
     const call = { signal, restore, keep, setups: due, setupOutput, keepOnFailure, areHeld };
-    await ready.makeReady(wanted, instances, call);
+    await ready.setUpBuildlets(wanted, instances, call);
   }
   return instances;
 }
@@ -172,7 +172,7 @@ async function possibleCaches(
   backends: Backends,
   onWarning: CreateOptions['onWarning'],
 ): Promise<readonly Cache[]> {
-  const why = whyNotTogether(caches);
+  const why = cacheConflict(caches);
   if (why !== undefined) throw new GomoteError('ERR_USAGE', why, { hint: 'leave some out' });
   // What creates may be a part of the backend only.
   const backend = await backends.open(name);

@@ -116,7 +116,7 @@ async function findElsewhere(
   const { backends: configured, catalogue: own } = await backends.config();
   const signal = anySignal(callSignal, timeoutSignal(typesMs));
   const others = [...configured.values()].filter(({ name }) => name !== usual);
-  const { makesHost } = await import('../backends/config.ts');
+  const { supportsHost } = await import('../backends/config.ts');
   const results = await Promise.allSettled(
     others.map(async ({ name, kind }) => {
       const backend = await backends.open(name);
@@ -124,7 +124,7 @@ async function findElsewhere(
       const builder = catalogue.builders.find((one) => one.name === type);
       if (builder === undefined) return [];
       const host = hostTypeOf(catalogue, builder);
-      return makesHost(kind, host) ? [{ backend, builder, host }] : [];
+      return supportsHost(kind, host) ? [{ backend, builder, host }] : [];
     }),
   );
   callSignal.throwIfAborted();

@@ -10,9 +10,9 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { currentDirectory } from '../files/named-fs.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
+import type { CachedSetup } from './cached-setup.ts';
 import { withoutCreated } from './create-all.ts';
 import type { Wanted } from './find-type.ts';
-import type { KeptSetup } from './kept-setup.ts';
 import type { Place } from './place.ts';
 import type { Restore } from './snapshots.ts';
 
@@ -44,11 +44,11 @@ export function setupsOf(
   { setup, setupFiles = [] }: SetupOptions,
 ): Setup[] {
   const ofTypes = backend.types === undefined ? readSetupsOf(host, builder) : [];
-  return setup === undefined ? ofTypes : [...ofTypes, givenSetup(setup, setupFiles)];
+  return setup === undefined ? ofTypes : [...ofTypes, setupFromOptions(setup, setupFiles)];
 }
 
 /** Reads a script, and files below the current directory. */
-export function givenSetup(
+export function setupFromOptions(
   setup: string | Uint8Array | Setup,
   setupFiles: readonly string[],
 ): Setup {
@@ -92,12 +92,12 @@ export async function setUp(
   await runSetup(client, name, setup, { ...options, builder });
 }
 
-interface MakeReady extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
+interface SetUpBuildletsOptions extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
   readonly setups: readonly Setup[];
   /** The preparation before the scripts. */
   readonly restore: Restore | undefined;
   /** Stores the result of the first buildlet. */
-  readonly keep: KeptSetup['keep'] | undefined;
+  readonly keep: CachedSetup['keep'] | undefined;
   readonly signal: AbortSignal;
   /** Whether the caller holds the buildlets itself. */
   readonly areHeld: boolean;
@@ -107,10 +107,10 @@ interface MakeReady extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> 
  * Restores a snapshot, and runs the scripts on all new buildlets concurrently. When one fails or is cancelled, all are
  * destroyed, unless they are to be kept.
  */
-export async function makeReady(
+export async function setUpBuildlets(
   { backend, builder }: Pick<Wanted, 'backend' | 'builder'>,
   instances: readonly Instance[],
-  { signal, keepOnFailure, ...options }: MakeReady,
+  { signal, keepOnFailure, ...options }: SetUpBuildletsOptions,
 ): Promise<void> {
   const failed = new AbortController();
   await Promise.allSettled(
@@ -139,7 +139,14 @@ export async function makeReady(
 async function readyOne(
   { backend, builder }: { readonly backend: AnyBackend; readonly builder: BuilderType },
   name: string,
-  { signal, setups, restore, keep, setupOutput, areHeld }: Omit<MakeReady, 'keepOnFailure'>,
+  {
+    signal,
+    setups,
+    restore,
+    keep,
+    setupOutput,
+    areHeld,
+  }: Omit<SetUpBuildletsOptions, 'keepOnFailure'>,
 ): Promise<void> {
   const client = await backend.connect(name, { signal });
   try {

@@ -5,7 +5,7 @@ import {
   restoreArchives,
   saveArchives,
 } from '../backends/snapshots/archives.ts';
-import { prepareCopy, prepareLater, takeCopy } from '../backends/snapshots/ready-copy.ts';
+import { prepareCopy, prepareLater, useReadyCopy } from '../backends/snapshots/ready-copy.ts';
 import type { SnapshotStore } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -124,7 +124,7 @@ export async function restorer(
     const store = userSnapshots(environment);
     return async (client, signal) => {
       const workDir = await workDirHere(client, signal);
-      if (workDir === undefined || !(await takeCopy(store, tag, workDir, signal))) {
+      if (workDir === undefined || !(await useReadyCopy(store, tag, workDir, signal))) {
         const { hasRecords } = snapshot;
         await restoreArchives(client, store.directory(tag), { hasRecords, signal });
       }

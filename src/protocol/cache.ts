@@ -44,7 +44,7 @@ export function mergedCaches(...lists: ReadonlyArray<readonly Cache[] | undefine
 }
 
 /** Why a buildlet cannot have all of these; undefined when it can. */
-export function whyNotTogether(caches: readonly Cache[]): string | undefined {
+export function cacheConflict(caches: readonly Cache[]): string | undefined {
   if (caches.length > cacheLimit) return `a buildlet has no more than ${cacheLimit} caches`;
   for (const one of caches) {
     const other = caches.find(

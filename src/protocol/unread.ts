@@ -4,7 +4,7 @@ import { printable } from '../printable.ts';
 export const unreadHeader = 'Gomote-Unread';
 
 /** Why a FIFO, a device or a socket is not sent. */
-export const notOfTree = 'neither a file, a directory nor a link';
+export const specialFileText = 'neither a file, a directory nor a link';
 
 /** The maximum number of entries, and the maximum length of each path and reason. */
 const limits = { count: 10, path: 300, reason: 100 } as const;

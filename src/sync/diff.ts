@@ -2,7 +2,7 @@
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
-import { notOfTree } from '../protocol/unread.ts';
+import { specialFileText } from '../protocol/unread.ts';
 import { chooseCompression } from './compression.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function diff(
 ): Promise<TreeDifference[]> {
   const tell = (path: string, reason: string) => {
     // Other kinds have no content to compare.
-    if (reason !== notOfTree) onUnread(path, reason);
+    if (reason !== specialFileText) onUnread(path, reason);
   };
   try {
     const compress = chooseCompression(client, 'auto', { zstd: true });

@@ -1,6 +1,6 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
-import { isInside, type Look, lookAt, trace } from '../files/confine.ts';
+import { isInside, type LinkTarget, lookAt, trace } from '../files/confine.ts';
 import { setLinkTime } from '../files/exact-time.ts';
 import { lstatSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors, outsideLinkError } from './archive-error.ts';
@@ -87,7 +87,7 @@ export function planLinks(
     byPlace.set(place, { entry, place });
   }
   if (root === undefined) return [...byPlace.values()];
-  const look = (path: string): Look => {
+  const look = (path: string): LinkTarget => {
     const place = isInside(base, path) ? path.slice(base.length + 1) : '';
     const link = byPlace.get(place);
     if (link !== undefined) return { target: link.entry.linkTarget };

@@ -209,8 +209,8 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
   /** Why the buildlet will never answer again; undefined when that is not known. */
   async #lossError(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     const engine = this.#open();
-    const { howItEnded } = await import('./post-mortem.ts');
-    const end = await howItEnded(engine, name).catch(() => undefined);
+    const { causeOfEnd } = await import('./post-mortem.ts');
+    const end = await causeOfEnd(engine, name).catch(() => undefined);
     if (end === undefined) return undefined;
     if (end === 'in order') return unknown(name, engine, cause);
     return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died: ${end}`, {

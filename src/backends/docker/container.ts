@@ -8,7 +8,7 @@ import { readVersion } from '../../package-root.ts';
 import { type Labels, labelsOf } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
-import { startWords } from '../payload.ts';
+import { startArguments } from '../payload.ts';
 import { mount } from './dial.ts';
 import {
   cachesDirectory,
@@ -99,7 +99,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
     Hostname: name.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
     ...(machine.user !== undefined && { User: machine.user }),
     Env: [...environmentOf(plan), `TMPDIR=${directory}`],
-    Entrypoint: startWords(currentPayload),
+    Entrypoint: startArguments(currentPayload),
     Cmd: [
       ...['--listen', `unix:${socket}`, '--workdir', `${directory}/work`],
       // The image's own environment is meant for commands.
@@ -189,7 +189,10 @@ const payloadLabels = (): Record<string, string> => ({
 });
 
 /** A container that is never started, by which a payload is copied into its volume. */
-export const fillerOf = (image: string, payloadVolume: string): Record<string, unknown> => ({
+export const payloadContainer = (
+  image: string,
+  payloadVolume: string,
+): Record<string, unknown> => ({
   Image: image,
   Entrypoint: ['/'],
   Labels: { [labels.role]: 'filler' },

@@ -5,9 +5,15 @@ import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 import { encodeHeader, type HeaderFields } from '../../tar/tar-header.ts';
 import type { BackendCall } from '../backend.ts';
-import { bundleFiles, contentOf, givenNodeFiles, nodeFiles, type PayloadFile } from '../payload.ts';
+import {
+  bundleFiles,
+  configuredNodeFiles,
+  contentOf,
+  nodeFiles,
+  type PayloadFile,
+} from '../payload.ts';
 import { smallPrograms } from '../small-programs.ts';
-import { fillerOf } from './container.ts';
+import { payloadContainer } from './container.ts';
 import type { Engine } from './engine.ts';
 import { payloadDirectory } from './paths.ts';
 import { refusalOf } from './refusal.ts';
@@ -32,7 +38,7 @@ export async function fillPayload(engine: Engine, filling: Filling): Promise<voi
     const { Id: id } = v.parse(
       created,
       await engine.json({
-        ...{ method: 'POST', path: '/containers/create', json: fillerOf(image, volume) },
+        ...{ method: 'POST', path: '/containers/create', json: payloadContainer(image, volume) },
       }),
     );
     try {
@@ -64,7 +70,7 @@ async function payloadFiles({ architecture, directory }: Filling): Promise<Paylo
       hint: 'gomote runs in containers of linux/amd64 and linux/arm64',
     });
   }
-  const node = directory === undefined ? await nodeFiles() : givenNodeFiles(directory);
+  const node = directory === undefined ? await nodeFiles() : configuredNodeFiles(directory);
   return [...node, ...bundleFiles(), ...programs];
 }
 

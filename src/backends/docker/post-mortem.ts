@@ -18,7 +18,7 @@ const event = v.object({
 const state = v.object({ State: v.object({ Running: v.boolean() }) });
 
 /** The cause as text; `in order`: it was destroyed or had expired; undefined: it is running, or unknown. */
-export async function howItEnded(engine: Engine, name: string): Promise<string | undefined> {
+export async function causeOfEnd(engine: Engine, name: string): Promise<string | undefined> {
   const signal = timeoutSignal(timeoutMs);
   try {
     const path = `/containers/${encodeURIComponent(name)}/json`;

@@ -5,7 +5,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Gate } from '../../rate-limit.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { RequestLog } from '../backend.ts';
-import { callError, operationError, retryAfterMs, triesFor } from './errors.ts';
+import { callError, maxAttempts, operationError, retryAfterMs } from './errors.ts';
 import { gceGate } from './gate.ts';
 import { compute_v1, GoogleAuth } from './google.ts';
 import type { GceAuth } from './options.ts';
@@ -221,7 +221,7 @@ export class ComputeApi {
       } catch (error) {
         if (!mustAnswer) signal?.throwIfAborted();
         const failure = callError(what, late.aborted ? late.reason : error);
-        if (attempt >= triesFor(failure)) throw failure;
+        if (attempt >= maxAttempts(failure)) throw failure;
         const pauseMs = retryAfterMs(error) ?? randomInt(firstPauseMs * 2 ** attempt);
         await sleep(pauseMs, undefined, signal && { signal });
       }

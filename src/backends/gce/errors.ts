@@ -64,7 +64,7 @@ export function operationError(
 }
 
 /** The maximum number of attempts after this failure: do not wait long for a missing network. */
-export function triesFor(error: GomoteError): number {
+export function maxAttempts(error: GomoteError): number {
   if (!(error instanceof PlatformError) || error.code !== 'ERR_UNAVAILABLE') return 1;
   return /^E[A-Z_]+$/.test(error.reason) ? 3 : 6;
 }

@@ -57,7 +57,7 @@ export async function reserve(
     const owned = places.users && (await import('./own-users.ts'));
     // From here to its record nothing waits: two buildlets never get one id.
     const uid = places.users && owned?.freeId(root, places.users);
-    if (uid !== undefined) owned?.giveFiles(uid, files, workDir);
+    if (uid !== undefined) owned?.createUserDirectories(uid, files, workDir);
     const record: LocalRecord = {
       name,
       owner: call.user,

@@ -17,7 +17,7 @@ const batch = 1_000;
 const patienceMs = 30_000;
 
 /** Says of one of the ids whose it is: `1000 is the account me's`. Undefined when they are nobody's. */
-export async function whoHasOne(range: IdRange, etc = '/etc'): Promise<string | undefined> {
+export async function idOwner(range: IdRange, etc = '/etc'): Promise<string | undefined> {
   for (const [database, what] of [
     ['passwd', 'account'],
     ['group', 'group'],

@@ -8,7 +8,7 @@ import type { LocalMachine } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
-import { whoHasOne } from './foreign-ids.ts';
+import { idOwner } from './foreign-ids.ts';
 import { readRecord } from './record.ts';
 
 export interface UserIds {
@@ -47,7 +47,7 @@ export function freeId(root: string, { first, last }: UserIds): number {
 export const homeOf = (files: string): string => join(files, 'home');
 
 /** Gives the user its directories. */
-export function giveFiles(uid: number, files: string, workDir: string): void {
+export function createUserDirectories(uid: number, files: string, workDir: string): void {
   mkdirSync(homeOf(files), { mode: 0o700 });
   for (const path of [workDir, homeOf(files), files]) chownSync(path, uid, uid);
 }
@@ -164,7 +164,7 @@ export async function requireOwnUsers(
   if (process.getuid?.() !== 0) {
     throw refusal('uids need a coordinator that runs as root', 'leave them out, or run it as root');
   }
-  const owner = await whoHasOne({ first, last });
+  const owner = await idOwner({ first, last });
   if (owner !== undefined) {
     throw refusal(
       `the user id ${owner}`,

@@ -52,7 +52,7 @@ function copyName(): string | undefined {
  * Moves the copy, if there is one, into an empty work directory. Returns whether it did. Waits for one that is being made:
  * that is done sooner than another one.
  */
-export async function takeCopy(
+export async function useReadyCopy(
   store: SnapshotStore,
   tag: string,
   workDir: string,

@@ -41,7 +41,7 @@ export function parseDestination(given: string): Destination {
 }
 
 /** The arguments of ssh for the destination. */
-export const destinationWords = ({ user, host, port }: Destination): string[] => [
+export const destinationArguments = ({ user, host, port }: Destination): string[] => [
   ...(user === undefined ? [] : ['-l', user]),
   ...(port === undefined ? [] : ['-p', String(port)]),
   '--',

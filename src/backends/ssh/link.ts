@@ -14,7 +14,7 @@ import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
 import { openSocket } from '../../http/client/open-socket.ts';
 import { SharedCall } from '../../shared-call.ts';
-import { type Destination, destinationWords } from './destination.ts';
+import { type Destination, destinationArguments } from './destination.ts';
 import { sshError } from './ssh-error.ts';
 
 export interface LinkOptions {
@@ -107,7 +107,7 @@ export class SshLink {
       ...(configFile === undefined ? [] : ['-F', configFile]),
       ...words(settings),
       ...['-f', '-N', '-T'],
-      ...destinationWords(this.destination),
+      ...destinationArguments(this.destination),
     ];
     const child = spawn('ssh', args, { stdio: ['ignore', 'ignore', 'pipe'], env: environment });
     const said = collect(child.stderr);

@@ -1,7 +1,7 @@
 // Entries of a tree that could not be read, which are reported with the rest.
 import type { GomoteError } from '../../errors.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import { isGit } from '../../tree/tree-walk.ts';
 
 export class Problems {
@@ -18,7 +18,7 @@ export class Problems {
   readonly ofWalk = {
     leaveOut: isGit,
     onProblem: this.add,
-    onOther: (path: string): void => void this.unread.set(path, notOfTree),
+    onOther: (path: string): void => void this.unread.set(path, specialFileText),
   };
 
   /** The differences without unknown ones: entries of an unreadable directory are not necessarily gone. */

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { followSession } from '../run/follow-session.ts';
 import { exitCodeOf } from '../run/run-command.ts';
 import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
-import { sayStandstill } from '../run/standstill.ts';
+import { reportStopped } from '../run/standstill.ts';
 
 interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
   new?: boolean;
@@ -35,7 +35,7 @@ export function define(command: Command, context: Context): void {
         const session = client.sessions.get(run.id, {
           reconnectMs: options.reconnect,
           runAhead: context.terminal.isOutputShown !== true,
-          onStandstill: sayStandstill(context, name, run.id),
+          onStandstill: reportStopped(context, name, run.id),
         });
         const { input, stdout } = context.terminal;
         const tty = run.tty === true && input === 'terminal' && stdout.isTTY === true;

@@ -13,7 +13,7 @@ import type { Cache } from '../../protocol/cache.ts';
 import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { Context } from '../context.ts';
-import { sayNextSteps } from '../first-steps.ts';
+import { printNextSteps } from '../first-steps.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';
 import { addLabel, addRequired, type WantedLabel } from '../labels.ts';
 import { setupOutput } from '../setup-output.ts';
@@ -23,7 +23,7 @@ import {
   printListing,
   templateOf,
 } from '../terminal/listing.ts';
-import { addCache, addWord, parseAmount, parseCount, parseMemoryOption } from '../values.ts';
+import { addCache, appendValue, parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
 
@@ -97,7 +97,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--setup-file <path>',
       'a file below here that the script needs, at the same place in the work dir; can be repeated',
-      addWord,
+      appendValue,
       [],
     )
     .option(
@@ -190,7 +190,7 @@ export function define(command: Command, context: Context): void {
           }));
           const table = () => names.map((name) => `${name}\n`).join('');
           await printListing(items, options, { fields, table, terminal });
-          if (names[0] !== undefined && isForPeople) sayNextSteps(names[0], context);
+          if (names[0] !== undefined && isForPeople) printNextSteps(names[0], context);
         } catch (error) {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);
@@ -230,8 +230,8 @@ async function readSetup(
     });
   }
   if (setup !== undefined) {
-    const { typedSetup } = await import('../setup.ts');
-    return await typedSetup(setup, setupFile, context.terminal);
+    const { setupFromFlags } = await import('../setup.ts');
+    return await setupFromFlags(setup, setupFile, context.terminal);
   }
   const { findProject } = await import('../project/find-project.ts');
   const project = isWanted ? await findProject() : undefined;

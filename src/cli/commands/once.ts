@@ -5,7 +5,7 @@ import { type OptionSource, optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { readSpec } from '../once/options.ts';
 import type { OnceOptions } from '../once/spec.ts';
-import { addPatternOf, addWord, parseCount, refuseBoth } from '../values.ts';
+import { addPatternOf, appendValue, parseCount, refuseBoth } from '../values.ts';
 import * as create from './create.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
@@ -124,7 +124,7 @@ export function defineOnceOptions(
     .option(
       '--setup-file <path>',
       'a file below here that the script needs, at the same place in the work dir; can be repeated',
-      addWord,
+      appendValue,
       [],
     )
     .option(

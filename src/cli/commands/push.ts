@@ -6,7 +6,7 @@ import type { Buildlet } from '../../gomote/buildlet.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';
 import { pushPlace, pushToAll, type TreeOptions } from '../../gomote/push.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import type { LocalTree } from '../../sync/local/local-tree.ts';
 import type { PushOptions } from '../../sync/push/push-options.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
@@ -116,7 +116,7 @@ async function pushTo(
     onTree: ({ others }: LocalTree) => {
       watch?.leave();
       if (isWarned) return;
-      for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
+      for (const path of others) messages.say(`not sent, as it is ${specialFileText}: ${path}`);
     },
     onSent: (bytes: number) => {
       passed.bytes += bytes;
@@ -144,8 +144,8 @@ async function pushTo(
       }
     }
     if (options.go && !options.dryRun) {
-      const { giveVersion } = await goRoots();
-      for (const { client } of buildlets) await giveVersion(client, signal);
+      const { writeVersion } = await goRoots();
+      for (const { client } of buildlets) await writeVersion(client, signal);
     }
     return results;
   };

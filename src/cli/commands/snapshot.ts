@@ -11,7 +11,7 @@ import { type ListingOptions, listingOptions, printListing } from '../terminal/l
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
-import { addWord, parseMemoryOption } from '../values.ts';
+import { appendValue, parseMemoryOption } from '../values.ts';
 
 interface Options extends ListingOptions {
   exclude: string[];
@@ -32,7 +32,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--exclude <path>',
       'leave out this file or directory, relative to the work dir; can be repeated',
-      addWord,
+      appendValue,
       [],
     )
     .option('--max-size <size>', 'the most that it may hold, such as 4g (default: 32g)', (text) =>

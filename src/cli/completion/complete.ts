@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { commandAt } from '../program.ts';
 import { print } from '../terminal/terminal.ts';
 import { type Candidate, candidatesOf } from './candidates.ts';
-import { kindOfArgument, kindOfOption, optionWords, type ValueKind } from './kinds.ts';
+import { kindOfArgument, kindOfOption, optionValues, type ValueKind } from './kinds.ts';
 import { readPlace } from './place.ts';
 import { bashReply, readLine, readWord } from './shell-line.ts';
 
@@ -73,7 +73,7 @@ async function valuesOf(
   context: Context,
   operands: readonly string[],
 ): Promise<Answer> {
-  const words = option.argChoices ?? optionWords[long ?? ''];
+  const words = option.argChoices ?? optionValues[long ?? ''];
   if (words !== undefined) {
     return { candidates: words.map((value) => ({ value: `${prefix}${value}` })) };
   }

@@ -95,7 +95,7 @@ export const kindOfOption = (long: string | undefined): ValueKind =>
   optionKinds[long ?? ''] ?? 'none';
 
 /** The values of options that do not declare choices. */
-export const optionWords: Readonly<Record<string, readonly string[]>> = {
+export const optionValues: Readonly<Record<string, readonly string[]>> = {
   '--compress': ['auto', 'gzip', 'zstd', 'none'],
   '--on-hangup': ['kill', 'detach'],
   '--stream': ['stdout', 'stderr'],

@@ -9,7 +9,7 @@ export type Place =
   | { readonly at: 'value'; readonly option: Option; readonly prefix: string }
   | { readonly at: 'option' };
 
-export interface Typed {
+export interface WordPlace {
   readonly place: Place;
   readonly operands: readonly string[];
   /** The values of the options before the cursor, by the options' attribute names. */
@@ -26,7 +26,7 @@ export function readPlace(
   before: readonly string[],
   word: string,
   takesCommand: boolean,
-): Typed {
+): WordPlace {
   const operands: string[] = [];
   const values: Record<string, string> = {};
   let isOperandOnly = false;

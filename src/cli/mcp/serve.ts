@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
 import type { Call } from './call.ts';
 import { type Limits, Machines } from './machines.ts';
-import type { Tool, Workplace } from './tool.ts';
+import type { Tool, ToolContext } from './tool.ts';
 import { listFiles, readFile, writeFile } from './tools/files.ts';
 import { logs, stop } from './tools/logs.ts';
 import { create, destroy, forward, list } from './tools/machines.ts';
@@ -77,7 +77,7 @@ async function answer(
   { call, name }: Tool,
   given: unknown,
   { mcpReq }: ServerContext,
-  workplace: Workplace,
+  workplace: ToolContext,
   closing: AbortSignal,
 ) {
   const signal = anySignal(mcpReq.signal, closing);

@@ -4,7 +4,7 @@ import type { Call } from './call.ts';
 import type { Machines } from './machines.ts';
 
 /** The context of tools. */
-export interface Workplace {
+export interface ToolContext {
   readonly machines: Machines;
   /** The project directory, a real path; local paths must be in it. */
   readonly root: string;
@@ -26,7 +26,11 @@ interface ToolOf<Input extends v.GenericSchema> {
     readonly destructiveHint?: boolean;
     readonly idempotentHint?: boolean;
   };
-  readonly call: (given: v.InferOutput<Input>, call: Call, workplace: Workplace) => Promise<Answer>;
+  readonly call: (
+    given: v.InferOutput<Input>,
+    call: Call,
+    workplace: ToolContext,
+  ) => Promise<Answer>;
 }
 
 export type Tool = ToolOf<v.GenericSchema>;

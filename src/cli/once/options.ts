@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
 import { pushPlace } from '../../gomote/push.ts';
-import { givenSetup } from '../../gomote/setup.ts';
+import { setupFromOptions } from '../../gomote/setup.ts';
 import type { Context } from '../context.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';
 import { checkRunOptions } from '../run/run-options.ts';
@@ -13,14 +13,14 @@ import { parseCommaList } from '../values.ts';
 import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
 
-export interface GivenWords {
+export interface Positionals {
   readonly type: string | undefined;
   readonly command: readonly string[];
 }
 
 /** Reads the options. Throws ERR_USAGE, ERR_CONFIG, and ERR_LOCAL_FILE for a file that cannot be read. */
 export async function readSpec(
-  given: GivenWords,
+  given: Positionals,
   typed: OnceOptions,
   part: ProjectPart | undefined,
   context: Context,
@@ -51,7 +51,7 @@ export async function readSpec(
     guard: merged.guard,
     shellOnFailure: options.shell !== undefined,
     tree,
-    setup: setup === undefined ? merged.setup : givenSetup(setup, options.setupFile),
+    setup: setup === undefined ? merged.setup : setupFromOptions(setup, options.setupFile),
     ...{ get: options.get, require: options.require, into: resolve(currentDirectory(), into) },
     // Files are fetched from the tree there into the tree here.
     run: { ...options, get: [] },

@@ -2,7 +2,7 @@
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pushToAll } from '../../gomote/push.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
@@ -32,7 +32,8 @@ export async function pushTree(
         {
           ...{ signal, exclude, noIgnore, isNoted },
           onTree: ({ others }) => {
-            for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
+            for (const path of others)
+              messages.say(`not sent, as it is ${specialFileText}: ${path}`);
           },
           onSent: (bytes) => {
             passed.bytes += bytes;

@@ -25,7 +25,10 @@ export const shellOptions = (options: RunOptions): RunOptions => ({
 });
 
 /** Runs it, and does what --on-failure says when the command has failed. A failure of gomote itself tells nothing of the command. */
-export async function runAndAct(run: Run, runOn: (run: Run) => Promise<number>): Promise<number> {
+export async function runWithOnFailure(
+  run: Run,
+  runOn: (run: Run) => Promise<number>,
+): Promise<number> {
   const { record, context } = run;
   const act = async () => {
     if (record.received === undefined && !context.signal.aborted) await actOnFailure(run, runOn);

@@ -31,7 +31,7 @@ import {
   writeReport,
 } from './run-report.ts';
 import { describeEnd, statusOf } from './session-status.ts';
-import { sayStandstill } from './standstill.ts';
+import { reportStopped } from './standstill.ts';
 
 /**
  * Runs it; the result is the exit status of gomote.
@@ -56,8 +56,8 @@ export async function runCommand(
       const dir = options.dir ?? startDirectory(command.cmd, pushed());
       const run = { buildlet, command, dir, options, context, record };
       if (options.onFailure === undefined) return await runOn(run);
-      const { runAndAct } = await import('./on-failure.ts');
-      return await runAndAct(run, runOn);
+      const { runWithOnFailure } = await import('./on-failure.ts');
+      return await runWithOnFailure(run, runOn);
     });
   } catch (error) {
     record.received ??= context.interrupts.received;
@@ -160,7 +160,7 @@ async function runIn(
     reconnectMs: options.reconnect,
     runAhead: context.terminal.isOutputShown !== true,
     times: options.timestamps || recorder !== undefined,
-    onStandstill: sayStandstill(context, name, id),
+    onStandstill: reportStopped(context, name, id),
   });
   const onLost = reportOutage(context);
   if (options.id !== undefined) await sayKnown(client, options.id, context);

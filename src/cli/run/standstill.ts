@@ -3,7 +3,7 @@ import type { Standstill } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 
 /** @param name The buildlet, as the user named it. */
-export const sayStandstill =
+export const reportStopped =
   ({ messages }: Context, name: string, id: string) =>
   (standstill: Standstill | undefined): void => {
     for (const line of linesOf(standstill, name, id)) messages.say(line);

@@ -1,6 +1,6 @@
 // Reports the result of a pull.
 import { somePaths, throwIncompletePull } from '../../gomote/incomplete.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
@@ -43,7 +43,7 @@ function sayLeft(
   messages: Context['messages'],
 ): void {
   if (others.length > 0)
-    messages.say(`${name}: not fetched, as it is ${notOfTree}: ${somePaths(others)}`);
+    messages.say(`${name}: not fetched, as it is ${specialFileText}: ${somePaths(others)}`);
   if (beside.length > 0) messages.say(`${name}: kept both: ${somePaths(beside)}`);
   if (ignored.length > 0) {
     messages.say(

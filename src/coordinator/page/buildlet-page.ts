@@ -4,7 +4,7 @@ import type { Coordinator } from '../coordinator.ts';
 import type { Session } from '../sessions/session.ts';
 import type { User } from '../state/user-records.ts';
 import { type BuildletFinder, maySee } from './buildlet-finder.ts';
-import type { Look } from './feed.ts';
+import type { PageState } from './feed.ts';
 import type { History, HistoryEntry, HistoryRow } from './history.ts';
 import { type RunRow, runsOn } from './run-list.ts';
 
@@ -32,11 +32,11 @@ export function isKnown({ finder, history }: BuildletPageParts, user: User, name
   return entry !== undefined && maySee(user, entry);
 }
 
-export async function buildletLook(
+export async function buildletPageState(
   parts: BuildletPageParts,
   user: User,
   name: string,
-): Promise<Look> {
+): Promise<PageState> {
   const { coordinator, finder, history } = parts;
   const session = finder.find(user, name);
   const known = history.get(name);

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { User } from '../state/user-records.ts';
 
 /** What a viewer may see at one moment. */
-export interface Look {
+export interface PageState {
   readonly user: User;
   /** Of many, only those are sent that have changed. */
   readonly rows: readonly { readonly name: string }[];
@@ -13,7 +13,7 @@ export interface Look {
 
 interface FeedSource {
   /** Undefined: the viewer is signed out. */
-  look(): Promise<Look | undefined>;
+  look(): Promise<PageState | undefined>;
   /** Calls after changes; returns the function that ends it. */
   watch(listener: () => void): () => void;
 }
@@ -79,7 +79,7 @@ export function startFeed(response: ServerResponse, source: FeedSource): () => v
 
 /** Those rows and parts that differ from what was sent; undefined: none. */
 function changesIn(
-  { rows, parts }: Look,
+  { rows, parts }: PageState,
   known: { readonly rows: Map<string, string>; readonly parts: Map<string, string> },
 ): object | undefined {
   const names = new Set(rows.map(({ name }) => name));

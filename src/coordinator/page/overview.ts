@@ -4,7 +4,7 @@ import type { MachineRecord } from '../../protocol/coordinator.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Readiness } from '../readiness.ts';
 import type { User } from '../state/user-records.ts';
-import type { Look } from './feed.ts';
+import type { PageState } from './feed.ts';
 import type { PoolLoads } from './pool-loads.ts';
 import { problemsOf } from './problems.ts';
 
@@ -21,7 +21,7 @@ const machineLimit = 1_000;
 export async function overviewOf(
   { coordinator, readiness, loads, graceMs }: OverviewParts,
   user: User,
-): Promise<Look> {
+): Promise<PageState> {
   const ready = await readiness();
   const view = coordinator.view(user);
   const all = coordinator.machines.list();

@@ -16,8 +16,8 @@ import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { BuildletFinder, sendNoBuildlet } from './buildlet-finder.ts';
-import { buildletLook, endedFor, isKnown } from './buildlet-page.ts';
-import { type Look, startFeed } from './feed.ts';
+import { buildletPageState, endedFor, isKnown } from './buildlet-page.ts';
+import { type PageState, startFeed } from './feed.ts';
 import type { History } from './history.ts';
 import { overviewOf } from './overview.ts';
 import { pageActions } from './page-actions.ts';
@@ -83,7 +83,7 @@ export class StatusPage {
       view('/page/buildlet/events', (exchange, user) => {
         const name = exchange.query.get('name') ?? '';
         if (!isKnown(this.#options, user, name)) return sendNoBuildlet(exchange);
-        this.#feed(exchange, user.name, (viewer) => buildletLook(this.#options, viewer, name));
+        this.#feed(exchange, user.name, (viewer) => buildletPageState(this.#options, viewer, name));
       }),
       view('/page/run/events', output.live),
       view('/page/run/output', output.file),
@@ -176,7 +176,11 @@ export class StatusPage {
     send(response, 200, 'html', readWeb('welcome.html'));
   }
 
-  #feed(exchange: CoordinatorExchange, name: string, lookFor: (user: User) => Promise<Look>): void {
+  #feed(
+    exchange: CoordinatorExchange,
+    name: string,
+    lookFor: (user: User) => Promise<PageState>,
+  ): void {
     const { request, response } = exchange;
     if (this.#viewers.isFull(exchange, name)) return;
     const look = async () => {

@@ -52,7 +52,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
   switch (config.kind) {
     case 'local': {
       const root = join(place.stateDirectory, 'pools', config.name);
-      await requireWalls(config, environment);
+      await requireConfinement(config, environment);
       const settings = { kind: config.kind, name: config.name, root, users: config.users };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
       return new BackendPool({ ...config, host: hostOf(config), backend, owner, team });
@@ -88,7 +88,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
 }
 
 /** Throws ERR_CONFIG where commands of a local pool would not be confined as its configuration says. */
-export async function requireWalls(
+export async function requireConfinement(
   { name, machine, users }: Extract<PoolConfig, { kind: 'local' }>,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {

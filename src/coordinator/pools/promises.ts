@@ -1,16 +1,16 @@
 // What the pools of a configuration promise of their machines: printed by `coordinator check`.
 import { sharedPlaces, type UserIds } from '../../backends/local/own-users.ts';
 import type { PoolConfig } from '../pool-config.ts';
-import { requireWalls } from './open-pools.ts';
+import { requireConfinement } from './open-pools.ts';
 
 /** A paragraph a pool. Throws ERR_CONFIG where one cannot do what its configuration says. */
-export async function checkPromises(
+export async function describeGuarantees(
   pools: readonly PoolConfig[],
   environment: NodeJS.ProcessEnv,
 ): Promise<string> {
   const lines: string[] = [];
   for (const pool of pools) {
-    if (pool.kind === 'local') await requireWalls(pool, environment);
+    if (pool.kind === 'local') await requireConfinement(pool, environment);
     lines.push(...promisesOf(pool).map((line) => `[pools.${pool.name}] ${line}\n`));
   }
   return lines.join('');

@@ -96,7 +96,7 @@ export async function installBootstrap(
 }
 
 /** Writes a VERSION file there, unless there is one. */
-export async function giveVersion(client: BuildletClient, signal: AbortSignal): Promise<void> {
+export async function writeVersion(client: BuildletClient, signal: AbortSignal): Promise<void> {
   if (await holds(client, goDir, 'VERSION', signal)) return;
   await client.put(versionText, `${goDir}/VERSION`, 0o644, { signal });
 }

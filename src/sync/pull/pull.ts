@@ -7,7 +7,7 @@ import { fitsInPath } from '../../files/file-name.ts';
 import { unlinkSync } from '../../files/named-fs.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { areSimple, pullRules, simpleRules } from '../ignore/pull-rules.ts';
@@ -91,7 +91,7 @@ class Pull {
     for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
     for (const [path, why] of [...(plan?.failed ?? []), ...this.#remote.unread]) {
-      if (why === notOfTree) this.#others.push(path);
+      if (why === specialFileText) this.#others.push(path);
       else this.#failed.set(path, why);
     }
     return {

@@ -13,7 +13,7 @@ import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
 import type { PushSource, PushStream, StreamOptions } from './push-source.ts';
-import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
+import { addRefused, holds, isBelow, refusedNames, unreadRemote } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 import { isStored, withStored } from './stored-contents.ts';
 
@@ -154,7 +154,7 @@ export class PushTarget {
     this.changes = [];
     const compared = await this.#compared({ remote, state }, source);
     const { there } = compared;
-    const unfit = new Map([...refusedNames(walk.entries, state), ...unreadThere(remote)]);
+    const unfit = new Map([...refusedNames(walk.entries, state), ...unreadRemote(remote)]);
     const here = compared.here.filter(({ path }) => !isBelow(unfit, path));
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => source.digest(entry, remote.algorithm),
@@ -225,7 +225,7 @@ export class PushTarget {
       digestOf: (entry) => source.digest(entry, remote.algorithm),
       onUnread: source.options.onUnread,
     });
-    if (refused.length > 0) this.#refused = withRefused(this.#refused, refused);
+    if (refused.length > 0) this.#refused = addRefused(this.#refused, refused);
   }
 
   /** The entries without those that this buildlet does not get. */

@@ -24,7 +24,7 @@ export function refusedNames(
 }
 
 /** What the buildlet cannot read, and why. */
-export const unreadThere = ({ unread }: RemoteTree): Map<string, GomoteError> =>
+export const unreadRemote = ({ unread }: RemoteTree): Map<string, GomoteError> =>
   new Map(
     [...unread].map(([path, reason]) => [
       path,
@@ -46,7 +46,7 @@ export function isBelow(paths: ReadonlyMap<string, unknown>, path: string): bool
 }
 
 /** What is not sent, and what the buildlet has refused. */
-export function withRefused(
+export function addRefused(
   before: ReadonlyMap<string, GomoteError>,
   refused: readonly RefusedEntry[],
 ): ReadonlyMap<string, GomoteError> {

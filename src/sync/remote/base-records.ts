@@ -94,7 +94,7 @@ async function hasRecords(client: BuildletClient, signal: AbortSignal): Promise<
 }
 
 /** Writes an identity for the work directory. */
-export async function giveIdentity(client: BuildletClient, signal: AbortSignal): Promise<string> {
+export async function writeIdentity(client: BuildletClient, signal: AbortSignal): Promise<string> {
   const identity = randomBytes(16).toString('hex');
   await client.put(identity, `${recordsDirectory}/${identityName}`, 0o600, { signal });
   return identity;

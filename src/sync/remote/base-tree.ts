@@ -13,7 +13,7 @@ import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
-import { notOfTree } from '../../protocol/unread.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import { packTar } from '../../tar/pack.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { sendTree } from '../../tree/tree-sender.ts';
@@ -23,7 +23,7 @@ import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
 import { readLinkTargets, type StagedFiles, stageFiles } from './base-archive.ts';
 import { isAbsent, listTree } from './base-listing.ts';
-import { giveIdentity, readRecords, saveRecord } from './base-records.ts';
+import { readRecords, saveRecord, writeIdentity } from './base-records.ts';
 import type { RemoteState, RemoteTree, RemoteTreeOptions, TreeUpdate } from './remote-tree.ts';
 
 /** How many paths go into one request to remove them. */
@@ -95,7 +95,7 @@ export class BaseTree implements RemoteTree {
     this.#identity ??= (await readRecords(this.#client, signal)).identity;
     const all = await listTree(this.#client, dir, signal, {
       onUnreadable: (name, reason) => this.unread.set(name, reason),
-      onOther: (name) => this.unread.set(name, notOfTree),
+      onOther: (name) => this.unread.set(name, specialFileText),
     });
     // Repositories are made where they are used.
     const listed = all.filter(({ path }) => !path.split('/').includes('.git'));
@@ -162,7 +162,7 @@ export class BaseTree implements RemoteTree {
     const { changes } = update;
     const all = update.here.map((entry) => ({ ...entry, digest: update.digestOf(entry) ?? '' }));
     // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
-    this.#identity ??= await giveIdentity(this.#client, signal);
+    this.#identity ??= await writeIdentity(this.#client, signal);
     await saveRecord(this.#client, dir, [...this.#sent.values(), ...all], signal);
     await this.#remove(this.#removable(update));
     const refused = await this.#write(update);

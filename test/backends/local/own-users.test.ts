@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { whoHasOne } from '../../../src/backends/local/foreign-ids.ts';
+import { idOwner } from '../../../src/backends/local/foreign-ids.ts';
 import { clearUser, freeId, requireOwnUsers } from '../../../src/backends/local/own-users.ts';
 import { writeRecord } from '../../../src/backends/local/record.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
@@ -143,7 +143,7 @@ describe.runIf(isAble)('ids of users are refused', () => {
   ])('where %s has %s', async (file, line, said) => {
     const etc = temporaryDirectory();
     writeFileSync(join(etc, file), `root:x:0:0\n${line}\n`);
-    expect(await whoHasOne(usersOf(first), etc)).toBe(said);
+    expect(await idOwner(usersOf(first), etc)).toBe(said);
   });
 });
 

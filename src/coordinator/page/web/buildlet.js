@@ -9,7 +9,7 @@ import {
   element,
   listen,
   post,
-  tookText,
+  runDurationText,
 } from './dom.js';
 import { Output } from './output.js';
 import { showEvents, showFiles } from './records.js';
@@ -66,7 +66,7 @@ function runRow(run) {
       clock('ago', startedMs),
       isRunning
         ? [' · ', clock('since', startedMs)]
-        : durationMs > 0 && ` · took ${tookText(durationMs)}`,
+        : durationMs > 0 && ` · took ${runDurationText(durationMs)}`,
       isDetached && isRunning && ' · detached',
       by && parts.buildlet?.owner !== by && ` · by ${by}`,
     ),
@@ -158,7 +158,7 @@ function showHead() {
       ...fact('Ended', ended?.endedMs && clock('ago', ended.endedMs)),
       ...fact(
         'Was there for',
-        ended?.endedMs && ended?.createdMs && tookText(ended.endedMs - ended.createdMs),
+        ended?.endedMs && ended?.createdMs && runDurationText(ended.endedMs - ended.createdMs),
       ),
     );
     return;

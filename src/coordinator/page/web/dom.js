@@ -62,7 +62,8 @@ export function duration(ms) {
 }
 
 /** How long a run took: with tenths of a second while that says something. */
-export const tookText = (ms) => (ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : duration(ms));
+export const runDurationText = (ms) =>
+  ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : duration(ms);
 
 export function bytesText(bytes) {
   const at = bytes < 1_000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
@@ -149,7 +150,7 @@ export function listen(path, show, onNone) {
     link.dataset.state = state;
     link.textContent = text;
   };
-  whileInSight(() => {
+  whileVisible(() => {
     const events = new EventSource(path);
     events.addEventListener('state', ({ data }) => {
       const state = JSON.parse(data);
@@ -181,7 +182,7 @@ const unseenMs = 5_000;
  * Opens what `open` gives, closes it when nobody sees the page, and opens it again: a browser has few connections to one
  * server, for all its tabs. Gives the function that ends it.
  */
-export function whileInSight(open) {
+export function whileVisible(open) {
   let current = open();
   let timer;
   const change = () => {

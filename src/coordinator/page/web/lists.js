@@ -1,5 +1,5 @@
 // The lists of the first page: what their columns are, and what one may look for.
-import { bytesText, clean, clock, element, tookText } from './dom.js';
+import { bytesText, clean, clock, element, runDurationText } from './dom.js';
 import {
   activityText,
   buildletPath,
@@ -97,7 +97,8 @@ const endedColumns = [
     id: 'ends',
     title: 'Was there',
     by: ({ createdMs, endedMs }) => (endedMs ?? 0) - (createdMs ?? 0),
-    cell: ({ createdMs, endedMs }) => (createdMs && endedMs ? tookText(endedMs - createdMs) : ''),
+    cell: ({ createdMs, endedMs }) =>
+      createdMs && endedMs ? runDurationText(endedMs - createdMs) : '',
   },
   {
     id: 'running',

@@ -1,6 +1,6 @@
 // The output of one run: live, with its colours, in lines that can be linked to and searched. Only those within sight are in the page.
 import { ansi } from './ansi.js';
-import { byId, clean, countText, element, tookText, whileInSight } from './dom.js';
+import { byId, clean, countText, element, runDurationText, whileVisible } from './dom.js';
 import { Lines } from './lines.js';
 
 /** How much of the log is shown, of its end, in bytes; more is in the file. */
@@ -72,7 +72,7 @@ export class Output {
     byId('download').href = `/page/run/output?${query}`;
     query.set('from', this.#from);
     this.#isOver = false;
-    this.#end = whileInSight(() => (this.#isOver ? undefined : this.#connect(query)));
+    this.#end = whileVisible(() => (this.#isOver ? undefined : this.#connect(query)));
   }
 
   /** Each event says where to go on after it, should there be another connection. */
@@ -100,7 +100,7 @@ export class Output {
           : signal
             ? `ended by ${signal}`
             : `exit status ${code}`;
-      this.#say(`${how} after ${tookText(durationMs)}`);
+      this.#say(`${how} after ${runDurationText(durationMs)}`);
       this.#isOver = true;
       events.close();
       this.#later();

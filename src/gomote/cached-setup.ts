@@ -16,7 +16,7 @@ const oldestMs = 7 * 24 * 3_600_000;
 const keptCount = 10;
 const keptBytes = 20 * 2 ** 30;
 
-export interface KeptSetup {
+export interface CachedSetup {
   /** Restores the result in a new buildlet; absent: there is none. */
   readonly restore?: Restore | undefined;
   /** Stores the result of the first buildlet. */
@@ -28,13 +28,13 @@ export interface KeptSetup {
  *
  * @param tell Called with messages for the user.
  */
-export async function keptSetup(
+export async function cachedSetup(
   { backend, builder, host }: Wanted,
   setups: readonly Setup[],
   backends: Backends,
   tell: (line: string) => void,
   signal: AbortSignal,
-): Promise<KeptSetup> {
+): Promise<CachedSetup> {
   const store = userSnapshots(backends.settings.environment);
   const kind = JSON.stringify([backend.name, builder, host, platform(), arch()]);
   const key = createHash('sha256').update(kind).update(digestOfSetups(setups)).digest('hex');
