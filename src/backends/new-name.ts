@@ -9,7 +9,7 @@ const lettersAndDigits = `${letters}2456789`;
 /** The length of the suffix `-<random>`. */
 export const randomPartLength = 6;
 
-/** How many names are tried: so many are not taken by chance. */
+/** The maximum number of names to try: that many are not taken by chance. */
 const tries = 5;
 
 /**

@@ -49,7 +49,7 @@ export interface ReverseConnection {
 export function connectReverse(options: ReverseOptions, host: ReverseHost): ReverseConnection {
   const stop = new AbortController();
   let lastLine = '';
-  /** For ever would be many lines: what is said again is left out. */
+  /** Suppresses repeated messages, which would be endless. */
   const log = (line: string) => {
     if (line !== lastLine) host.log(line);
     lastLine = line;

@@ -90,7 +90,7 @@ export class CoordinatorClient {
     return this.#options.auth;
   }
 
-  /** The coordinator, as it was given. */
+  /** The coordinator's address, as given. */
   get instance(): string | ServerAddress {
     return this.#options.instance;
   }

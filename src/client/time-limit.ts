@@ -3,7 +3,7 @@ import { GomoteError } from '../errors.ts';
 
 /**
  * How long the header of a reply may take that needs no work, in ms. One behind Go's coordinator says nothing at all of
- * some failures, while heartbeats go on.
+ * some failures, while heartbeats continue.
  */
 export const headersLimitMs = 60_000;
 

@@ -49,7 +49,7 @@ const fixed = {
 
 /**
  * Takes the configuration over: limits, pools, users, the provider that signs people in, the files of the certificate, and the audit file, which is opened
- * anew. Throws ERR_CONFIG, and then nothing has changed.
+ * again. Throws ERR_CONFIG, and then nothing has changed.
  */
 export async function reload(
   running: Running,

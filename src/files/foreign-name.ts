@@ -8,7 +8,7 @@ const separators = /[/\\]/;
 const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
 /** What NTFS ignores: the name of a stream, then dots and spaces at the end. */
 const ntfsEnding = /(?::.*|[. ]+)$/s;
-/** `.git`, and the short names that Windows makes of it. */
+/** `.git`, and the short names that Windows gives it. */
 const gitDirectory = /^(?:\.git|git~[0-9]+)$/;
 /** The state of a work directory, and incomplete files. */
 const ours = /^\.gomote(?:-(?:push-|pull-)?[0-9a-z]{6,}.*)?$/;

@@ -48,7 +48,7 @@ export async function listenAt(
   server.listen(placeOf(target));
   if (mask !== undefined) process.umask(mask);
   await once(server, 'listening');
-  // A single connection could not be accepted; the listener goes on.
+  // A single connection could not be accepted; the listener continues.
   server.on('error', () => undefined);
   return { at: placeTaken(target, server), close: () => void server.close() };
 }

@@ -72,7 +72,7 @@ export async function newCoordinatorClientFromFlags(
   });
 }
 
-/** Those that are ours; what the program makes of the others is its own affair. */
+/** Those that are ours; the others are the program's own. */
 function flagsOfProcess(): CoordinatorFlags {
   const { values } = parseArgs({ options: flags, strict: false });
   const { user, staging } = values;

@@ -9,7 +9,7 @@ export const frameTypes = {
   open: 1,
   /** Credit: the receiver accepts this many more bytes (4 bytes). */
   credit: 2,
-  /** Ends one direction; the other direction goes on. */
+  /** Ends one direction; the other direction continues. */
   end: 3,
   /** Ends the stream in both directions; the payload is the reason as text. */
   reset: 4,

@@ -42,7 +42,7 @@ interface SessionSettings {
   stdin?: boolean | undefined;
   /** Whether stderr goes into the same pipe as stdout, which keeps their exact order. Default false. */
   merge?: boolean | undefined;
-  /** Whether it goes on without readers. Default false. */
+  /** Whether it continues without readers. Default false. */
   detach?: boolean | undefined;
   /** Run on a terminal of this kind. Default: none. */
   tty?: TerminalRequest | undefined;
@@ -52,7 +52,7 @@ interface SessionSettings {
   idleTimeoutMs?: number | undefined;
   /** The time between TERM and KILL when it is ended, in ms. Default 5,000. Infinity: no KILL. */
   killAfterMs?: number | undefined;
-  /** How long it goes on after its last reader has disconnected, in ms. Default 60,000. Infinity: until it ends. */
+  /** How long it continues after its last reader has disconnected, in ms. Default 60,000. Infinity: until it ends. */
   graceMs?: number | undefined;
   /**
    * A regular expression of the syntax of Go: when a line of the output matches, the process group stops as by SIGSTOP, until
@@ -243,7 +243,7 @@ export interface SessionInfo {
   readonly command: readonly string[];
   /** Whether it has not ended yet. */
   readonly running: boolean;
-  /** Whether it goes on however long nobody reads. */
+  /** Whether it continues, however long it has no reader. */
   readonly detached: boolean;
   /** Whether it runs on a terminal. */
   readonly tty: boolean;

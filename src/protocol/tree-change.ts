@@ -89,7 +89,7 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
   return changes;
 }
 
-/** A head that a store has, as it was asked about, in place of the head. */
+/** A head that a store has, in place of the head itself. */
 export interface KnownHead {
   readonly digest: string;
   readonly size: number;
@@ -106,7 +106,7 @@ export function decodeKnownHead(text: string): KnownHead | undefined {
 
 const sha256Pattern = /^[0-9a-f]{64}$/;
 
-/** Why the sender cannot go on, in place of changes. */
+/** Why the sender cannot continue, in place of changes. */
 export const encodeFailure = (message: string): string => `e\0${message}`;
 
 /** Reads {@link encodeFailure}; undefined when the text is not one. */

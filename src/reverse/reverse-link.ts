@@ -22,7 +22,7 @@ export interface UpgradedSocket {
 export interface ReverseLink {
   /** Resolves when the connection has ended, with the reason as text. */
   readonly ended: Promise<string>;
-  /** Ends the link: no new streams, 3 s or `graceMs` for open ones. The other end is told the reason. */
+  /** Ends the link: no new streams, 3 s or `graceMs` for open ones. The other end gets the reason. */
   end(reason: string, graceMs?: number): void;
 }
 
@@ -39,7 +39,7 @@ export interface CallingLink extends ReverseLink {
 const defaultHeartbeatMs = 10_000;
 const missesToDeath = 3;
 
-/** How long open streams may go on when a link ends, in ms. */
+/** How long open streams may continue when a link ends, in ms. */
 const endGraceMs = 3_000;
 
 /** The end that was dialled. */

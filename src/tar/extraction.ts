@@ -32,7 +32,7 @@ const keptOverhead = 200;
 export interface ExtractionOptions {
   /** Whether to strip a `/` at the start of names, as tar does. Default: such names are refused. */
   readonly stripsRoot?: boolean | undefined;
-  /** Whether symbolic links may lead anywhere; nothing is written through one all the same. Default: only inside. */
+  /** Whether symbolic links may lead anywhere; nothing is written through one anyway. Default: only inside. */
   readonly hasAnyLinks?: boolean | undefined;
 }
 

@@ -38,7 +38,7 @@ function checked(parts: readonly SparsePart[], sizeBytes: number): boolean {
   return end <= sizeBytes;
 }
 
-/** The map in an old GNU header and in the blocks that go on with it. */
+/** The map in an old GNU header and in the blocks that continue with it. */
 export class OldGnuMap {
   readonly #parts: SparsePart[] = [];
   readonly #sizeBytes: number;

@@ -34,7 +34,7 @@ export interface BlockOptions {
   readonly onSkipped?: OnSkipped | undefined;
   /** Paths in plain form that are left out, with all below them. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether times are told to the millisecond. Default: whole seconds. */
+  /** Whether times have milliseconds. Default: whole seconds. */
   readonly isPrecise?: boolean | undefined;
 }
 

@@ -11,7 +11,7 @@ export interface HeaderFields {
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
-  /** Whether the time is told to the millisecond, which takes a PAX header. Default: whole seconds. */
+  /** Whether the time has milliseconds, which needs a PAX header. Default: whole seconds. */
   isPrecise?: boolean | undefined;
   linkTarget?: string;
 }

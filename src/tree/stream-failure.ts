@@ -1,7 +1,7 @@
 // How the reading of a tree stream fails.
 import { GomoteError } from '../errors.ts';
 
-/** The sender could not go on; everything before that is complete. */
+/** The sender could not continue; everything before that is complete. */
 export class SenderFailure extends GomoteError {
   constructor(message: string) {
     super('ERR_LOST', message);

@@ -64,7 +64,7 @@ export function withDigests(
   return entries;
 }
 
-/** An entry that cannot be read is listed all the same: reading it fails with the reason. */
+/** An entry that cannot be read is listed anyway: reading it fails with the reason. */
 function readable(read: () => string | undefined): string | undefined {
   try {
     return read();

@@ -26,7 +26,7 @@ const { lengthBytes, digestBytes } = treeStream;
 
 /** How much is copied in a step, in bytes: a few milliseconds of work. */
 const stepBytes = 16 << 20;
-/** Making a file takes as long as so many bytes. */
+/** Creating a file takes as long as transferring this many bytes. */
 const bytesPerFile = 32 << 10;
 
 type State =
@@ -249,7 +249,7 @@ export class TreeReceiver {
     else {
       this.#proof.update(Buffer.from(change.entry.digest, 'hex'));
       if (this.#sink.stored !== undefined) this.#sink.stored(change);
-      // The rest is taken all the same: it need not be sent again, and what else is missing is found out.
+      // The rest is taken anyway: it need not be sent again, and what else is missing is found out.
       else if (!takeStored(change, this.#options.store, this.#sink)) this.#lacking ??= change;
       this.#next++;
       this.#advance();

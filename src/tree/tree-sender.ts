@@ -70,7 +70,7 @@ export class TreeSender {
   #sent = 0;
   #isBegun = false;
 
-  /** What it holds of a tree that is given by its path is let go when the stream ends. */
+  /** A tree that is given by its path is closed when the stream ends. */
   constructor(top: TreeTop, options: TreeSenderOptions = {}) {
     this.#top = top;
     this.#files = new TreeFiles(top);
@@ -85,7 +85,7 @@ export class TreeSender {
   *part(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
     if (changes.length === 0) return;
     const head = encodeChanges(changes);
-    // What a patch is made of must be as it was before the part.
+    // The source of a patch must have its content from before the part.
     const mayBeSplit = changes.length > 1 && !changes.some(isPatch);
     if (mayBeSplit && head.length > treeLimits.headBytes / 4) {
       const middle = changes.length >> 1;

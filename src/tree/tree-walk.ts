@@ -9,7 +9,7 @@ import { isReserved, stateDirectory } from '../files/reserved-names.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
 
-/** An entry as it was found. */
+/** An entry, as found. */
 export interface FoundEntry extends TreeEntry {
   readonly stats: Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
 }
@@ -24,7 +24,7 @@ interface WalkOptions {
   /** Called for each FIFO, device and socket: a tree has none. */
   readonly onOther?: ((path: string) => void) | undefined;
   /**
-   * Called for each entry that cannot be part of a tree, and why, by its path in the tree; the walk goes on. Absent: the walk
+   * Called for each entry that cannot be part of a tree, and why, by its path in the tree; the walk continues. Absent: the walk
    * fails.
    */
   readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;

@@ -1,4 +1,4 @@
-// A source of bytes whose reader can be told to stop while it waits for the next chunk.
+// A source of bytes whose reader can be stopped while it waits for the next chunk.
 import { GomoteError, messageOf } from '../errors.ts';
 
 export class StoppableSource {

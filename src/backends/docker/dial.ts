@@ -19,7 +19,7 @@ export interface BuildletPlace {
   readonly volume: string | undefined;
 }
 
-/** A mount of a container, as the engine tells of it. */
+/** A mount of a container, as reported by the engine. */
 export const mount = v.object({
   Type: v.optional(v.string()),
   Source: v.optional(v.string()),

@@ -24,7 +24,7 @@ import type { SnapshotStore } from './store.ts';
 
 /** So many snapshots have a copy: those that were used last. */
 const keptCopies = 3;
-/** One part in so many of the disk is left free. */
+/** This fraction of the disk stays free: one part in N. */
 const keptFree = 10;
 /** Smaller snapshots are unpacked as quickly as a copy is made. */
 const leastFiles = 1_000;

@@ -24,7 +24,7 @@ interface LogOptions {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Some of the log, and where it goes on. */
+/** Some of the log, and where it continues. */
 interface LogPart {
   /** Whole records. */
   readonly bytes: Buffer;

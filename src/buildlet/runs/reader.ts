@@ -10,7 +10,7 @@ interface ReaderOptions extends ReadingOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
-  /** Whether it is told when the command is stopped and continued. */
+  /** Whether to report when the command is stopped and continued. */
   readonly stated: boolean;
   /** The heartbeat interval of each side, in ms. */
   readonly pingMs: number;

@@ -30,7 +30,7 @@ export interface Reader {
 export interface ReadingOptions {
   /** Whether the reader can open the log's files, so that much output may be named. */
   readonly named: boolean;
-  /** Whether it is told when the output was written. */
+  /** Whether to report when the output was written. */
   readonly timed: boolean;
 }
 

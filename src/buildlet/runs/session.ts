@@ -21,7 +21,7 @@ export interface SessionOptions {
   /** The command with its arguments, for people. */
   readonly command: readonly string[];
   readonly makeLog: (session: Session) => SessionLog;
-  /** How long a session goes on after its reader fell silent, in ms. */
+  /** How long a session continues after its reader fell silent, in ms. */
   readonly silentGraceMs: number;
 }
 

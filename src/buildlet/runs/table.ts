@@ -24,7 +24,7 @@ export interface SessionLimits {
   readonly directory?: string | undefined;
 }
 
-/** How long a session goes on when its reader fell silent without disconnecting, like a sleeping laptop, in ms. */
+/** How long a session continues when its reader fell silent without disconnecting, like a sleeping laptop, in ms. */
 const silentGraceMs = 30 * 60_000;
 
 /** The maximum number of finished sessions. */

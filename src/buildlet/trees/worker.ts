@@ -49,7 +49,7 @@ async function stored(job: StoreJob, channel: Channel): Promise<string> {
   return formatStored(askStore(contents, job, Buffer.concat(pieces)));
 }
 
-/** Pushes go on when the store cannot be opened: the disk may be full. */
+/** Pushes continue when the store cannot be opened: the disk may be full. */
 function opened(options: StoreOptions): ContentStore | undefined {
   try {
     return new ContentStore(options);

@@ -78,7 +78,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Nothing is said of the choice: what reads the output takes it for the program's. */
+/** The choice is not reported: a build tool takes all output for the program's. */
 async function onlyBuildlet(context: Context): Promise<string> {
   const chosen = await chooseBuildlets([], 0, context, () => undefined);
   const [name, ...others] = chosen?.names ?? [];

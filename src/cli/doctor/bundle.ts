@@ -1,4 +1,4 @@
-// What gomote doctor says of a failure bundle. Whoever made it is not trusted: its text is shown with its escapes visible.
+// What gomote doctor prints about a failure bundle. The bundle is not trusted: its text is printed with escaped control characters.
 
 import { readBundle } from '../../gomote/failure/read-bundle.ts';
 import type { FailureReport } from '../../gomote/failure/report.ts';

@@ -25,7 +25,7 @@ export class LogWindow implements LogPart {
   #totalBytes = 0;
   /** Where the first byte that is held is in the output. */
   #heldFrom = 0;
-  /** Where the output goes on after a gap that ended the part. */
+  /** Where the output continues after a gap that ended the part. */
   #resumeAt: number | undefined;
 
   constructor({ offset, limit }: { readonly offset: number; readonly limit: number }) {

@@ -171,7 +171,7 @@ export class Part {
     await this.#phases.during('shell', open).catch((error) => this.#say(messageOf(error)));
   }
 
-  /** Destroys the machine, or keeps it and says how to go on. Returns why that failed, if it did. */
+  /** Destroys the machine, or keeps it and says how to continue. Returns why that failed, if it did. */
   async #end(): Promise<unknown> {
     const { on, keep } = this.#spec;
     if (on !== undefined) return undefined;

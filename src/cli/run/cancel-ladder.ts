@@ -14,7 +14,7 @@ export interface LadderOptions {
   readonly tty?: boolean | undefined;
   /** What happens to the run when the user's terminal is lost. */
   readonly onHangup: 'kill' | 'detach';
-  /** Whether detaching ends the buildlet. Default false: the command goes on. */
+  /** Whether detaching ends the buildlet. Default false: the command continues. */
   readonly endsBuildlet?: boolean | undefined;
 }
 

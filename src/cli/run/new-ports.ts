@@ -95,7 +95,7 @@ export class NewPorts {
       return await this.#buildlet.client.ports.list({ signal: this.#closing.signal });
     } catch (error) {
       if (this.#closing.signal.aborted || isGomoteError(error, 'ERR_UNSUPPORTED')) throw error;
-      // The run goes on when its connection is lost, and so does this.
+      // The run continues when its connection is lost, and so does this.
       return [];
     }
   }

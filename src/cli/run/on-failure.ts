@@ -44,7 +44,7 @@ export async function runWithOnFailure(
   return code;
 }
 
-/** Opens a shell where the command ran, and waits until its user leaves it, or says how to go on. */
+/** Opens a shell where the command ran, and waits until its user leaves it, or says how to continue. */
 async function actOnFailure(run: Run, runOn: (run: Run) => Promise<number>): Promise<void> {
   const { command, context, options, dir } = run;
   const { messages, terminal } = context;

@@ -1,4 +1,4 @@
-// A run whose output is kept in a file as well, which is said as Go's gomote says it.
+// A run whose output is also written to a file, with the message of Go's gomote.
 import { OutputFile } from './output-file.ts';
 import type { Run } from './run.ts';
 

@@ -102,7 +102,7 @@ export async function exec(
     });
     return resultOf(state ?? '');
   } catch (error) {
-    // A command out of time, or a buildlet that does not even take it: nothing more is to be had from it.
+    // The command timed out, or the buildlet did not even accept it: it has nothing more to send.
     if (isGomoteError(error, 'ERR_TIMEOUT') || isGomoteError(error, 'ERR_BROKEN')) {
       connection.fail(error);
     }

@@ -20,7 +20,7 @@ export const newStream = (output: Writable | undefined, fromStart: boolean): Log
   lost: 0,
 });
 
-/** Throws ERR_LOST when not all of it has come as it was written. */
+/** Throws ERR_LOST when it is incomplete or differs from what was written. */
 export function checkStream(name: string, { next, digest }: LogStream, sum: StreamSum): void {
   if (next !== sum.bytes) {
     throw new GomoteError('ERR_LOST', `${name} came with ${next} bytes, not ${sum.bytes}`);

@@ -47,7 +47,7 @@ export class Outage {
     if (performance.now() - this.#triedMs > longestDelayMs) this.#sinceMs = undefined;
   }
 
-  /** The connection has brought something on. */
+  /** There was progress on the connection. */
   over(): void {
     this.#sinceMs = undefined;
     this.#delayMs = firstDelayMs;

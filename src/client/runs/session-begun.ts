@@ -5,7 +5,7 @@ import { loadReplies } from './session-reader.ts';
 /** The longest description of a session that is read, in bytes. */
 const limitBytes = 16 << 20;
 
-/** Why the session in the reply could not be started; undefined if it was, or nothing is said of that. */
+/** Why the session in the reply could not be started; undefined if it was, or the reply does not say. */
 export async function notStartedIn({ body }: HttpResponse): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;

@@ -27,7 +27,7 @@ const unsentCodes: readonly ErrorCode[] = ['ERR_USAGE', 'ERR_REQUEST', 'ERR_CONF
 const unsentErrnos = ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EACCES'];
 
 /**
- * Whether a request that failed so may have started its command all the same: unless the buildlet refused it, or it
+ * Whether a request that failed so may have started its command anyway: unless the buildlet refused it, or it
  * certainly was never sent.
  */
 export function mayHaveStarted(error: unknown): boolean {

@@ -11,7 +11,7 @@ export interface SessionReadOptions extends LogOutputs {
   observe?: boolean | undefined;
   /** Called once for each outage, when the connection is lost and being reopened. */
   onLost?: ((error: GomoteError) => void) | undefined;
-  /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
+  /** Ends the reading, which then fails with ERR_ABORTED; the session continues. */
   signal?: AbortSignal | undefined;
 }
 

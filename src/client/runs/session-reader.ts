@@ -60,7 +60,7 @@ export class LogCopier {
     };
   }
 
-  /** Where in the log to go on. */
+  /** Where in the log to continue. */
   get position(): number {
     return this.#parser.position;
   }
@@ -151,7 +151,7 @@ export class LogCopier {
         onTaken();
         // Who names files ends the reply only when all of them have been read.
         const isEnough = this.position >= this.#until || (this.#end !== undefined && hasReadFile);
-        // Nobody waits for a reply that does not end when all is said.
+        // Do not wait for a reply that is complete but does not end.
         if (this.#end !== undefined) late ??= setTimeout(settle, endGraceMs);
         if (isEnough || hasEnded) settle();
         else if (full.size > 0) body.pause();

@@ -251,7 +251,7 @@ export class Session {
     await this.#control(endpoints.sessionResize.path, query, signal);
   }
 
-  /** Lets it go on however long nobody reads. */
+  /** Lets it continue, however long it has no reader. */
   async detach(signal?: AbortSignal): Promise<void> {
     await this.#control(endpoints.sessionDetach.path, {}, signal);
   }

@@ -1,7 +1,7 @@
 // When the output of a log was written, as the buildlet tells it ahead of the output.
 import { GomoteError } from '../../errors.ts';
 
-/** A buildlet tells of some MiB ahead at most, in which there are fewer moments. */
+/** A buildlet reports times for at most some MiB ahead, which have fewer. */
 const mostAhead = 1 << 20;
 
 export class TimeLine {

@@ -30,7 +30,7 @@ interface CommandPeek {
   readonly peek: (piece: Buffer) => void;
   /** The command, as far as it is known. */
   text(withArguments: boolean): string;
-  /** Whether it goes on without the request once it was started. */
+  /** Whether it continues without the request once it was started. */
   readonly isDetached: boolean;
   /** Records the command, and how it ended as far as the reply shows. */
   over(audit: CommandAudit, over: CommandOver): void;

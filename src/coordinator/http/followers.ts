@@ -1,4 +1,4 @@
-// Requests that follow the log of a run: the run goes on without them, and their clients reconnect.
+// Requests that follow the log of a run: the run continues without them, and their clients reconnect.
 interface Follower {
   /** Whether the log has begun to arrive: before that, the client does not know whether the run was started. */
   readonly isFollowing: () => boolean;

@@ -21,7 +21,7 @@ interface OpenRun {
   readonly fields: LogFields;
 }
 
-/** The maximum number of followed runs. For others, the trail says that they go on. */
+/** The maximum number of followed runs. For others, the trail says that they continue. */
 const openLimit = 10_000;
 
 /** The fields that are accepted from a machine. */

@@ -17,7 +17,7 @@ const loginSchema = v.object({
 
 type Login = Readonly<v.InferOutput<typeof loginSchema>>;
 
-/** By the digest of the cookie. Whoever reads the file cannot sign in by it. */
+/** By the digest of the cookie, so that the file cannot be used to sign in. */
 const fileSchema = v.object({ logins: v.array(v.tuple([v.string(), loginSchema])) });
 
 /** How long one stays signed in, in ms. */
@@ -76,7 +76,7 @@ export class BrowserLogins {
     return this.#cookie(request, value, loginMs / 1_000);
   }
 
-  /** The user as of now, if the request's cookie is of a login that goes on. */
+  /** The current user, if the request's cookie is of a valid login. */
   find(request: IncomingMessage): User | undefined {
     const key = this.#keyOf(request);
     const login = this.#logins.get(key);

@@ -61,7 +61,7 @@ interface HistoryOptions {
 const rowLimit = 20_000;
 const buildletLimit = 500;
 
-/** How often rows are written, and how often the file is written anew without what is too old, in ms. */
+/** How often rows are written, and how often the file is written again without what is too old, in ms. */
 const writeMs = 1_000;
 const renewMs = 3_600_000;
 
@@ -159,7 +159,7 @@ export class History implements Log {
   #forgetOld(): void {
     const sinceMs = Date.now() - this.#options.keepMs;
     for (const entry of [...this.#entries.values()]) {
-      // What goes on for longer is known as long as it goes on.
+      // A longer run is known as long as it is active.
       if ((entry.rows.at(-1)?.atMs ?? 0) < sinceMs) this.#remove(entry);
     }
   }

@@ -15,11 +15,11 @@ type LogPiece =
       /** When it was written, if that is known. */
       readonly atMs: number | undefined;
     }
-  /** Some of the output was dropped; the streams go on at these offsets. */
+  /** Some of the output was dropped; the streams continue at these offsets. */
   | { readonly kind: 'gap'; readonly out: number; readonly err: number }
   | { readonly kind: 'end'; readonly end: SessionEnd };
 
-/** The pieces, each with where in the log to go on after it; throws ERR_LOST when it ends without its closing record. */
+/** The pieces, each with where in the log to continue after it; throws ERR_LOST when it ends without its closing record. */
 export async function* logPieces(
   reply: IncomingMessage,
   from: number,

@@ -12,7 +12,7 @@ import { eventHeaders, securityHeaders } from './page-reply.ts';
 import type { Viewers } from './page-routes.ts';
 import { logPieces } from './run-log.ts';
 
-/** How soon a browser whose connection broke goes on, in ms. */
+/** How soon a browser whose connection broke continues, in ms. */
 const retryMs = 2_000;
 
 /** Somewhere in the log a record may begin that much earlier, in bytes: what comes twice is left out by its offset. */
@@ -27,7 +27,7 @@ export class RunOutput {
     this.#viewers = viewers;
   }
 
-  /** Events `out` with text, `gap` for what was dropped, and `end`; their ids say where to go on. */
+  /** Events `out` with text, `gap` for what was dropped, and `end`; their ids say where to continue. */
   readonly live: CoordinatorHandler = async (exchange, user) => {
     const { request, response, query } = exchange;
     const resumed = parsePlace(request.headers['last-event-id'] ?? query.get('after'));

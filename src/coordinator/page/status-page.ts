@@ -158,13 +158,13 @@ export class StatusPage {
   /** Shows the page for signing in, with why it failed. */
   refuse(response: ServerResponse, why: string): void {
     const error = `<p class="error" role="alert">${escaped(why)}</p>`;
-    // A function, so that no "$" of the text is taken for more.
+    // A function, so that "$" in the text has no special meaning.
     const page = this.#loginPage.replace('<!--error-->', () => error);
     send(response, 401, 'html', page);
   }
 
   /**
-   * Signs the user in who has come from another site. The page goes on by itself: with a redirect, the browser would not
+   * Signs the user in who has come from another site. The page continues by itself: with a redirect, the browser would not
    * send the new cookie along.
    */
   async welcome(

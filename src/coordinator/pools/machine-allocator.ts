@@ -87,7 +87,7 @@ export class MachineAllocator {
     return this.#lent.size + this.#acquiring + this.#releasing.size + kept.length;
   }
 
-  /** Machines that no session has, and that are not lent all the same. */
+  /** Machines that no session has, and that are not lent anyway. */
   get kept(): readonly string[] {
     return this.pool.members?.filter(({ isKept }) => isKept).map(({ id }) => id) ?? this.#kept;
   }

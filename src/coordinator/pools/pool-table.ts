@@ -26,7 +26,7 @@ export class PoolTable {
   readonly allocators = new Map<string, MachineAllocator>();
   /** By host type. */
   readonly #queues = new Map<string, MachineQueue>();
-  /** Of pools that have left the configuration: their sessions go on. */
+  /** Of pools that have left the configuration: their sessions continue. */
   readonly #retired = new Map<string, MachineAllocator>();
   readonly #options: PoolTableOptions;
   #catalogue: Catalogue;

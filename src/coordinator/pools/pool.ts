@@ -13,7 +13,7 @@ export interface PoolCall {
 export interface ReconcileCall extends PoolCall {
   /** Those of the held that no session has which can be read: they are left as they are, and not lent. */
   readonly kept: ReadonlySet<string>;
-  /** Whether machines that are not held may be somebody's all the same: they are kept as well. */
+  /** Whether machines that are not held may be somebody's anyway: they are kept as well. */
   readonly leavesOthers: boolean;
   /** All machines that sessions have, also of other pools. */
   readonly named: ReadonlySet<string>;

@@ -63,7 +63,7 @@ export class ReadyMachines {
     return at >= 0;
   }
 
-  /** Keeps so many from here on; gives those that are too many. */
+  /** Sets how many are kept; returns the surplus. */
   setWanted(count: number): string[] {
     this.#wanted = count;
     return this.#ready.splice(count);

@@ -104,7 +104,7 @@ export class ReversePool implements Pool {
     return !answers.includes(true);
   }
 
-  /** Takes in a machine that dialled. One that is held goes on; any other is cleaned before it is offered. */
+  /** Takes in a machine that dialled. One that is held continues; any other is cleaned before it is offered. */
   arrive({ machine: name, boot, link, labels }: ReverseConnection): void {
     const id = machineId(name, boot);
     const believed = this.#labels.arrived(name, labels);

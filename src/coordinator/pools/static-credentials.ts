@@ -6,7 +6,7 @@ import { GomoteError } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
 import type { StaticMachine } from '../pool-config.ts';
 
-/** Reads the machine's secrets anew: they may have been replaced. */
+/** Reads the machine's secrets again: they may have been replaced. */
 export function clientOf(machine: StaticMachine): BuildletClient {
   const { keyPair, password } = secretsOf(machine);
   const { fingerprint } = machine;
@@ -21,7 +21,7 @@ export function clientOf(machine: StaticMachine): BuildletClient {
   return new BuildletClient(address, credentials);
 }
 
-/** Throws ERR_CONFIG when others can read one, or it is not what it is said to be. */
+/** Throws ERR_CONFIG when others can read one, or it is invalid. */
 export function secretsOf({ keyPairFile, passwordFile }: StaticMachine): {
   readonly keyPair: KeyPair | undefined;
   readonly password: string | undefined;

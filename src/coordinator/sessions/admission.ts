@@ -48,7 +48,7 @@ export interface Wanted {
   readonly priority?: Priority | undefined;
 }
 
-/** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
+/** How long a create continues for a client that lost its connection and may ask again with its key, in ms. */
 const retryGraceMs = 20_000;
 
 export class Admission {

@@ -43,7 +43,7 @@ export async function adoptSessions(
   await sharing.look().catch(sessions.trouble(`looking for sessions of ${pool}`));
 }
 
-/** All sessions. Those whose pool is not there, as after its name was changed, go on in another of their host type. */
+/** All sessions. Those whose pool is not there, as after its name was changed, continue in another of their host type. */
 export function withPools(
   book: SessionBook,
   allocators: ReadonlyMap<string, MachineAllocator>,

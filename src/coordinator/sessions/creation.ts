@@ -15,7 +15,7 @@ interface CreationOptions {
   readonly make: (call: CreationCall) => Promise<readonly Session[]>;
   /** Ends sessions that were made and that nobody took. */
   readonly discard: (sessions: readonly Session[]) => void;
-  /** How long it goes on with nobody waiting, in ms: for a client that will ask again with its key. */
+  /** How long it continues with nobody waiting, in ms: for a client that will ask again with its key. */
   readonly graceMs: number;
 }
 
@@ -33,7 +33,7 @@ export class Creation {
   constructor(options: CreationOptions) {
     this.#options = options;
     this.result = this.#make();
-    // Whoever waits hears of a failure; nobody may be waiting.
+    // Waiting callers get the failure; there may be none.
     this.result.catch(() => undefined);
   }
 

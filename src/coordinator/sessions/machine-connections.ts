@@ -23,7 +23,7 @@ interface MachineUse {
   readonly client: BuildletClient;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
-  /** Begins a use. Call the result at its end, with whether a run may go on without it. */
+  /** Begins a use. Call the result at its end, with whether a run may continue without it. */
   begin(request: RunningRequest): (leavesRun: boolean) => void;
 }
 
@@ -86,7 +86,7 @@ export class MachineConnections {
     return `it has not answered for ${seconds(performance.now() - entry.answeredMs)}`;
   }
 
-  /** What passes at the moment, and the runs that go on by themselves, each once. */
+  /** Requests in progress, and the runs that continue without one, each once. */
   runningOf(name: string): RunningRequest[] {
     const entry = this.#entries.get(name);
     if (entry === undefined) return [];
@@ -268,7 +268,7 @@ const notOfMachines: readonly ErrorCode[] = [
   ...(['ERR_CONFIG', 'ERR_LOCAL_FILE', 'ERR_PLATFORM', 'ERR_UNAVAILABLE', 'ERR_QUOTA'] as const),
 ];
 
-/** Whether the failure tells of the machine, or of the way to it. */
+/** Whether the failure says something about the machine or the connection to it. */
 function isOfMachine(error: unknown): boolean {
   if (isOwnShortage(error)) return false;
   if (isGomoteError(error)) return !notOfMachines.includes(error.code);
@@ -277,7 +277,7 @@ function isOfMachine(error: unknown): boolean {
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;
 
-/** Whether the machine answers as it should, and which runs go on there, in one request where that is known to do. */
+/** Whether the machine answers as it should, and which runs continue there, in one request where that is known to do. */
 async function look(relay: Relay, runs: MachineRuns, signal: AbortSignal): Promise<boolean> {
   if (runs.mayHaveSome) {
     const { status, text } = await relay.get(MachineRuns.path, signal, runsReplyBytes);

@@ -18,7 +18,7 @@ export interface RunningRequest {
   readonly run?: string | undefined;
 }
 
-/** A run that goes on. */
+/** An active run. */
 export interface Run {
   readonly id: string;
   readonly command: readonly string[];
@@ -52,7 +52,7 @@ export class MachineRuns {
   #runs: readonly Run[] = [];
   #mayHaveSome = true;
 
-  /** Whether there is something to ask: at first, after a run was left to itself, and while any goes on. */
+  /** Whether there is something to ask: at first, after a run lost its request, and while any run is active. */
   get mayHaveSome(): boolean {
     return this.#mayHaveSome;
   }
@@ -66,7 +66,7 @@ export class MachineRuns {
     this.#mayHaveSome = true;
   }
 
-  /** Takes the machine's reply in; undefined from one that knows no sessions. True when another run goes on than before. */
+  /** Handles the machine's reply; undefined if it has no sessions. Returns whether there is a new run. */
   take(reply: string | undefined): boolean {
     const before = this.#runs;
     this.#runs = reply === undefined ? [] : runsOf(reply);
@@ -75,7 +75,7 @@ export class MachineRuns {
   }
 }
 
-/** A reply that cannot be read tells of none; a run that cannot, is none. */
+/** An invalid reply has no runs; an invalid run is left out. */
 function runsOf(reply: string): Run[] {
   const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
   if (!listed.success) return [];
@@ -91,7 +91,7 @@ function runsOf(reply: string): Run[] {
   return [...runs.values()];
 }
 
-/** All that goes on there, each run once: as the request that started it and has its output, else by itself. */
+/** All active runs, each once: as the request that started it and has its output, else by itself. */
 export function runningThere(
   requests: readonly RunningRequest[],
   runs: readonly Run[],

@@ -89,7 +89,7 @@ export class Sharing {
     await this.#next;
   }
 
-  /** As `look`, but goes on without an answer when that takes longer, or does not come. */
+  /** As `look`, but continues without an answer when that takes longer, or does not come. */
   async lookWithin(waitMs: number): Promise<void> {
     const { sessions } = this.#options;
     let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,4 @@
-// What a create that waits is told: who has the machines, and how long it may take.
+// What a waiting create reports: who has the machines, and how long it may take.
 import { formatDuration } from '../../duration.ts';
 import type { MachineQueue } from '../pools/machine-queue.ts';
 import type { Session } from './session.ts';

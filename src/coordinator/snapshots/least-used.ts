@@ -8,7 +8,7 @@ export interface Kept {
   readonly snapshot: Snapshot;
 }
 
-/** Those that must go so that the others take no more than so many bytes: results of setups first, then what was used least lately. */
+/** Those to remove to get below the limit in bytes: results of setups first, then the least recently used. */
 export function leastUsed(all: readonly Kept[], limitBytes: number): Kept[] {
   let bytes = all.reduce((sum, { snapshot }) => sum + snapshot.storedBytes, 0);
   const order = [...all].sort(

@@ -223,7 +223,7 @@ export class Snapshots {
     };
   }
 
-  /** Removes what was used least lately until there is room for so many bytes more in the room, and in all. */
+  /** Removes the least recently used ones until this many more bytes fit within both limits. */
   async #makeRoom(room: string, bytes: number): Promise<void> {
     const { limitBytes, perUserBytes } = this.#options;
     const all = this.all.filter((one) => !this.#isRead(one));

@@ -28,7 +28,7 @@ export class OperatorAccess {
     this.#path = accessPath(directory);
   }
 
-  /** Whoever can read the state directory is let in: they could make themselves an admin as well. */
+  /** Accepts everybody who can read the state directory: they could also make themselves admins. */
   async open(url: string, fingerprint: string | undefined): Promise<void> {
     const access = { url: reachable(url), fingerprint, token: this.token };
     await writeWhole(this.#path, `${JSON.stringify(access)}\n`);

@@ -159,7 +159,7 @@ export class SessionBook {
     });
   }
 
-  /** Fails with an error that may be told to users: no path, and nothing that reads as if they had asked for a file. */
+  /** Fails with an error for users: without a path, and without suggesting that they had asked for a file. */
   async #write(name: string, text: string): Promise<void> {
     const path = this.#path(name);
     try {

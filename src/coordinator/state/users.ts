@@ -24,7 +24,7 @@ type Records = Map<string, UserRecord>;
 export interface UsersOptions {
   /** Who changes the file by this object, for the audit trail. */
   readonly by?: string | undefined;
-  /** Has the users while the file cannot be read at the start, and what has been told of changes. */
+  /** Has the users while the file cannot be read at the start, and which changes were reported. */
   readonly copy?: UsersCopy | undefined;
   /** Called when the file cannot be read any more, and with undefined when it can be again. */
   readonly onTrouble?: ((trouble: string | undefined) => void) | undefined;
@@ -208,7 +208,7 @@ export class Users {
       this.#note(undefined);
       for (const change of changesSince(before, content)) onChange?.(change);
       copy?.set(content);
-      // What fails is tried again, and told, by the next look.
+      // The next check retries and reports what fails.
       void copy?.flush().catch(() => undefined);
       return content.users;
     } catch (error) {

@@ -1,4 +1,4 @@
-// The users of a coordinator that runs: each change of their file is told to the audit trail, whoever made it and when.
+// The users of a running coordinator: the audit trail gets each change of their file, whoever made it.
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { Log } from '../log.ts';

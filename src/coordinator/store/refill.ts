@@ -19,7 +19,7 @@ const pieceBytes = 256 << 10;
 const wholeBytes = 1 << 20;
 const { lengthBytes } = treeStream;
 
-/** Reads a stream and writes it anew, a step after each piece; nothing of it is trusted: the machine has the last word. */
+/** Reads a stream and writes it again, a step after each piece; nothing of it is trusted: the machine has the last word. */
 export class Refill {
   readonly #store: Contents;
   readonly #receiver: TreeReceiver;

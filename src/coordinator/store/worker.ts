@@ -31,7 +31,7 @@ function roomOf(room: string): ContentStore {
   return store;
 }
 
-/** A push goes on when the store cannot be opened: the disk may be full. */
+/** A push continues when the store cannot be opened: the disk may be full. */
 function openedOrNone(room: string): Contents {
   try {
     return roomOf(room);

@@ -53,7 +53,7 @@ export async function serveSsh(buildlet: Buildlet, options: ServeSshOptions): Pr
       try {
         return await buildlet.explained(() => client.ports.listen(target, onConnection, call));
       } catch (error) {
-        // The client is told no reason.
+        // The client gets no reason.
         onTrouble(lineOf(error));
         throw error;
       }

@@ -12,7 +12,7 @@ const askedBytes = 256 << 10;
 interface StoredOptions {
   /** A file's digest; undefined when it has gone. */
   readonly digestOf: (entry: TreeEntry) => string | undefined;
-  /** Asks the store about a head with so many files of known digests. */
+  /** Asks the store about a head with this many files of known digests. */
   readonly ask: (head: Buffer, files: number) => Promise<StoredAnswer>;
 }
 

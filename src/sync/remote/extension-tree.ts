@@ -72,7 +72,7 @@ export class ExtensionTree implements RemoteTree {
       digest,
       times,
       isBusy: busy === true,
-      // Whoever asks for a compression wants something sent.
+      // An explicit compression means that the content is to be sent.
       takesNames: compress === 'auto' && sharesFiles && named === true,
       hasStore: hasStore === true,
       whyNameRefused: anyName === true ? undefined : whyNotPlain,

@@ -80,7 +80,7 @@ export const setNow = (serverMs) => {
 };
 export const now = () => Date.now() + clockAheadMs;
 
-/** A time that goes on by itself: `since` then, `until` then, or `ago`. */
+/** A time that continues by itself: `since` then, `until` then, or `ago`. */
 export function clock(kind, atMs) {
   const made = element('time', {
     dateTime: new Date(atMs).toISOString(),
@@ -175,7 +175,7 @@ export function listen(path, show, onNone) {
   });
 }
 
-/** How long a page that nobody sees goes on, in ms. */
+/** How long a page that nobody sees continues, in ms. */
 const unseenMs = 5_000;
 
 /**

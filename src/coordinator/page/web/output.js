@@ -75,7 +75,7 @@ export class Output {
     this.#end = whileVisible(() => (this.#isOver ? undefined : this.#connect(query)));
   }
 
-  /** Each event says where to go on after it, should there be another connection. */
+  /** Each event says where to continue after it, should there be another connection. */
   #connect(query) {
     const events = new EventSource(`/page/run/events?${query}`);
     events.addEventListener('open', () => this.#say('live'));

@@ -53,7 +53,7 @@ const requestWords = {
   '/forward': 'a forwarded port is open',
 };
 
-/** What goes on, of one that is running. */
+/** What continues, of one that is running. */
 export const activityText = ({ method, path, command }) =>
   command ||
   (path === '/file' && method === 'PUT' && 'receives a file') ||
