@@ -6,7 +6,7 @@ import type { Standstill } from '../../src/protocol/session.ts';
 import { hasBubblewrap } from '../helpers/bubblewrap.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { openTestGomote } from '../helpers/gomote.ts';
-import { ending, workshop } from '../helpers/programs.ts';
+import { type Ended, ending, workshop } from '../helpers/programs.ts';
 
 type Shop = ReturnType<typeof workshop>;
 
@@ -123,6 +123,27 @@ describe('gomote run --break', () => {
     const result = await ended;
     expect(result.stdout.toString()).toContain('tick 3\n');
     expect(result.stderr.toString()).toContain('stands still: a line matched --break');
+  });
+
+  it('says nothing of a command that has ended right after the line', async () => {
+    const shop = workshop();
+    const name = await shop.create();
+    const runs = Array.from({ length: 5 }, async () => {
+      const program = shop.start('gomote', ['run', '--break', 'FAIL', name, 'echo', 'FAIL']);
+      let said = '';
+      let goingOn: Promise<Ended> | undefined;
+      program.stderr?.on('data', (text) => {
+        said += text;
+        const id = /CONT \S+ (\S+)\n/.exec(said)?.[1];
+        // Some are stopped in time: those can be continued.
+        if (id !== undefined) goingOn ??= shop.gomote('kill', '-s', 'CONT', name, id);
+      });
+      const { code } = await ending(program);
+      return { code, isTold: said.includes('stands still'), continued: (await goingOn)?.code };
+    });
+    for (const run of await Promise.all(runs)) {
+      expect(run).toEqual({ ...run, code: 0, continued: run.isTold ? 0 : undefined });
+    }
   });
 
   it('handles STOP from gomote kill in the same way', async () => {

@@ -2,19 +2,28 @@
 import type { Standstill } from '../../protocol/session.ts';
 import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 
+/** How long the end of a command may take to be noticed, in ms. */
+const endingMs = 50;
+
 export class RunClock {
   readonly #timers = new Set<LongTimer>();
   /** Timers that continue with the run. */
   #due: (() => void)[] = [];
   #isOver = false;
   #standstill: Standstill | undefined;
+  #isConfirmed = false;
   #stoppedAtMs = 0;
   #standstillMs = 0;
   #wentOnAtMs = 0;
 
-  /** Why the run is stopped; undefined when it is not. */
+  /** Whether the limits are suspended. */
+  get isHeld(): boolean {
+    return this.#standstill !== undefined;
+  }
+
+  /** Why the run is stopped; undefined when it is not, or not yet: it may end before. */
   get standstill(): Standstill | undefined {
-    return this.#standstill;
+    return this.#isConfirmed ? this.#standstill : undefined;
   }
 
   /** Calls `act` after this many ms, whether or not the run is stopped. */
@@ -40,7 +49,7 @@ export class RunClock {
   }
 
   #when(leftMs: () => number, act: () => void): void {
-    if (this.#standstill !== undefined) return void this.#due.push(() => this.#when(leftMs, act));
+    if (this.isHeld) return void this.#due.push(() => this.#when(leftMs, act));
     const delayMs = leftMs();
     if (delayMs > 0) this.after(delayMs, () => this.#when(leftMs, act));
     else act();
@@ -51,9 +60,22 @@ export class RunClock {
     return nowMs - this.#standstillMs;
   }
 
-  stop(standstill: Standstill): void {
-    if (this.#standstill === undefined) this.#stoppedAtMs = performance.now();
+  /** Suspends the limits, until `goOn`. */
+  hold(standstill: Standstill): void {
+    if (!this.isHeld) this.#stoppedAtMs = performance.now();
     this.#standstill = standstill;
+    this.#isConfirmed = false;
+  }
+
+  /** Says that the processes are stopped, unless the run ends now: its last line may be the one that matched. */
+  confirm(tell: () => void): void {
+    const confirm = () => {
+      this.#isConfirmed = true;
+      tell();
+    };
+    // Not before an end that is already known to the system has been read.
+    if (this.#standstill?.by === 'break') this.after(endingMs, () => setImmediate(confirm));
+    else confirm();
   }
 
   /** Returns false when the run is not stopped. */

@@ -113,7 +113,7 @@ export class Session {
       onOutput: (stream, chunk) => {
         this.log.append(stream, chunk);
         // Output from before the stop must not stop it again.
-        if (breaks?.take(stream, chunk) && !this.clock.standstill) void this.#stop('break');
+        if (breaks?.take(stream, chunk) && !this.clock.isHeld) void this.#stop('break');
         this.balance();
       },
     });
@@ -218,9 +218,9 @@ export class Session {
 
   /** Stops its process group, and suspends its time limits. */
   async #stop(by: 'break' | 'signal'): Promise<void> {
-    this.clock.stop({ by });
+    this.clock.hold({ by });
     await this.#command?.signal('SIGSTOP');
-    this.log.wake();
+    this.clock.confirm(() => this.log.wake());
   }
 
   async #goOn(): Promise<void> {

@@ -27,8 +27,10 @@ describe('the log of a session', () => {
     const buildlet = await startBuildlet({ sessions: { quotaBytes: 1 << 20 } });
     const all = ['a', 'b', 'c'].map((id) => ({ id, bytes: randomBytes(400_000) }));
     for (const { id, bytes } of all) await cat(buildlet, id, bytes);
-    // The quota is kept as the disk is written, some time after the readers have it.
-    await until(async () => (await clientOf(buildlet).sessions.get('a').read()).lostBytes > 0);
+    // The quota is kept as the disk is written, some time after the readers have it. What a reader waits for is not dropped,
+    // unless the reader only observes.
+    const oldest = clientOf(buildlet).sessions.get('a');
+    await until(async () => (await oldest.read({ observe: true })).lostBytes > 0);
     const results = await Promise.all(
       all.map(async ({ id, bytes }) => {
         const stdout = new Collector();
