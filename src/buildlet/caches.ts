@@ -36,7 +36,7 @@ export function readCaches({ cache = [] }: { readonly cache?: readonly string[] 
   });
 }
 
-/** Makes the links. What is there already gives way only if it is a link or an empty directory. */
+/** Makes the links. Only existing links and empty directories are replaced. */
 export function linkCaches(caches: readonly CachePlace[], tops: Tops): void {
   for (const { path, directory } of caches) {
     const place = placeOf(path, tops);

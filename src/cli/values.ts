@@ -28,7 +28,7 @@ export function parseOctalMode(option: string, text: string): number {
   return Number.parseInt(digits, 8);
 }
 
-/** KEY=VALUE, returned as it is. */
+/** KEY=VALUE, returned unchanged. */
 export function parseKeyValue(option: string, text: string): string {
   if (/^[^=\0]+=[^\0]*$/.test(text)) return text;
   throw bad(option, text, 'KEY=VALUE', 'give one such as GOOS=linux');

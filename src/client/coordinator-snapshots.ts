@@ -23,7 +23,7 @@ export interface RemoteSnapshotOptions extends CallOptions {
   readonly maxBytes?: number | undefined;
   /** Whether all users of the coordinator may use it. Default false. */
   readonly isShared?: boolean | undefined;
-  /** Whether it may be removed before all others when there is no room. Default false. */
+  /** Whether it may be removed before all others to make room. Default false. */
   readonly isAutomatic?: boolean | undefined;
 }
 
@@ -53,7 +53,7 @@ export class CoordinatorSnapshots {
     return parseSnapshots(body) ?? this.#badReply(coordinatorPaths.snapshotList);
   }
 
-  /** Keeps the work directory of the buildlet, as it is now. */
+  /** Saves the current content of the buildlet's work directory. */
   async create(
     buildlet: string,
     tag: string,

@@ -40,7 +40,7 @@ export async function hasFeature(
   // One caller who gives up must not fail the others: the request that they share ends with the connection alone.
   const status = asked.get(connection) ?? readStatus(connection, undefined);
   asked.set(connection, status);
-  // A failure is no answer.
+  // A failure is not an answer.
   status.catch(() => asked.delete(connection));
   return (await unlessAborted(status, signal)).features.includes(feature);
 }

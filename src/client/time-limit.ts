@@ -7,13 +7,13 @@ import { GomoteError } from '../errors.ts';
  */
 export const headersLimitMs = 60_000;
 
-/** The limit in ms; undefined when there is none: 0, Infinity, or not given. Throws ERR_USAGE for what is no time. */
+/** The limit in ms; undefined when there is none: 0, Infinity, or not given. Throws ERR_USAGE for an invalid time. */
 export function timeLimitMs(name: string, limitMs: number | undefined): number | undefined {
   const durationMs = checkedDurationMs(name, limitMs, 'give a positive number, or 0 for no limit');
   return durationMs === 0 || durationMs === Infinity ? undefined : durationMs;
 }
 
-/** The duration in ms as given, where 0 is a duration as any other. Throws ERR_USAGE for what is no time. */
+/** The duration in ms as given, where 0 is an ordinary duration. Throws ERR_USAGE for an invalid time. */
 export function checkedDurationMs(
   name: string,
   durationMs: number | undefined,

@@ -114,7 +114,7 @@ function haveKeys(keyFile: string): void {
   if (keysIn(keyFile).length === 0) throw new Error(`key-file: ${keyFile} has no key`);
 }
 
-/** Whether the address can be listened on; a socket that is there is replaced if nobody answers. */
+/** Whether the address can be listened on; an existing socket is replaced if nothing listens. */
 async function checkPort(address: ListenAddress): Promise<void> {
   if (address.kind === 'unix') return;
   const { host, port } = address;

@@ -29,7 +29,7 @@ export interface StaticMachine {
   /** HOST:PORT or unix:PATH. */
   readonly address: string;
   readonly passwordFile?: string | undefined;
-  /** Certificate and key of the buildlet, PEM: it is pinned, and its password comes from it, unless that has a file. */
+  /** Certificate and key of the buildlet, PEM. It is pinned, and its password is derived from it, unless there is a password file. */
   readonly keyPairFile?: string | undefined;
   /** SHA-256 of the buildlet's certificate, hex: it is pinned. */
   readonly fingerprint?: string | undefined;

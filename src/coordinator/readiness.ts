@@ -9,7 +9,7 @@ interface ReadinessParts {
   readonly users: Users;
 }
 
-/** In words that tell nothing which only users may know; empty: all is well. */
+/** A text without anything that only users may know; empty if there is no problem. */
 export interface Readiness {
   /** Why buildlets cannot be created, by what is wrong. */
   readonly failures: ReadonlyMap<Trouble, string>;

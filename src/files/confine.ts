@@ -121,7 +121,7 @@ export function lookAt(path: string): LinkTarget {
   }
 }
 
-/** Nothing is there, and nothing can be. */
+/** The path does not exist, and cannot. */
 const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'];
 
 function absent(path: string, error: unknown): undefined {

@@ -91,7 +91,7 @@ export async function openForward(
   };
 }
 
-/** Passes a line on unless the same one was passed on lately: a program may try a refused port again and again. */
+/** Passes a line on unless the same one was passed on recently: a program may keep trying a refused port. */
 function seldom(tell: (line: string) => void): (line: string) => void {
   let last = '';
   let untilMs = 0;

@@ -31,7 +31,7 @@ export interface SnapshotOptions extends CallOptions {
   readonly shared?: boolean | undefined;
 }
 
-/** Keeps what is in the work directory of the buildlet, as it is now. */
+/** Saves the current content of the buildlet's work directory. */
 export async function takeSnapshot(
   { name, client, builder, backends }: Place,
   tag: string | undefined,

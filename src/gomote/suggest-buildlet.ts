@@ -7,7 +7,7 @@ import type { Backends } from './backends.ts';
 /** How long the backends may take to list their buildlets, in ms: an error waits to be shown. */
 const listMs = 3_000;
 
-/** The error with the name that was probably meant, if one is near enough; else as it is. */
+/** The error with a suggested name, if one is similar enough; else the error itself. */
 export async function withSuggestion(
   error: GomoteError,
   name: string,

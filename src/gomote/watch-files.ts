@@ -13,12 +13,12 @@ export interface FileChange {
 /** The delay between two listings, in ms, and the longest one of a timer. */
 const [defaultIntervalMs, longestMs] = [1_000, 2 ** 31 - 1];
 
-/** The delay as given. Throws ERR_USAGE for what is no time. */
+/** The delay as given. Throws ERR_USAGE for an invalid time. */
 export function watchInterval(intervalMs: number | undefined): number {
   return Math.min(checkedDurationMs('intervalMs', intervalMs) ?? defaultIntervalMs, longestMs);
 }
 
-/** First what is there, as added; then what each listing has that the one before had not. */
+/** First the existing entries, as added; then the differences of each listing to the one before. */
 export async function* changesOf(
   list: () => Promise<readonly DirEntry[]>,
   pause: () => Promise<void>,

@@ -8,7 +8,7 @@ export const storeHeader = 'Gomote-Store';
 /** Heads that are larger are not asked about: they are not sent in one part either. */
 export const askedHeadBytes: number = 16 << 20;
 
-/** So much JSON is no answer. */
+/** JSON beyond this size is not an answer. */
 export const storedReplyBytes: number = 1 << 20;
 
 /** Which contents of a push a store has. */

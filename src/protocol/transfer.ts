@@ -22,7 +22,7 @@ export const warningsHeader = 'Gomote-Warnings';
 export const formatWarnings = (warnings: readonly string[]): string =>
   encodeURIComponent(JSON.stringify(warnings));
 
-/** Reads {@link formatWarnings}; anything else is no warning. */
+/** Reads {@link formatWarnings}; ignores anything else. */
 function parseWarnings(text: string | undefined): string[] {
   try {
     const list: unknown = JSON.parse(decodeURIComponent(text ?? '[]'));

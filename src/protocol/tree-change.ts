@@ -97,7 +97,7 @@ export interface KnownHead {
 
 export const encodeKnownHead = ({ digest, size }: KnownHead): string => `k\0${digest}\0${size}`;
 
-/** Reads {@link encodeKnownHead}; undefined when the text is none. */
+/** Reads {@link encodeKnownHead}; undefined for any other text. */
 export function decodeKnownHead(text: string): KnownHead | undefined {
   const [letter, digest = '', size = '', ...more] = text.split('\0', 4);
   const isOne = letter === 'k' && sha256Pattern.test(digest) && /^[0-9]{1,9}$/.test(size);

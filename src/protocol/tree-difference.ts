@@ -10,7 +10,7 @@ export interface TreeDifference {
   readonly path: string;
 }
 
-/** Which algorithm a digest comes from. */
+/** The algorithm of a digest. */
 export const algorithmOf = (digest: string): DigestAlgorithm =>
   digest.length === 40 ? 'sha1' : 'sha256';
 

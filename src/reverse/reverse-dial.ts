@@ -61,7 +61,7 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
   }
 }
 
-/** Waits for the connection. Closes it when it comes too late. */
+/** Waits for the connection. Closes it if it is made too late. */
 async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
   return await new Promise((resolve, reject) => {
     const late = () => reject(new Error('no answer in time'));

@@ -48,7 +48,7 @@ export async function makeVolumes(
     const reply = await engine.json({
       ...{ method: 'POST', path: '/volumes/create', json: { Name, Labels }, signal: call.signal },
     });
-    // The engine gives the one that is there, which anybody may have made.
+    // The engine returns an existing one, which anybody may have created.
     const own = v.parse(volumeSchema, reply).Labels ?? {};
     if (own[labels.role] === 'cache' && own[labels.owner] === owner) continue;
     throw new GomoteError('ERR_CONFLICT', `the volume ${Name} is not a cache of gomote's`, {

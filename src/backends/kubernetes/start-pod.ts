@@ -15,7 +15,7 @@ import { PodWatch } from './pod-watch.ts';
 
 /** What `startPod` takes. */
 export interface StartPodOptions {
-  /** Where an image that is no full reference is found: `imageRegistry/projectId/image`. */
+  /** Where images are found that are not full references: `imageRegistry/projectId/image`. */
   projectId: string;
   /** The registry of such an image. */
   imageRegistry: string;
@@ -96,7 +96,7 @@ export async function startPod(
 }
 
 function secretsFor(tls: KeyPair | undefined): PodSecrets {
-  // A buildlet on a network takes no commands without a password.
+  // A buildlet on a network accepts no commands without a password.
   if (tls === undefined || tls.isZero()) return { password: randomBytes(24).toString('hex') };
   return secretsOf(tls);
 }

@@ -236,7 +236,7 @@ async function livingUsers(place: string): Promise<User[]> {
   return users;
 }
 
-/** Undefined for what is no such file. */
+/** Undefined for any other file. */
 function userIn(path: string): User | undefined {
   try {
     const user = v.parse(userSchema, JSON.parse(readOwnFile(path)));
@@ -277,7 +277,7 @@ async function empty(place: string): Promise<void> {
   await removeTree(old);
 }
 
-/** What it takes on the disk, by `du`, which follows no links and goes to any depth; undefined where that fails. */
+/** Its disk usage, by `du`, which follows no links and has no limit of depth; undefined where that fails. */
 async function sizeOf(directory: string): Promise<number | undefined> {
   const { stdout } = await promisify(execFile)('du', ['-skx', directory], {
     maxBuffer: 64 << 20,

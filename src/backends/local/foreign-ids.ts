@@ -16,7 +16,7 @@ const batch = 1_000;
 /** A directory service may not answer, in ms. */
 const patienceMs = 30_000;
 
-/** Says of one of the ids whose it is: `1000 is the account me's`. Undefined when they are nobody's. */
+/** Says who owns one of the ids: `1000 is the account me's`. Undefined when they are unused. */
 export async function idOwner(range: IdRange, etc = '/etc'): Promise<string | undefined> {
   for (const [database, what] of [
     ['passwd', 'account'],
@@ -56,7 +56,7 @@ async function entriesOf(
       found.push(...stdout.split('\n'));
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') break;
-      // One of the ids is nobody's, as it should be.
+      // The id is unused, as it should be.
       const { code, stdout } = error as { readonly code?: unknown; readonly stdout?: string };
       if (code !== 2) throw error;
       found.push(...(stdout ?? '').split('\n'));

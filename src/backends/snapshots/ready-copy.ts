@@ -100,7 +100,7 @@ function moveEntry(from: string, to: string): void {
   if (isClosed) chmodSync(to, mode);
 }
 
-/** Starts the process that unpacks a copy, when one is worth while; it ends by itself, and nobody waits for it. */
+/** Starts a detached process that unpacks a copy, if one is worthwhile. */
 export function prepareLater(
   store: SnapshotStore,
   tag: string,
@@ -188,7 +188,7 @@ async function makeCopy(
 const copiesIn = (snapshot: OpenDirectory): string[] =>
   readdirSync(snapshot.self).filter((one) => one.startsWith(prefix));
 
-/** Removes a copy; under another name first, so that nobody gets a part of it. */
+/** Removes a copy; it is renamed first, so that nobody gets a part of it. */
 async function discard(store: SnapshotStore, copy: string): Promise<void> {
   const old = store.partial('old');
   try {
@@ -200,7 +200,7 @@ async function discard(store: SnapshotStore, copy: string): Promise<void> {
   await removeTree(old);
 }
 
-/** Removes the copies of snapshots that were not used lately. */
+/** Removes the copies of snapshots that were not used recently. */
 async function makeRoom(store: SnapshotStore, tag: string): Promise<void> {
   const others = store
     .list()

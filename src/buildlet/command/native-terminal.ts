@@ -65,7 +65,7 @@ export function forkOnTerminal(start: TerminalStart): NativeTerminal {
     helper,
     (exitCode, signalNumber) => onExit(toExit(exitCode, signalNumber)),
   ]);
-  // Held open: libuv treats a terminal that nobody holds as empty, while most output may be unread.
+  // Held open: libuv treats a terminal that no process holds as empty, while most output may be unread.
   let held: number | undefined = openSync(pty, constants.O_RDWR | constants.O_NOCTTY);
   const release = () => {
     if (held !== undefined) closeSync(held);

@@ -28,7 +28,7 @@ export class SessionInput {
     return this.#taken;
   }
 
-  /** Whether the command takes no more. */
+  /** Whether the command accepts no more. */
   get isClosed(): boolean {
     return this.#closed;
   }

@@ -48,7 +48,7 @@ export class FileTimes {
   }
 }
 
-/** The sink, which is given each change as it is made. */
+/** The sink, which gets each change as it is made. */
 export const withTimes = (sink: TreeSink, times: FileTimes): TreeSink => ({
   begin: (changes, head) => sink.begin(changes, head),
   apply: (change) => sink.apply(times.made(change)),

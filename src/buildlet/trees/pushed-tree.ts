@@ -57,7 +57,7 @@ export class PushedTree {
     return this.#generation;
   }
 
-  /** Does something with the directory, held; `absent` when there is none. */
+  /** Calls the function with the directory, held; `absent` when there is none. */
   #withTree<T>(absent: T, use: (tree: OpenTree) => T): T {
     let tree: OpenTree;
     try {

@@ -11,7 +11,7 @@ export interface Candidate {
   readonly description?: string | undefined;
 }
 
-/** The time limit for a backend or a buildlet, in ms: somebody waits at the keyboard. */
+/** The time limit for a backend or a buildlet, in ms: the user waits at the keyboard. */
 const patienceMs = 1_500;
 /** The maximum number of files that are offered. */
 const fileLimit = 2_000;

@@ -185,7 +185,7 @@ async function runIn(
     ? new (await import('./line-editor.ts')).LineEditor({ timestamps: true })
     : undefined;
   const forward = options.forward === true;
-  // A command with a terminal has somebody watching.
+  // A command with a terminal has a user watching.
   const ports =
     forward || (tty !== undefined && context.terminal.stderr.isTTY === true)
       ? await (await import('./new-ports.ts')).watchPorts(buildlet, context, { name, forward })

@@ -17,7 +17,7 @@ export interface TreeState {
   readonly times?: string | undefined;
   /** Whether another push is changing it. */
   readonly busy?: boolean | undefined;
-  /** Whether it takes streams without the contents that a store has, and there is a store that has any. */
+  /** Whether it accepts streams without the contents that a store has, and has a store that is not empty. */
   readonly hasStore?: boolean | undefined;
 }
 

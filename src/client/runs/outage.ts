@@ -40,7 +40,7 @@ export class Outage {
     this.#options = options;
   }
 
-  /** The peer has said something: a connection that holds is no outage any more, even if nothing gets on by it. */
+  /** The peer has answered: a connection that holds ends the outage, even without progress. */
   heard(): void {
     // Without an outage the clock is not asked: it would load Node's performance hooks.
     if (this.#sinceMs === undefined) return;

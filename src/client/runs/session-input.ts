@@ -17,7 +17,7 @@ interface InputOptions {
   ) => Promise<{ offset: number; closed: boolean }>;
 }
 
-/** Sends all of the source; resolves when it is taken, or the command takes no more. */
+/** Sends all of the source; resolves when it is accepted, or the command accepts no more. */
 export async function sendInput(
   source: AsyncIterable<Uint8Array>,
   options: InputOptions,
@@ -34,7 +34,7 @@ export async function sendInput(
   }
 }
 
-/** Sends it until it is taken; false when the command takes no more. */
+/** Sends it until it is accepted; false when the command accepts no more. */
 async function sendPiece(
   bytes: Uint8Array,
   offset: number,

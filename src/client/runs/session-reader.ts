@@ -25,7 +25,7 @@ interface CopyOptions {
 /** How long a reply may take to end after the closing record, in ms. */
 const endGraceMs = 2_000;
 
-/** Takes a log apart, writes its output and keeps count, over as many connections as it takes. */
+/** Parses a log, writes its output and keeps count, over any number of connections. */
 export class LogCopier {
   readonly #parser: RecordParser;
   readonly #streams: Record<'out' | 'err', LogStream>;
@@ -292,5 +292,5 @@ function damagedUnless<T>(record: T | undefined): T {
 
 const ignore = (): void => undefined;
 
-/** What reads the records that hold JSON. It takes longer to load than to use: in time it is there without waiting. */
+/** Parses the records that hold JSON. Loading it takes longer than using it, so it is loaded in advance. */
 export const loadReplies = () => import('../../protocol/session-replies.ts');

@@ -25,7 +25,7 @@ import type { SessionOptions, SessionReadOptions, SessionResult } from './sessio
 import { LogCopier, loadReplies } from './session-reader.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
 
-/** A log as it comes, and what its reader is called. */
+/** A log in transit, and the id of its reader. */
 interface OpenLog {
   readonly reply: HttpResponse;
   readonly reader: string;

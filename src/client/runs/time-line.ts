@@ -16,7 +16,7 @@ export class TimeLine {
       throw new GomoteError('ERR_REPLY', 'the log has more times than output');
   }
 
-  /** The log comes again. */
+  /** The log arrives again. */
   restart(): void {
     this.#ahead = [];
     this.#index = 0;

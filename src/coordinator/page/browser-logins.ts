@@ -31,7 +31,7 @@ interface BrowserLoginsOptions {
   /** Where the logins are kept, which survive a restart. */
   readonly path: string;
   readonly users: Users;
-  /** Whether the browser's request comes by TLS: the cookie then goes no other way. */
+  /** Whether the browser's request came by TLS: the cookie is then sent by TLS only. */
   readonly isSecure: (request: IncomingMessage) => boolean;
   readonly onTrouble: (what: string) => void;
 }

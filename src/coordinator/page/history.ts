@@ -123,7 +123,7 @@ export class History implements Log {
     const { name, owner, event } = row;
     let entry = this.#entries.get(name);
     if (entry === undefined || event === 'create') {
-      // A name that comes again is another buildlet.
+      // A reused name is another buildlet.
       if (entry !== undefined) this.#remove(entry);
       entry = { name, owner, rows: [], end: undefined };
       this.#entries.set(name, entry);
@@ -139,7 +139,7 @@ export class History implements Log {
     while (this.#count > rowLimit) this.#removeOne();
   }
 
-  /** Of who has the most, the oldest: nobody's rows are pushed out by somebody else's. */
+  /** The oldest row of the user who has the most, so that no user evicts the rows of another. */
   #removeOne(): void {
     const counts = new Map<string, number>();
     for (const { owner, rows } of this.#entries.values()) {

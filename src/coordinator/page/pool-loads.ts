@@ -10,7 +10,7 @@ interface Load {
   readonly waiting: number;
 }
 
-/** The oldest first; null: nobody looked. */
+/** The oldest first; null: there was no sample. */
 interface LoadSeries {
   readonly used: readonly (number | null)[];
   readonly waiting: readonly (number | null)[];

@@ -1,4 +1,4 @@
-// Reads the log of a run off a machine's reply. The machine may say anything: what is no log ends the reading.
+// Parses the log of a run in a machine's reply. The machine is not trusted: anything but a log ends the parsing.
 import type { IncomingMessage } from 'node:http';
 import { TimeLine } from '../../client/runs/time-line.ts';
 import { GomoteError } from '../../errors.ts';

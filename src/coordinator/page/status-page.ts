@@ -42,7 +42,7 @@ interface StatusPageOptions {
   readonly withArguments: boolean;
   /** Where it is kept who is signed in. */
   readonly loginsPath: string;
-  /** Whether the browser's request comes by TLS. */
+  /** Whether the browser's request came by TLS. */
   readonly isSecure: (request: IncomingMessage) => boolean;
 }
 
@@ -51,7 +51,7 @@ const webDirectory = join(import.meta.dirname, 'web');
 
 const readWeb = (file: string): string => readFileSync(join(webDirectory, file), 'utf8');
 
-/** A login is a name and a token, sent by nobody knows whom. */
+/** A login: a name and a token, not yet verified. */
 const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };
 
 export class StatusPage {

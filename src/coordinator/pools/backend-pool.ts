@@ -16,7 +16,7 @@ interface BackendPoolOptions {
   readonly backend: AnyBackend;
   readonly kind: string;
   readonly host: HostType;
-  /** Whose the machines are on the backend: of this coordinator alone, so that it takes no other's for its own. */
+  /** The owner of the machines on the backend: this coordinator alone, so that it uses no machines of another. */
   readonly owner: string;
   /** See SharedMachines. */
   readonly team: string;

@@ -23,7 +23,7 @@ export class FairQueue<T extends Waiting> {
     this.#first.push(item);
   }
 
-  /** Removes a request that is served. Its owner's next turn comes after all others'. */
+  /** Removes a request that is served. Its owner's next turn is after all others'. */
   take(item: T): void {
     const isFirst = this.#first.includes(item);
     this.remove(item);

@@ -22,11 +22,11 @@ export interface PoolPlace {
   readonly log: Log;
   /** Whether an admin has taken the machine out of use. */
   readonly isDrained: (machine: string) => boolean;
-  /** How often a machine is asked whether it is well, in ms. */
+  /** How often a machine is probed, in ms. */
   readonly probeIntervalMs: number;
   /** How long a machine in use may be away, in ms. */
   readonly graceMs: number;
-  /** Where the machines of reverse pools come in. */
+  /** Where the machines of reverse pools connect. */
   readonly gate: ReverseGate;
 }
 

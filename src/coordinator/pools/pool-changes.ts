@@ -36,7 +36,7 @@ export function poolChanges(
   return { added, changed, removed, order };
 }
 
-/** Throws ERR_CONFIG for a machine that another pool has or had: somebody may be working on it. */
+/** Throws ERR_CONFIG for a machine that another pool has or had: it may be in use. */
 function refuseTakeover(pool: PoolConfig, before: readonly PoolConfig[]): void {
   if (pool.kind !== 'static') return;
   const others = before.flatMap((other) =>

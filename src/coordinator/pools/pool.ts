@@ -13,7 +13,7 @@ export interface PoolCall {
 export interface ReconcileCall extends PoolCall {
   /** Those of the held that no session has which can be read: they are left as they are, and not lent. */
   readonly kept: ReadonlySet<string>;
-  /** Whether machines that are not held may be somebody's anyway: they are kept as well. */
+  /** Whether machines that are not held may be in use anyway: they are kept as well. */
   readonly leavesOthers: boolean;
   /** All machines that sessions have, also of other pools. */
   readonly named: ReadonlySet<string>;
@@ -38,7 +38,7 @@ export interface Member {
   readonly isFree: boolean;
   /** Whether it answers and could be cleaned, as far as is known. */
   readonly isUp: boolean;
-  /** Whether it is left to somebody whose session cannot be read. */
+  /** Whether it is kept for a session that cannot be read. */
   readonly isKept: boolean;
 }
 

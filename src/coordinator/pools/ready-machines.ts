@@ -74,7 +74,7 @@ export class ReadyMachines {
     return this.#pause === undefined && this.total < this.#wanted;
   }
 
-  /** Asks each whether it is well, which also keeps it from ending for want of use. */
+  /** Probes each, which also keeps it from ending as unused. */
   async look(): Promise<void> {
     await Promise.all([...this.#ready].map((id) => this.#lookAt(id)));
   }

@@ -51,12 +51,12 @@ export class ReversePool implements Pool {
   onLost = (_id: string, _reason: string): void => undefined;
   #options: ReversePoolOptions;
   readonly #labels: AnnouncedLabels;
-  /** Those connected and those held; the one that was free first comes first. */
+  /** Those connected and those held, in the order in which they became free. */
   readonly #machines = new Map<string, Machine>();
   readonly #retries = new Set<NodeJS.Timeout>();
   /** Until it is known who holds which machine, none is cleaned. */
   #isReconciled = false;
-  /** Whether any that comes may be somebody's whose session cannot be read. */
+  /** Whether any new one may belong to a session that cannot be read. */
   #keepsAll = false;
 
   constructor(options: ReversePoolOptions) {
@@ -97,7 +97,7 @@ export class ReversePool implements Pool {
     return this.#labels.mayCome(wanted);
   }
 
-  /** Whether the machine may come in: not while another of its name is there and answers. */
+  /** Whether the machine may connect: not while another of its name is connected and answers. */
   async admits(machine: string, boot: string): Promise<boolean> {
     const others = this.#named(machine).filter(({ id }) => id !== machineId(machine, boot));
     const answers = await Promise.all(others.map(({ link }) => link?.answers(answerTimeoutMs)));
@@ -160,7 +160,7 @@ export class ReversePool implements Pool {
     }, graceMs).unref();
   }
 
-  /** What was on the machine is no more. */
+  /** The content of the machine was lost. */
   #gone(machine: Machine, reason: string): void {
     if (machine.state === 'held') this.onLost(machine.id, reason);
     else {
@@ -174,7 +174,7 @@ export class ReversePool implements Pool {
     if (this.#machines.get(machine.id) === machine) this.#machines.delete(machine.id);
   }
 
-  /** Cleans a machine that nobody holds, again and again while it is connected, then offers it. */
+  /** Cleans an unused machine, with retries while it is connected, and then offers it. */
   async #offer(machine: Machine, link: CallingLink, retryMs = this.#firstRetryMs): Promise<void> {
     const isCurrent = () => machine.link === link && machine.state === 'dirty';
     try {
@@ -240,7 +240,7 @@ export class ReversePool implements Pool {
       if (machine.link === link) this.unfit.add(machine.name, 'unclean', messageOf(error));
     }
     if (machine.link === undefined) {
-      // It is cleaned when it comes again, before it is offered.
+      // It is cleaned when it reconnects, before it is offered.
       this.unfit.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
       return this.#forget(machine);
     }

@@ -40,7 +40,7 @@ export class SharedMachines {
     return machine.startsWith(`${this.#options.owner}-`);
   }
 
-  /** Everything that is there at some moment after the call. */
+  /** Everything that exists at some moment after the call. */
   async list(call: BackendCall): Promise<SharedListing> {
     const { hostType, team } = this.#options;
     const instances = await this.#options.list({ ...call, isWhole: true });

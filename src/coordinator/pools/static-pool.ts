@@ -23,7 +23,7 @@ interface StaticPoolOptions {
   readonly resetCommand?: string | undefined;
   /** Whether an admin has taken the machine out of use. */
   readonly isDrained: (machine: string) => boolean;
-  /** How often each machine that nobody has is asked whether it is well, in ms. */
+  /** How often each unused machine is probed, in ms. */
   readonly probeIntervalMs: number;
   readonly log: Log;
 }
@@ -53,7 +53,7 @@ export class StaticPool implements Pool {
   #options: StaticPoolOptions;
   /** Those of the configuration, and those that are still in use. */
   readonly #machines: Map<string, StaticMachine>;
-  /** The one that was used longest ago comes first. */
+  /** The least recently used one is first. */
   readonly #states = new Map<string, State>();
   readonly #closed = new AbortController();
   readonly #timers = new Set<NodeJS.Timeout>();

@@ -65,7 +65,7 @@ export class UnfitMachines {
     this.#log.write('machine-up', { hostType: this.#hostType, machine, was: known.what, ms });
   }
 
-  /** The machine is none of this pool's any more. */
+  /** The machine no longer belongs to this pool. */
   forget(machine: string): void {
     this.#machines.delete(machine);
   }

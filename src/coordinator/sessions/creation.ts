@@ -13,9 +13,9 @@ export interface CreationCall {
 interface CreationOptions {
   /** Makes the sessions; cancelled, it leaves nothing behind. */
   readonly make: (call: CreationCall) => Promise<readonly Session[]>;
-  /** Ends sessions that were made and that nobody took. */
+  /** Ends sessions that were made but never delivered. */
   readonly discard: (sessions: readonly Session[]) => void;
-  /** How long it continues with nobody waiting, in ms: for a client that will ask again with its key. */
+  /** How long it continues without a waiting client, in ms: for one that will ask again with its key. */
   readonly graceMs: number;
 }
 

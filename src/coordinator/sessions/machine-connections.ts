@@ -151,7 +151,7 @@ export class MachineConnections {
   }
 
   /**
-   * Asks every machine whether it is well, and keeps it from ending for want of use; one after the other within the
+   * Probes every machine, which also keeps it from ending as unused; one after the other within the
    * time, so that a thousand of them are no burst.
    */
   async probe(sessions: readonly Session[], withinMs: number): Promise<void> {
@@ -167,7 +167,7 @@ export class MachineConnections {
     await this.#probe(session);
   }
 
-  /** A probe that nobody waits for. */
+  /** A probe without a waiting caller. */
   #probeAlone(session: Session): void {
     this.#probe(session).catch((error: unknown) => {
       this.#options.log.write('trouble', {

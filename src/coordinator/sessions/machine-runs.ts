@@ -101,7 +101,7 @@ export function runningThere(
   const starting = requests.filter(({ command }) => command !== undefined);
   const started = new Set(starting.map(({ run }) => run));
   const known = new Set(runs.map(({ id }) => id));
-  // Who reads a run, or sends it input, signals and signs of life, is no more than the run is.
+  // Requests that read a run, or send it input, signals and heartbeats, are not shown beside the run.
   const others = requests.filter(
     ({ command, run, path: at }) =>
       command === undefined && !at.startsWith(`${path}/`) && !known.has(run ?? ''),

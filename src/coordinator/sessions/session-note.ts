@@ -40,7 +40,7 @@ export function formatNote(
   return JSON.stringify(kept);
 }
 
-/** Undefined when the note is none of a session of the team. */
+/** Undefined when the note is not of a session of the team. */
 export function parseNote(
   team: string,
   note: string | undefined,

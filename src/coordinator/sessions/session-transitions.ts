@@ -123,7 +123,7 @@ export class SessionTransitions {
     } else if (await allocatorOf(pool).giveBack(machine)) await this.forget(name);
   }
 
-  /** A machine whose pool has left the configuration stays as it is; its pool ends it, should it come back. */
+  /** A machine whose pool has left the configuration stays; the pool ends it if it is configured again. */
   async #giveBack(pool: string | undefined, machine: string): Promise<void> {
     try {
       await this.#options.allocatorOf(pool).giveBack(machine);
@@ -141,7 +141,7 @@ export class SessionTransitions {
     onChange();
   }
 
-  /** The machine is gone from its platform: another coordinator or somebody else has ended the session. */
+  /** The machine is gone from its platform: another coordinator or a person has ended the session. */
   async vanished(name: string): Promise<void> {
     const { book, log, machines, allocatorOf } = this.#options;
     const session = book.get(name);
@@ -153,7 +153,7 @@ export class SessionTransitions {
     await this.forget(name);
   }
 
-  /** A session's machine is of no use any more, as far as it is known here. */
+  /** A session's machine is lost, as far as this coordinator knows. */
   lost(name: string, reason: string, how: Death): void {
     const { book, isShared, allocatorOf } = this.#options;
     const session = book.get(name);

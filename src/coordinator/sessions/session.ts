@@ -29,7 +29,7 @@ export interface Session {
   readonly key?: string | undefined;
   /** What its owner gave it. */
   readonly labels?: Labels | undefined;
-  /** Whether its owner got its name: a session that nobody knows is not kept for long. */
+  /** Whether its owner got its name: a session whose name was never delivered is not kept for long. */
   readonly isClaimed: boolean;
   /** Why it is dead. */
   readonly reason?: string | undefined;

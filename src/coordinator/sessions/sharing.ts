@@ -19,7 +19,7 @@ interface SharingOptions {
   readonly book: SessionBook;
   readonly sessions: SessionTransitions;
   readonly allocators: ReadonlyMap<string, MachineAllocator>;
-  /** Sessions of others are none of this coordinator's. */
+  /** Sessions of others do not belong to this coordinator. */
   readonly isUser: (name: string) => boolean;
   readonly intervalMs: number;
   readonly log: Log;

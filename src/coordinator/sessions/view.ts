@@ -91,7 +91,7 @@ export class Views {
     );
   }
 
-  /** The way to the session's machine, to look at it: that is no use. */
+  /** The connection to the session's machine, for inspection: that does not count as use. */
   async lookAt(session: Session) {
     return await this.#machines.of(session);
   }

@@ -36,7 +36,7 @@ function ownersText(held: readonly Session[]): string {
   return owners.length === 0 ? '' : ` (${[...named, ...more].join(', ')})`;
 }
 
-/** A session that is used lives on, so that this is no promise. */
+/** Only an estimate: use prolongs a session. */
 function expiryText(held: readonly Session[]): string[] {
   const running = held.filter(({ state }) => state === 'running');
   if (running.length === 0) return [];

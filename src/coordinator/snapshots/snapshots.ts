@@ -33,7 +33,7 @@ export interface NewSnapshot {
   readonly exclude: readonly string[];
   readonly maxBytes: number;
   readonly isShared: boolean;
-  /** Whether it goes before all others when there is no room. */
+  /** Whether it is removed before all others to make room. */
   readonly isAutomatic: boolean;
 }
 

@@ -26,7 +26,7 @@ const schema = v.object({
   reason: v.optional(v.string()),
 });
 
-/** A session whose file cannot be read: somebody may be working on its machine. */
+/** A session whose file cannot be read: its machine may be in use. */
 interface UnreadSession {
   readonly name: string;
   /** Undefined when it cannot be made out. */
@@ -34,7 +34,7 @@ interface UnreadSession {
   readonly pool: string | undefined;
 }
 
-/** What a file that is no session becomes, until somebody has mended or removed it. */
+/** The suffix of a file that is not a session, until an operator has fixed or removed it. */
 const brokenEnding = '.broken';
 
 /** How often the disk is tried at most, in ms. */
@@ -45,7 +45,7 @@ export class SessionBook {
   readonly #unread: UnreadSession[] = [];
   #check: { readonly atMs: number; readonly result: Promise<string | undefined> } | undefined;
   readonly #sessions = new Map<string, Session>();
-  /** The names of those that are not on the disk as they are. */
+  /** The names of those whose current state is not on the disk. */
   readonly #noted = new Set<string>();
   /** The last write of each session under way: a later one waits for it. */
   readonly #writes = new Map<string, Promise<void>>();
@@ -54,7 +54,7 @@ export class SessionBook {
     this.#directory = directory;
   }
 
-  /** Reads what is there; a session's file that cannot be read is set aside, and `onTrouble` called. */
+  /** Reads all files; an unreadable one is renamed, and `onTrouble` is called. */
   static async open(
     directory: string,
     onTrouble: (what: string, error: unknown) => void,
@@ -171,7 +171,7 @@ export class SessionBook {
     }
   }
 
-  /** Takes the session in; on the disk it comes with the next `save` or `flush`. */
+  /** Adds the session; the next `save` or `flush` writes it to the disk. */
   note(session: Session): void {
     this.#sessions.set(session.name, session);
     this.#noted.add(session.name);

@@ -59,7 +59,7 @@ export class UsersCopy {
     this.#path = path;
   }
 
-  /** Undefined when there is none; a copy that is damaged is as good as none. */
+  /** Undefined when there is none, or when it is damaged. */
   read(): UsersContent | undefined {
     try {
       return loadUsers(this.#path);

@@ -201,7 +201,7 @@ export class Users {
     const { copy, onChange } = this.#options;
     const before = this.#content ?? copy?.read();
     try {
-      // A file that has gone is no order to turn everybody away.
+      // A missing file must not lock everybody out.
       const content = loadUsers(this.#path, before === undefined ? noUsers : undefined);
       this.#content = content;
       this.#stamp = stamp;

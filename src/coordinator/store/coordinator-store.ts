@@ -68,7 +68,7 @@ export class CoordinatorStore {
     sendText(response, await this.#thread.run<string>(job, { source, signal }), contentTypes.json);
   }
 
-  /** Puts what passes into the store, and what is there into the stream; to a machine that `isHere`, it goes as it is. */
+  /** Stores contents that pass, and adds stored contents to the stream; for a machine that `isHere`, the stream is unchanged. */
   filled(user: string, exchange: Exchange, isHere: boolean): RelayChange {
     const packing = packingOf(exchange);
     const onward: Compression = isHere || !canPack(packing) ? 'none' : packing;

@@ -35,7 +35,7 @@ export class Refill {
     this.#receiver = new TreeReceiver(withStore(this.#sink, store), { store });
   }
 
-  /** What a piece of the stream becomes. Throws ERR_LOST for what is no tree stream. */
+  /** The pieces to send for a piece of the stream. Throws ERR_LOST if it is not a tree stream. */
   *take(piece: Buffer): Generator<Buffer, void, void> {
     try {
       this.#receiver.push(piece);

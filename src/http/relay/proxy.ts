@@ -128,7 +128,7 @@ export class Relay {
     } finally {
       signal.removeEventListener('abort', abort);
       if (!onward.writableFinished) onward.destroy();
-      // What is left of a body that nobody wants: read, so that the connection can continue.
+      // Read the rest of an unwanted body, so that the connection can be reused.
       if (!incoming.complete) incoming.resume();
     }
   }

@@ -92,7 +92,7 @@ export class PushSource {
     return isFound(entry) ? this.digest(entry, 'sha256') : undefined;
   }
 
-  /** The stream of the changes, whose contents are named or sent; its pieces are there once. */
+  /** The stream of the changes, whose contents are named or sent; each piece is available once. */
   stream(
     parts: Parts,
     { isNamed, areHeadsKnown }: StreamOptions = { isNamed: false, areHeadsKnown: false },

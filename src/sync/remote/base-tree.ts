@@ -152,7 +152,7 @@ export class BaseTree implements RemoteTree {
     return undefined;
   }
 
-  /** There is none to ask. */
+  /** There is no store to ask. */
   async stored(): Promise<StoredAnswer> {
     return { head: false, isMissing: [] };
   }
@@ -253,7 +253,7 @@ export class BaseTree implements RemoteTree {
     }
   }
 
-  /** Throws ERR_LOST unless all that is here is there. */
+  /** Throws ERR_LOST unless the buildlet has everything that is here. */
   async #prove(here: readonly TreeEntry[]): Promise<void> {
     const listed = await this.#listed();
     const there = new Map(listed.map((entry) => [entry.path, entry]));
@@ -275,7 +275,7 @@ export class BaseTree implements RemoteTree {
 const isLink = (change: TreeChange): boolean =>
   change.op === 'write' && change.entry.kind === 'symlink';
 
-/** Tells which of the files that were to be sent are no longer what they were. */
+/** Returns which of the files to send have changed. */
 function tellUnread({ top, changes, onUnread }: TreeUpdate, error: unknown): void {
   for (const change of changes) {
     if (change.op !== 'write' || change.entry.kind !== 'file') continue;

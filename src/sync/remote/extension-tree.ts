@@ -30,7 +30,7 @@ export class ExtensionTree implements RemoteTree {
   #trees: Promise<Trees> | undefined;
   #identity: string | undefined;
   #generation = '';
-  /** Until its state says otherwise, the buildlet is taken to pack as it is asked to. */
+  /** Until its state says otherwise, the buildlet is assumed to support the requested compression. */
   #zstd = true;
 
   constructor(client: BuildletClient, options: RemoteTreeOptions) {

@@ -10,9 +10,9 @@ import type { Chunk } from '../../tree/chunks.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 
-/** What is there, in short, and what the buildlet takes. */
+/** A summary of what is there, and what the buildlet supports. */
 export interface RemoteState {
-  /** The digest of all that is there; undefined where only the entries tell. */
+  /** The digest of everything there; undefined where only the entries have it. */
   readonly digest: string | undefined;
   /** The digest of the times of files, as they were sent; undefined where no time is set alone. */
   readonly times: string | undefined;

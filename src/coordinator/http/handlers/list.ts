@@ -31,7 +31,7 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
 }
 
 /**
- * With `sign-in=1`, somebody is setting a client up with a token.
+ * With `sign-in=1`, a user is setting up a client with a token.
  *
  * @param features Those that its configuration gives.
  */
