@@ -11,6 +11,8 @@ export interface SetupSource {
   readonly script: string;
   /** Relative to `directory`. */
   readonly files: readonly string[];
+  /** Whether the work directory that it leaves is kept, and later machines begin with that. Default: where nothing else can be lost. */
+  readonly isKept?: boolean | undefined;
 }
 
 /** A kind of machine. */

@@ -21,7 +21,10 @@ const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element 
 const setupKeys = {
   setup: v.optional(textSchema),
   'setup-files': v.optional(v.array(relativePathSchema), []),
+  'keep-setup': v.optional(v.boolean()),
 };
+
+type SetupSection = v.InferOutput<v.StrictObjectSchema<typeof setupKeys, undefined>>;
 
 export const hostsSchema = v.optional(
   namedValues(
@@ -68,14 +71,15 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
       'inherit-env': inheritEnv,
       image,
       docker: table,
-      setup: script,
-      'setup-files': files,
+      setup: _,
+      'setup-files': __,
+      'keep-setup': ___,
       ...host
     } = section;
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
     const docker = dockerTableOf(path, key, image, table);
-    const setup = setupOf(path, `hosts.${key}`, script, files);
+    const setup = setupOf(path, `hosts.${key}`, section);
     hosts.push({
       ...{ name: key, goBootstrap, inheritEnv, ...host },
       ...(docker && { docker }),
@@ -84,7 +88,7 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, section] of file.builders) {
-    const { host, env, path: elements, caches, setup: script, 'setup-files': files } = section;
+    const { host, env, path: elements, caches } = section;
     const at = `builders.${key}`;
     if (builders.some((builder) => builder.name === key))
       throw badValue(path, at, key, 'it is built in');
@@ -92,7 +96,7 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
       const known = hosts.map((candidate) => candidate.name).join(', ');
       throw badValue(path, `${at}.host`, host, `there is no such host type; there are: ${known}`);
     }
-    const setup = setupOf(path, at, script, files);
+    const setup = setupOf(path, at, section);
     builders.push({
       ...{ name: key, hostType: host, env, path: elements },
       ...(caches && { caches }),
@@ -105,13 +109,18 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
 function setupOf(
   path: string,
   at: string,
-  script: string | undefined,
-  files: readonly string[],
+  { setup: script, 'setup-files': files, 'keep-setup': isKept }: SetupSection,
 ): SetupSource | undefined {
   const directory = dirname(resolve(path));
-  if (script !== undefined) return { directory, script: resolve(directory, script), files };
-  if (files.length === 0) return undefined;
-  throw badValue(path, `${at}.setup-files`, files, 'there is no setup that needs them');
+  if (script !== undefined) {
+    const kept = isKept === undefined ? {} : { isKept };
+    return { directory, script: resolve(directory, script), files, ...kept };
+  }
+  if (files.length > 0) {
+    throw badValue(path, `${at}.setup-files`, files, 'there is no setup that needs them');
+  }
+  if (isKept === undefined) return undefined;
+  throw badValue(path, `${at}.keep-setup`, isKept, 'there is no setup');
 }
 
 /** The image of a host type is used for its container, unless the docker table has its own. */

@@ -15,12 +15,13 @@ export type ReadSetupFile = (path: string, what: string) => Buffer;
  * @throws GomoteError ERR_LOCAL_FILE, or errors of `read`.
  */
 export function readSetup(
-  { directory, script, files }: SetupSource,
+  { directory, script, files, isKept }: SetupSource,
   read: ReadSetupFile,
   dir = '.',
 ): Setup {
   return {
     name: script,
+    isKept,
     bytes: readOne(script, `the setup ${script}`, read),
     files: files.map((path): SetupFile => {
       const local = join(directory, path);

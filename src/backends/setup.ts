@@ -26,6 +26,8 @@ export interface Setup {
   readonly bytes: Uint8Array;
   /** The files to send before it runs. */
   readonly files: readonly SetupFile[];
+  /** Whether the work directory that it leaves may be kept, for later machines. Default: where nothing else can be lost. */
+  readonly isKept?: boolean | undefined;
 }
 
 export interface SetupRun {

@@ -170,6 +170,10 @@ export function toPool(
     );
   }
   checkCaches(path, name, host, section, backends);
+  if (host.setup?.isKept && (section.kind === 'static' || section.kind === 'reverse')) {
+    const why = `its setup is kept, which a pool of kind ${section.kind} cannot: its machines stay`;
+    throw badValue(path, `pools.${name}.host`, host.name, why);
+  }
   const shared = {
     ...{ name, host, warm: section.warm, labels: section.labels },
     ...scalingOf(path, name, section),

@@ -25,6 +25,7 @@ import { SignIn } from './oidc/sign-in.ts';
 import { History } from './page/history.ts';
 import { PoolLoads } from './page/pool-loads.ts';
 import { StatusPage } from './page/status-page.ts';
+import { KeptSetups } from './pools/kept-setups.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
@@ -91,6 +92,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const { team, probeIntervalMs, graceMs } = config;
     const place = {
       ...{ stateDirectory: directory.path, owner, team, environment },
+      keptSetups: await KeptSetups.open(directory.path, log),
       ...{ log, gate, probeIntervalMs, graceMs, isDrained: drains.isDrained },
     };
     const auditPath = join(directory.path, 'audit.jsonl');

@@ -1,20 +1,18 @@
 // Caches the result of a setup as a snapshot: the next buildlet with the same setup starts from it.
-import { createHash } from 'node:crypto';
 import { arch, platform } from 'node:os';
-import { digestOfSetups, type Setup } from '../backends/setup.ts';
+import type { Setup } from '../backends/setup.ts';
+import {
+  hasAllElse,
+  isFresh,
+  pruneResults,
+  resultTag,
+} from '../backends/snapshots/setup-results.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { messageOf } from '../errors.ts';
 import type { Backends } from './backends.ts';
 import type { Wanted } from './find-type.ts';
-import { userSnapshots } from './snapshot-places.ts';
+import { serverOf, userSnapshots } from './snapshot-places.ts';
 import { type Restore, restorer, takeSnapshot } from './snapshots.ts';
-
-/** The maximum age of a result, in ms: downloads in it become outdated. */
-const oldestMs = 7 * 24 * 3_600_000;
-
-/** The maximum number and total size of results. */
-const keptCount = 10;
-const keptBytes = 20 * 2 ** 30;
 
 export interface CachedSetup {
   /** Restores the result in a new buildlet; absent: there is none. */
@@ -24,7 +22,7 @@ export interface CachedSetup {
 }
 
 /**
- * Finds the cached result. Only for buildlets on this machine, where the effects of a setup outside the work directory remain.
+ * Finds the cached result. Undefined when none is kept: it is the work directory alone, and what else a setup does may be lost.
  *
  * @param tell Called with messages for the user.
  */
@@ -34,24 +32,32 @@ export async function cachedSetup(
   backends: Backends,
   tell: (line: string) => void,
   signal: AbortSignal,
-): Promise<CachedSetup> {
+): Promise<CachedSetup | undefined> {
+  const config = await backends.configOf(backend.name);
+  const isolation =
+    config?.kind === 'local' ? { ...config.defaults, ...host.local }.isolation : undefined;
+  const isWhole = hasAllElse(config?.kind, isolation);
+  if (!setups.every(({ isKept = isWhole }) => isKept)) return undefined;
   const store = userSnapshots(backends.settings.environment);
-  const kind = JSON.stringify([backend.name, builder, host, platform(), arch()]);
-  const key = createHash('sha256').update(kind).update(digestOfSetups(setups)).digest('hex');
-  const tag = `setup-${key.slice(0, 24)}`;
-  const found = store.find(tag);
-  if (found !== undefined && Date.now() - Date.parse(found.created) < oldestMs) {
-    tell(`the setup was done before: this begins with its result, ${tag} (--fresh-setup: again)`);
-    const restore = await restorer(tag, backends, backend.name, signal);
+  const server = await serverOf(backend, signal);
+  const tag = resultTag([backend.name, builder, host, platform(), arch()], setups);
+  const old =
+    server === undefined
+      ? store.find(tag)
+      : (await server.list({ signal })).find((one) => one.tag === tag);
+  if (old !== undefined && isFresh(old)) {
+    const name = server === undefined ? tag : `${backend.name}/${tag}`;
+    tell(`the setup was done before: this begins with its result, ${name} (--fresh-setup: again)`);
+    const restore = await restorer(name, backends, backend.name, signal);
     return { restore, keep: async () => undefined };
   }
   return {
     keep: async (client, name, signal) => {
       try {
-        if (found !== undefined) await store.remove(tag);
+        if (old !== undefined) await (server?.remove(tag, { signal }) ?? store.remove(tag));
         const place = { name: `${backend.name}/${name}`, client, builder, backends };
         await takeSnapshot(place, tag, { signal, isAutomatic: true });
-        await store.prune(keptCount, keptBytes);
+        if (server === undefined) await pruneResults(store);
       } catch (error) {
         signal.throwIfAborted();
         tell(`the result of the setup is not kept: ${messageOf(error)}`);

@@ -78,6 +78,7 @@ export async function createSeveral(
     setupOutput,
     keepOnFailure,
     freshSetup,
+    keepSetup,
     machineLabels,
     priority,
     from,
@@ -88,7 +89,7 @@ export async function createSeveral(
   const onHost = hostOf(machine, backend);
   const needs = [from, setup, described.setup, builder.setup].some((one) => one !== undefined);
   const ready = needs ? await import('./setup.ts') : undefined;
-  const setups = ready?.setupsOf(wanted, { setup, setupFiles }) ?? [];
+  const setups = ready?.setupsOf(wanted, { setup, setupFiles, keepSetup }) ?? [];
   if (labels !== undefined) await checkLabels(labels, backend, signal);
   if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
   if (priority !== undefined) await requireChoice('priority', backend, signal);
@@ -99,18 +100,16 @@ export async function createSeveral(
     merged.length === 0 ? [] : await possibleCaches(merged, backend, limited, backends, onWarning);
   const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
-    kind === 'local' && from === undefined && setups.length > 0 && !freshSetup
-      ? await import('./cached-setup.ts')
+    from === undefined && setups.length > 0 && !freshSetup
+      ? await (await import('./cached-setup.ts')).cachedSetup(
+          { ...wanted, host },
+          setups,
+          backends,
+          onWarning ?? (() => undefined),
+          signal,
+        )
       : undefined;
-  const { restore, keep } = kept
-    ? await kept.cachedSetup(
-        { ...wanted, host },
-        setups,
-        backends,
-        onWarning ?? (() => undefined),
-        signal,
-      )
-    : { restore: await restorerOf(from, backends, backend.name, signal), keep: undefined };
+  const restore = kept?.restore ?? (await restorerOf(from, backends, backend.name, signal));
   const attributes = { 'gomote.type': builder.name, 'gomote.backend': backend.name };
   const user = await backends.user();
   const instances = await inSpan('create', { attributes }, () =>
@@ -124,8 +123,16 @@ export async function createSeveral(
   if (ready !== undefined) {
     onProgress?.('making it ready');
     const areHeld = holdMs !== undefined;
-    const due = kept !== undefined && restore !== undefined ? [] : setups;
-    const call = { signal, restore, keep, setups: due, setupOutput, keepOnFailure, areHeld };
+    const due = kept?.restore === undefined ? setups : [];
+    const call = {
+      signal,
+      restore,
+      keep: kept?.keep,
+      setups: due,
+      setupOutput,
+      keepOnFailure,
+      areHeld,
+    };
     await ready.setUpBuildlets(wanted, instances, call);
   }
   return instances;

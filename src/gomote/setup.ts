@@ -25,7 +25,12 @@ export interface SetupOptions {
   /** Returns a stream for the output of the scripts on that buildlet; the stream is not ended. Default: the output is discarded. */
   setupOutput?: ((buildlet: string) => Writable) | undefined;
   /**
-   * Runs the script also where a result of the same setup is cached, as for buildlets on this machine. Default false.
+   * Whether to keep the work directory that all scripts leave, and to begin later buildlets with it. Default: as their types
+   * say, else where nothing else can be lost.
+   */
+  keepSetup?: boolean | undefined;
+  /**
+   * Runs the script also where a result of the same setup is kept. Default false.
    */
   freshSetup?: boolean | undefined;
   /** Keeps buildlets whose setup failed; the error names them. Default false. */
@@ -41,10 +46,11 @@ const releaseMs = 60_000;
 /** Reads all scripts for a new buildlet: those of its types, where they are configured locally, and the caller's. */
 export function setupsOf(
   { backend, builder, host }: Wanted,
-  { setup, setupFiles = [] }: SetupOptions,
+  { setup, setupFiles = [], keepSetup }: SetupOptions,
 ): Setup[] {
   const ofTypes = backend.types === undefined ? readSetupsOf(host, builder) : [];
-  return setup === undefined ? ofTypes : [...ofTypes, setupFromOptions(setup, setupFiles)];
+  const given = setup === undefined ? [] : [setupFromOptions(setup, setupFiles)];
+  return [...ofTypes, ...given].map((one) => ({ ...one, isKept: keepSetup ?? one.isKept }));
 }
 
 /** Reads a script, and files below the current directory. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hasBubblewrap } from '../helpers/bubblewrap.ts';
 import { testCli } from '../helpers/cli.ts';
 import { ending, workshop } from '../helpers/programs.ts';
 
@@ -213,6 +214,22 @@ describe('the result of a setup', () => {
       { isAutomatic: true },
     ]);
   });
+
+  it.skipIf(!hasBubblewrap)(
+    'is not kept of a sandbox, whose HOME goes with it, unless that is asked for',
+    async () => {
+      const { cli, path } = cliWith('echo content >file; echo lost >~/file');
+      const create = (...args: string[]) =>
+        cli(['create', '--setup', path, '--isolation', 'bubblewrap', ...args, 'local']);
+      for (const args of [[], [], ['--keep-setup']]) {
+        expect(await create(...args)).toMatchObject({ code: 0, stderr: '' });
+      }
+      const begun = await create('--keep-setup');
+      expect(begun.stderr).toContain('the setup was done before');
+      const name = begun.stdout.trim();
+      expect((await cli(['run', name, 'cat', 'file'])).stdout).toBe('content\n');
+    },
+  );
 
   it('of a setup that failed is not kept', async () => {
     const { cli, path } = cliWith('touch half; exit 1');

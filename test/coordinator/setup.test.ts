@@ -1,7 +1,8 @@
 // Machines of a coordinator that are made ready before they are lent.
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hasBubblewrap } from '../helpers/bubblewrap.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
@@ -56,6 +57,117 @@ describe('a pool whose host type has a setup', () => {
     const coordinator = await withSetup('exit 3', { warm: 1 });
     await until(() => JSON.stringify(coordinator.log).includes('exit status 3'));
     expect(JSON.stringify(coordinator.log)).toContain('ahead');
+  });
+});
+
+describe('the result of a setup of a host type', () => {
+  const sandboxes = '[pools.prepared]\nkind = "local"\nhost = "prepared"\nmaximum = 8';
+  const local = `${sandboxes}\nisolation = "none"`;
+
+  /** Its setup notes each time that it runs, and writes a file. */
+  async function keeping({ host = '', pool = local, script = 'echo content >file' } = {}) {
+    const coordinator = await startCoordinator({
+      sections: `[hosts.prepared]\nsetup = "setup.sh"\n${host}\n[builders.prepared]\nhost = "prepared"\n${pool}`,
+      prepare: (directory) => {
+        const count = join(directory, 'count');
+        writeFileSync(join(directory, 'setup.sh'), `echo x >>'${count}' || true\n${script}\n`);
+      },
+    });
+    const { directory } = coordinator;
+    const count = () => readFileSync(join(directory, 'count'), 'utf8').length / 2;
+    const results = () => {
+      const path = join(directory, 'state/setups');
+      return existsSync(path) ? readdirSync(path).map((name) => join(path, name)) : [];
+    };
+    const create = async () => {
+      const made = await coordinator.client('me').requestAll('prepared', 1);
+      const client = coordinator.client('me').namedBuildlet(made?.buildlets[0]?.name ?? '');
+      const names: string[] = [];
+      for await (const { name } of client.listDir('')) names.push(name);
+      await client.halt();
+      return names;
+    };
+    return { coordinator, directory, create, count, results };
+  }
+
+  it('is what the next machine begins with, also after a restart, until the setup changes', async () => {
+    const { coordinator, directory, create, count, results } = await keeping();
+    expect(await create()).toEqual(['file']);
+    await coordinator.restart();
+    expect(await create()).toEqual(['file']);
+    expect([count(), results().length]).toEqual([1, 1]);
+    const path = join(directory, 'setup.sh');
+    writeFileSync(path, `${readFileSync(path, 'utf8')}echo >other\n`);
+    expect(await create()).toEqual(['file', 'other']);
+    expect(await create()).toEqual(['file', 'other']);
+    expect([count(), results().length]).toEqual([2, 2]);
+  });
+
+  it('that is damaged fails one machine, and the next one runs the script', async () => {
+    const { create, count, results } = await keeping();
+    await create();
+    truncateSync(join(results()[0] ?? '', 'files.tgz'), 10);
+    await expect(create()).rejects.toThrow();
+    expect(await create()).toEqual(['file']);
+    expect(await create()).toEqual(['file']);
+    expect(count()).toBe(2);
+  });
+
+  it('that cannot be kept is left out, which the log says', async () => {
+    const { coordinator, directory, create, count } = await keeping();
+    writeFileSync(join(directory, 'state/setups'), 'in the way');
+    expect(await create()).toEqual(['file']);
+    expect(await create()).toEqual(['file']);
+    expect(count()).toBe(2);
+    const line = coordinator.log.find(({ what }) => /is not kept/.test(String(what)));
+    expect(line).toMatchObject({ event: 'trouble' });
+  });
+
+  it.each([
+    ['where that is said', 'keep-setup = false', local],
+    [
+      'of machines with caches of their users',
+      'keep-setup = true\ncaches = [{ name = "c", path = "x" }]',
+      local,
+    ],
+  ])('is not kept %s', async (_what, host, pool) => {
+    const { create, count, results } = await keeping({ host, pool });
+    await create();
+    await create();
+    expect([count(), results()]).toEqual([2, []]);
+  });
+
+  it.skipIf(!hasBubblewrap).each([
+    ['', 0],
+    ['keep-setup = true', 1],
+  ])(
+    'of a sandbox, whose HOME is lost, is kept only where that is said: "%s"',
+    async (host, kept) => {
+      const { create, results } = await keeping({
+        host,
+        pool: `${sandboxes}\nisolation = "bubblewrap"`,
+      });
+      expect(await create()).toEqual(['file']);
+      expect(results()).toHaveLength(kept);
+      expect(await create()).toEqual(['file']);
+    },
+  );
+
+  it.each([
+    [
+      'of machines that stay',
+      'keep-setup = true',
+      '[pools.prepared]\nkind = "static"\nhost = "prepared"\nmachines = [{ address = "127.0.0.1:1" }]',
+      /pools\.prepared\.host.*its setup is kept, which a pool of kind static cannot/,
+    ],
+    [
+      'without a setup',
+      '[hosts.other]\nkeep-setup = true',
+      local,
+      /hosts\.other\.keep-setup.*there is no setup/,
+    ],
+  ])('%s is refused', async (_what, host, pool, said) => {
+    await expect(keeping({ host, pool })).rejects.toThrow(said);
   });
 });
 

@@ -290,4 +290,25 @@ describe('the command line', () => {
     expect(await other.ok('snapshot', 'list')).not.toContain('warm');
     expect(await bob.ok('snapshot', 'list')).not.toContain('fork');
   });
+
+  it('keeps the result of a setup at the coordinator when that is asked for', async () => {
+    const coordinator = await start();
+    const [one, other] = [
+      await withTeam(coordinator, 'alice'),
+      await withTeam(coordinator, 'alice'),
+    ];
+    const bob = await withTeam(coordinator, 'bob');
+    const setup = ['create', '--backend', 'team', '--setup', '-', 'linux'];
+    const options = { stdin: ['echo content >file'] };
+    expect(await one([...setup, '--keep-setup'], options)).toMatchObject({ code: 0, stderr: '' });
+    const begun = await other([...setup, '--keep-setup'], options);
+    expect(begun).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/the setup was done before.* team\/setup-[0-9a-f]{24} /),
+    });
+    expect(await other.ok('run', '--dir', '.', begun.stdout.trim(), 'cat', 'file')).toBe('content');
+    // Each user has their own, and without the option the script runs.
+    expect(await bob([...setup, '--keep-setup'], options)).toMatchObject({ code: 0, stderr: '' });
+    expect(await one(setup, options)).toMatchObject({ code: 0, stderr: '' });
+  });
 });

@@ -104,6 +104,10 @@ export function define(command: Command, context: Context): void {
       '--setup-go',
       "push Go's own tree and build it there; -setup, as of Go's gomote, is the same",
     )
+    .option(
+      '--keep-setup',
+      'keep its result also where only the work dir of it can be kept, for later creates',
+    )
     .option('--fresh-setup', 'run it also where the result of the same setup is kept')
     .option('--keep-on-failure', 'keep it when its setup fails')
     .option('--no-project', 'without the setup and the caches of .gomote.toml')

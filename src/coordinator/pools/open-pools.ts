@@ -7,6 +7,7 @@ import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import { BackendPool, hostOf } from './backend-pool.ts';
+import type { KeptSetups } from './kept-setups.ts';
 import type { Scaling } from './machine-allocator.ts';
 import type { Pool } from './pool.ts';
 import { prepared } from './prepared-pool.ts';
@@ -19,6 +20,7 @@ export interface PoolPlace {
   /** Which coordinators share their sessions with it, where the platform keeps them. */
   readonly team: string;
   readonly environment: NodeJS.ProcessEnv;
+  readonly keptSetups: KeptSetups;
   readonly log: Log;
   /** Whether an admin has taken the machine out of use. */
   readonly isDrained: (machine: string) => boolean;
@@ -41,7 +43,7 @@ export async function openPools(
 ): Promise<OpenedPool[]> {
   return await Promise.all(
     pools.map(async (section) => ({
-      pool: prepared(await openPool(section, place), section),
+      pool: prepared(await openPool(section, place), section, place.keptSetups),
       scaling: section,
     })),
   );

@@ -3,6 +3,7 @@ import { runSetup } from '../../backends/setup.ts';
 import { readSetupsOf } from '../../backends/setup-files.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { PoolConfig } from '../pool-config.ts';
+import type { KeptSetups } from './kept-setups.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 
 /** How long a setup may take, in ms: one that hangs must not keep its machine for ever. */
@@ -12,14 +13,14 @@ const setupLimitMs = 3_600_000;
  * Makes `acquire` of the pool run the setup, also when another is configured later. A machine on which it fails is taken back
  * at once, and the failure is that of `acquire`.
  */
-export function prepared(pool: Pool, config: PoolConfig): Pool {
-  let { host } = config;
+export function prepared(pool: Pool, given: PoolConfig, kept: KeptSetups): Pool {
+  let config = given;
   const acquire = pool.acquire.bind(pool);
   const reconfigure = pool.reconfigure?.bind(pool);
   pool.acquire = async (call) => {
     const id = await acquire(call);
     try {
-      if (host.setup !== undefined) await setUp(pool, id, host, call);
+      if (config.host.setup !== undefined) await setUp(pool, id, { ...call, config, kept });
       return id;
     } catch (error) {
       await pool.release(id, { signal: timeoutSignal(setupLimitMs) });
@@ -28,24 +29,32 @@ export function prepared(pool: Pool, config: PoolConfig): Pool {
   };
   if (reconfigure !== undefined) {
     pool.reconfigure = (next) => {
-      ({ host } = next);
+      config = next;
       reconfigure(next);
     };
   }
   return pool;
 }
 
+interface SetupCall extends AcquireCall {
+  readonly config: PoolConfig;
+  readonly kept: KeptSetups;
+}
+
 async function setUp(
   pool: Pool,
   id: string,
-  host: PoolConfig['host'],
-  { signal: given, onProgress }: AcquireCall,
+  { signal: given, onProgress, config, kept }: SetupCall,
 ): Promise<void> {
   const signal = anySignal(given, timeoutSignal(setupLimitMs));
   const client = await pool.connect(id);
   try {
     onProgress('setup');
-    for (const setup of readSetupsOf(host)) await runSetup(client, id, setup, { signal });
+    const setups = readSetupsOf(config.host);
+    const tag = kept.nameFor(config, setups);
+    if (tag !== undefined && (await kept.restore(tag, client, signal))) return;
+    for (const setup of setups) await runSetup(client, id, setup, { signal });
+    if (tag !== undefined) await kept.keep(tag, config, client, signal);
   } finally {
     await client.disconnect();
   }

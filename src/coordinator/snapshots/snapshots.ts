@@ -1,6 +1,6 @@
 // The snapshots of a coordinator: each user's own, within limits, and shared with all users on request.
 import { hash } from 'node:crypto';
-import { readdirSync, statfsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { restoreArchives, saveArchives } from '../../backends/snapshots/archives.ts';
 import { SnapshotStore } from '../../backends/snapshots/store.ts';
@@ -11,6 +11,7 @@ import { type Snapshot, splitOwner, unknownSnapshot } from '../../protocol/snaps
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
 import type { User } from '../state/user-records.ts';
+import { diskWatch } from './disk-watch.ts';
 import { type Kept, leastUsed } from './least-used.ts';
 
 export interface SnapshotsConfig {
@@ -44,12 +45,6 @@ interface Work {
   readonly client: BuildletClient;
   readonly signal: AbortSignal;
 }
-
-/** The part of the disk that is left to others. */
-const keptFree = 20;
-
-/** How many bytes are written between two looks at the disk. */
-const lookBytes = 16 << 20;
 
 /** The buildlet's pool is the coordinator's business: clients put their own name of the coordinator here. */
 const unnamed = '';
@@ -204,8 +199,8 @@ export class Snapshots {
   #watch(): (bytes: number) => void {
     const { limitBytes, perUserBytes } = this.#options;
     const most = Math.min(limitBytes, perUserBytes);
+    const watchDisk = diskWatch(this.#root);
     let bytes = 0;
-    let lookAt = 0;
     return (more) => {
       bytes += more;
       if (bytes > most) {
@@ -213,13 +208,7 @@ export class Snapshots {
           hint: 'leave files out with --exclude, or keep it on your machine with --here',
         });
       }
-      if (bytes < lookAt) return;
-      lookAt = bytes + lookBytes;
-      const { bavail, blocks } = statfsSync(this.#root);
-      if (bavail > blocks / keptFree) return;
-      throw new GomoteError('ERR_QUOTA', 'the disk of the coordinator is full', {
-        hint: 'remove snapshots, or keep it on your machine with --here',
-      });
+      watchDisk(more);
     };
   }
 
