@@ -69,6 +69,12 @@ export const endpoints = {
     wrongMethod: 'requires POST method',
     feature: storeFeature,
   },
+  treeReach: {
+    path: '/sync/reach',
+    methods: ['GET'],
+    wrongMethod: 'requires GET method',
+    feature: storeFeature,
+  },
   halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
   session: {
     path: '/session',

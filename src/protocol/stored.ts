@@ -5,6 +5,34 @@ import { parseBy, text } from './reply-fields.ts';
 /** The header of a reply of `/sync/state` that says that a store on the way has something, so that asking it makes sense. */
 export const storeHeader = 'Gomote-Store';
 
+/**
+ * The header of a `/sync/apply` that a coordinator passes to a machine on its own host: the directory of the store, which
+ * the machine reads itself.
+ */
+export const storeAtHeader = 'Gomote-Store-At';
+
+/** A directory of a store, for another process that may see other file systems. */
+export interface StoreAt {
+  /** Absolute. */
+  readonly path: string;
+  /** The directory's `fileIdentity`. */
+  readonly identity: string;
+}
+
+export const formatStoreAt = ({ path, identity }: StoreAt): string =>
+  `${identity} ${encodeURIComponent(path)}`;
+
+/** Reads {@link formatStoreAt}; undefined when the text is none. */
+export function parseStoreAt(text: string | undefined): StoreAt | undefined {
+  const [, identity, encoded = ''] = /^(\d{1,20}:\d{1,20}) (\S{1,8192})$/.exec(text ?? '') ?? [];
+  if (identity === undefined) return undefined;
+  try {
+    return { identity, path: decodeURIComponent(encoded) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Heads that are larger are not asked about: they are not sent in one part either. */
 export const askedHeadBytes: number = 16 << 20;
 

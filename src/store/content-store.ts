@@ -1,6 +1,6 @@
 // Stores contents by their SHA-256 on disk. The disk may be full or damaged, and several processes may write. A store is
 // a cache: its failures affect nobody, and the content that it returns has the requested digest.
-import { hash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makePrivateDirectory } from '../files/private-directory.ts';
@@ -163,12 +163,25 @@ export class ContentStore implements Contents {
     }
   }
 
+  /** Whether it has the content undamaged: what is sent although it is here may have been found to be damaged. */
+  #isWhole(digest: string, size: number): boolean {
+    const found = this.#find(digest, size);
+    if (found === undefined) return false;
+    const own = this.#own?.pack === found.pack ? this.#own : undefined;
+    if (size === 0 || own?.isPendingAt(found.place) === true) return true;
+    const sha256 = createHash('sha256');
+    for (const piece of this.#pieces(found.pack, found.place)) sha256.update(piece);
+    if (sha256.digest('hex') === digest) return true;
+    this.damaged(digest);
+    return false;
+  }
+
   damaged(digest: string): void {
     this.#index.delete(keyOf(digest));
   }
 
   put(digest: string, content: Buffer): void {
-    if (this.has(digest, content.length) || !this.#takes(content.length)) return;
+    if (!this.#takes(content.length) || this.#isWhole(digest, content.length)) return;
     if (content.length > smallBytes) {
       const writer = this.begin();
       writer.write(content);
@@ -193,7 +206,7 @@ export class ContentStore implements Contents {
         const stem = this.#newStem();
         return { stem, fd: createFile(`${stem}.pack`) };
       },
-      has: (digest, size) => this.has(digest, size),
+      isWhole: (digest, size) => this.#isWhole(digest, size),
       takes: (size) => this.#takes(size),
       added: (stem, record) => {
         writeNew(`${stem}.list`, record);

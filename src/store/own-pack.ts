@@ -1,6 +1,6 @@
 // The pack that this process appends to.
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { encodeRecord, maxRecords, Pack } from './pack.ts';
+import { encodeRecord, maxRecords, Pack, type Place } from './pack.ts';
 
 /** The size of the write buffer, in bytes. */
 const pendingBytes = 1 << 20;
@@ -41,6 +41,11 @@ export class OwnPack {
 
   get isPending(): boolean {
     return this.#records.length > 0;
+  }
+
+  /** Whether the content is only in memory so far. */
+  isPendingAt({ at }: Place): boolean {
+    return at >= this.#bytes - this.#pendingBytes;
   }
 
   isFull(more: number, limit: number): boolean {

@@ -11,7 +11,7 @@ export const smallBytes = 4 << 20;
 
 interface Packing {
   put(digest: string, content: Buffer): void;
-  has(digest: string, size: number): boolean;
+  isWhole(digest: string, size: number): boolean;
   takes(size: number): boolean;
   /** A file for a large content. */
   open(): { stem: string; fd: number };
@@ -47,7 +47,8 @@ export class PiecewiseWriter implements ContentWriter {
 
   end(digest: string): void {
     if (this.#isOver) return;
-    if (this.#sha256.digest('hex') !== digest || this.#packing.has(digest, this.#size)) this.drop();
+    if (this.#sha256.digest('hex') !== digest || this.#packing.isWhole(digest, this.#size))
+      this.drop();
     else this.#quietly(() => this.#keep(digest));
   }
 

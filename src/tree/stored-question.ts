@@ -17,10 +17,9 @@ export function askStore(store: Contents, { digest, size }: KnownHead, sent: Buf
   if (head === undefined) return { head: false, isMissing: [] };
   const changes = decodeChanges(nameFromBytes(head));
   if (changes === undefined) throw bad('it cannot be read');
-  if (isSent) {
-    store.put(digest, head);
-    store.flush();
-  }
+  if (isSent) store.put(digest, head);
+  // What is said to be there may be read by another process.
+  store.flush();
   const files = changes.flatMap((change) =>
     change.op === 'write' && change.content !== undefined ? change.entry : [],
   );

@@ -58,6 +58,7 @@ describe('the relay', () => {
       'Connection: X-Mine',
       'X-Mine: hop',
       'Cookie: a=1',
+      'Gomote-Store-At: 1:2 %2Fhome',
       'TE: trailers',
     ]);
     expect([reply.status, reply.reason, reply.body.toString()]).toEqual([

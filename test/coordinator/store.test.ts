@@ -1,8 +1,10 @@
 // The content store of a coordinator: the second machine gets what the first one was sent, from the coordinator.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { buildletFeatures, storeFeature } from '../../src/protocol/features.ts';
 import { encodeChanges } from '../../src/protocol/tree-change.ts';
@@ -10,6 +12,7 @@ import { push } from '../../src/sync/push/push.ts';
 import type { PushOptions } from '../../src/sync/push/push-options.ts';
 import type { PushSummary } from '../../src/sync/push/push-target.ts';
 import { sendTree } from '../../src/tree/tree-sender.ts';
+import { startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import {
   startCoordinator,
   type TestCoordinator,
@@ -46,16 +49,55 @@ async function pushTo(
   return result.value;
 }
 
+/** How a machine gets what the store has: it reads the store, which is on its host, or is sent it. */
+type Way = 'reads' | 'is sent';
+
+/** A port that leads to a buildlet. One that `is sent` contents is not found when it is asked whether it reaches the store. */
+async function portTo({ address }: TestBuildlet, way: Way) {
+  const counted = { bytes: 0, address: '' };
+  const server = createServer((socket) => {
+    const onward = connect(String(address).slice('unix:'.length));
+    socket.on('data', (piece) => {
+      counted.bytes += piece.length;
+      if (way === 'reads') return void onward.write(piece);
+      const hidden = piece.toString('latin1').replace('GET /sync/reach', 'GET /sync/wrong');
+      onward.write(Buffer.from(hidden, 'latin1'));
+    });
+    onward.on('data', (piece) => socket.write(piece));
+    for (const [one, other] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      one.on('error', () => other.destroy()).on('close', () => other.destroy());
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  counted.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return counted;
+}
+
 /** A coordinator, and pushes to fresh machines of it. */
-async function start(options: TestCoordinatorOptions = {}) {
+async function start({
+  way = 'reads',
+  buildlet,
+  ...options
+}: TestCoordinatorOptions & { way?: Way } = {}) {
   const users = { alice: {}, bob: {} };
-  const coordinator = await startCoordinator({ users, machines: 4, ...options });
+  const buildlets = await Promise.all(Array.from({ length: 4 }, () => startBuildlet(buildlet)));
+  const ports = await Promise.all(buildlets.map((each) => portTo(each, way)));
+  const addresses = ports.map(({ address }) => address);
+  const coordinator = await startCoordinator({ users, addresses, ...options });
   let count = 0;
   const create = async (user: string) => await coordinator.client(user).createBuildlet('linux');
-  const trees = () => coordinator.buildlets.map(({ workDir }) => join(workDir, 'tree'));
+  const trees = () => buildlets.map(({ workDir }) => join(workDir, 'tree'));
   return {
     coordinator,
     create,
+    trees,
+    /** How many bytes the machines have been sent. */
+    sentBytes: () => ports.reduce((sum, { bytes }) => sum + bytes, 0),
     /** Pushes and compares what is there with what is here. */
     pushFresh: async (user: string, top: string, more: Partial<PushOptions> = {}) => {
       const before = new Set(trees().filter((tree) => isThere(tree)));
@@ -67,6 +109,8 @@ async function start(options: TestCoordinatorOptions = {}) {
     },
   };
 }
+
+const ways: readonly Way[] = ['reads', 'is sent'];
 
 const isThere = (path: string): boolean => {
   try {
@@ -116,7 +160,7 @@ describe('a push through a coordinator', () => {
   });
 
   it('gives nobody the content of another user for its digest', async () => {
-    const { pushFresh, create, coordinator } = await start();
+    const { pushFresh, create, trees: places } = await start();
     const top = plant();
     await pushFresh('alice', top);
     const own = temporaryDirectory();
@@ -144,7 +188,7 @@ describe('a push through a coordinator', () => {
     const stolen = trees.apply('tree', generation, sendTree(own, changes));
     await expect(stolen).rejects.toThrow('the store has lost "stolen"');
     // By a head that she was asked about, nothing either.
-    const listed = coordinator.buildlets.map(({ workDir }) => join(workDir, 'tree', 'stolen'));
+    const listed = places().map((tree) => join(tree, 'stolen'));
     expect(listed.filter((path) => isThere(path))).toEqual([]);
   });
 
@@ -164,21 +208,52 @@ describe('a push through a coordinator', () => {
     expect(await pushFresh('alice', top)).toMatchObject({ storedBytes: 0 });
   });
 
-  it.each(['flipped bits', 'no packs'])('is whole when the store has %s', async (damage) => {
-    const { pushFresh, coordinator } = await start();
+  it.each(ways)('takes the contents out of the store: a machine that %s them', async (way) => {
+    const { pushFresh, sentBytes } = await start({ way });
     const top = plant();
     await pushFresh('alice', top);
-    for (const path of packsOf(coordinator)) {
-      const bytes = readFileSync(path);
-      for (let at = 0; at < bytes.length; at += 5_000) bytes[at] = ~(bytes[at] ?? 0);
-      if (damage === 'no packs') rmSync(path);
-      else writeFileSync(path, bytes);
+    for (const more of [{ compress: 'gzip' }, {}] as const) {
+      const before = sentBytes();
+      expect(await pushFresh('alice', top, more)).toMatchObject({ storedBytes: contentBytes });
+      const bytes = sentBytes() - before;
+      if (way === 'reads') expect(bytes).toBeLessThan(50_000);
+      else expect(bytes).toBeGreaterThan(contentBytes);
     }
-    await coordinator.restart();
-    await pushFresh('alice', top);
-    // What was damaged was sent anew.
+    // What is new comes in the stream, and is kept on its way.
+    writeFileSync(join(top, 'new'), randomBytes(mebibyte));
     expect(await pushFresh('alice', top)).toMatchObject({ storedBytes: contentBytes });
   });
+
+  it('sends contents to a machine that may not read the store', async () => {
+    const { pushFresh, sentBytes, coordinator } = await start();
+    const top = plant();
+    await pushFresh('alice', top);
+    const [room = ''] = readdirSync(storeOf(coordinator));
+    chmodSync(join(storeOf(coordinator), room), 0o755);
+    const before = sentBytes();
+    expect(await pushFresh('alice', top)).toMatchObject({ storedBytes: contentBytes });
+    expect(sentBytes() - before).toBeGreaterThan(contentBytes);
+  });
+
+  it.each(ways.flatMap((way) => ['flipped bits', 'no packs'].map((damage) => ({ way, damage }))))(
+    'is whole when the store has $damage, and the machine $way contents',
+    async (fault) => {
+      const { way, damage } = fault;
+      const { pushFresh, coordinator } = await start({ way });
+      const top = plant();
+      await pushFresh('alice', top);
+      for (const path of packsOf(coordinator)) {
+        const bytes = readFileSync(path);
+        for (let at = 0; at < bytes.length; at += 5_000) bytes[at] = ~(bytes[at] ?? 0);
+        if (damage === 'no packs') rmSync(path);
+        else writeFileSync(path, bytes);
+      }
+      await coordinator.restart();
+      await pushFresh('alice', top);
+      // What was damaged was sent anew.
+      expect(await pushFresh('alice', top)).toMatchObject({ storedBytes: contentBytes });
+    },
+  );
 
   it('shows in the metrics what the store saved', async () => {
     const { pushFresh, coordinator } = await start({ toml: 'open-metrics = true' });

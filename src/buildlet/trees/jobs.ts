@@ -1,5 +1,6 @@
 // The jobs of the thread that keeps the trees pushed into a work directory.
 
+import type { StoreAt } from '../../protocol/stored.ts';
 import type { KnownHead } from '../../protocol/tree-change.ts';
 
 /** The target and the options of a change. */
@@ -11,6 +12,12 @@ export interface ChangeOptions {
   readonly givesUpEntries: boolean;
   /** Whether a file or link may replace a non-empty directory, when entries may be skipped. */
   readonly replacesDirectories: boolean;
+}
+
+/** Whether the store of a coordinator on this host can be read. */
+export interface ReachJob {
+  readonly kind: 'reach';
+  readonly at: StoreAt;
 }
 
 /** The question which contents of a head the store has; it reads the head, if that is sent. */
@@ -25,7 +32,11 @@ export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
   /** Applies a tree stream. Its events are the digests of copied files, each with a newline; the first is empty. */
-  | ({ readonly kind: 'apply' } & ChangeOptions)
+  | ({
+      readonly kind: 'apply';
+      /** The store of a coordinator on this host, which has what the stream leaves out. */
+      readonly storeAt: StoreAt | undefined;
+    } & ChangeOptions)
   /** Returns a tree stream of these paths, or of everything. */
   | {
       readonly kind: 'read';

@@ -169,8 +169,10 @@ export class PushedTree {
   /**
    * Begins a change of the state at `generation`. Throws ERR_CONFLICT, also while another one is running; a stalled one
    * is ended.
+   *
+   * @param near A store on the way, which has what the stream leaves out.
    */
-  change({ generation, ranMs, ...options }: ChangeOptions): RunningChange {
+  change({ generation, ranMs, ...options }: ChangeOptions, near?: Contents): RunningChange {
     if (this.isBusy) {
       throw new GomoteError('ERR_CONFLICT', `another push into ${this.#dir} is running`, {
         hint: 'push again when it is over',
@@ -205,7 +207,10 @@ export class PushedTree {
       isProving: true,
       isNamed: () => receiver.isNamed,
     });
-    const receiver = new TreeReceiver(withTimes(kept, times), { named: 'digested', store });
+    const receiver = new TreeReceiver(withTimes(kept, times), {
+      named: 'digested',
+      store: near ?? store,
+    });
     const hear = () => {
       this.#heardMs = Date.now();
     };

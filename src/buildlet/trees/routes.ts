@@ -9,7 +9,7 @@ import { namesFeature, storeFeature, zstdFeature } from '../../protocol/features
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { storeHeader } from '../../protocol/stored.ts';
+import { parseStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
@@ -19,9 +19,9 @@ import type { Thread } from '../../worker/thread.ts';
 import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
-import type { StoreJob, TreeJob } from './jobs.ts';
+import type { ReachJob, StoreJob, TreeJob } from './jobs.ts';
 
-export type TreeThread = Thread<TreeJob | StoreJob>;
+export type TreeThread = Thread<TreeJob | StoreJob | ReachJob>;
 
 export function treeRoutes(
   thread: TreeThread,
@@ -37,6 +37,7 @@ export function treeRoutes(
     { endpoint: endpoints.treeApply, handle: apply(thread, identity, activity) },
     { endpoint: endpoints.treeRead, handle: read(thread, features) },
     { endpoint: endpoints.treeStored, handle: ask(thread) },
+    { endpoint: endpoints.treeReach, handle: reach(thread) },
   ];
   return routes.map(({ endpoint, handle }) => ({
     endpoint,
@@ -114,7 +115,8 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
       const givesUpEntries = parseBool(query.get('giveup'));
       const replacesDirectories = parseBool(query.get('replace'));
       const change = { generation, ranMs, givesUpEntries, replacesDirectories };
-      const job: TreeJob = { kind: 'apply', dir: dirOf(query), ...change };
+      const storeAt = parseStoreAt(headerOf(request, storeAtHeader));
+      const job: TreeJob = { kind: 'apply', dir: dirOf(query), storeAt, ...change };
       reply.end(await thread.run(job, { source, signal, onEvent }));
     } catch (error) {
       reply.fail(error);
@@ -159,6 +161,14 @@ function ask(thread: TreeThread): Handler {
   };
 }
 
+function reach(thread: TreeThread): Handler {
+  return async ({ response, query }) => {
+    const at = parseStoreAt(query.get('at') ?? undefined);
+    const isReached = at !== undefined && (await thread.run<boolean>({ kind: 'reach', at }));
+    sendText(response, isReached ? '1' : '0', contentTypes.text);
+  };
+}
+
 const sliceBytes = 1 << 20;
 
 function* slices(bytes: Uint8Array): Generator<Uint8Array> {
@@ -177,8 +187,8 @@ async function sendPieces(
   await sendStream(response, packPieces(pieces, compression, signal), contentTypes.tree);
 }
 
-const headerOf = (request: IncomingMessage): string =>
-  String(request.headers[compressHeader.toLowerCase()] ?? '');
+const headerOf = (request: IncomingMessage, name = compressHeader): string =>
+  String(request.headers[name.toLowerCase()] ?? '');
 
 function dirOf(query: URLSearchParams): string {
   const dir = normalizeRelativePath(query.get('dir') ?? '');

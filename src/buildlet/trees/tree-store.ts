@@ -21,6 +21,7 @@ import {
 } from '../../protocol/tree-entry.ts';
 import { unreadFailure } from '../../protocol/unread.ts';
 import type { ContentStore } from '../../store/content-store.ts';
+import { openStoreAt } from '../../store/store-at.ts';
 import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
 import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
@@ -128,8 +129,8 @@ export class TreeStore {
     }
   }
 
-  change({ dir, ...options }: Job<'apply'>): RunningChange {
-    return this.#tree(dir).change(options);
+  change({ dir, storeAt, ...options }: Job<'apply'>): RunningChange {
+    return this.#tree(dir).change(options, storeAt && openStoreAt(storeAt));
   }
 
   read({ dir, paths, isNamed, givesUpFiles }: Job<'read'>): Generator<Buffer, void, void> {

@@ -2,9 +2,10 @@
 import { workerData } from 'node:worker_threads';
 import { formatStored } from '../../protocol/stored.ts';
 import { ContentStore, type StoreOptions } from '../../store/content-store.ts';
+import { openStoreAt } from '../../store/store-at.ts';
 import { askStore } from '../../tree/stored-question.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
-import type { StoreJob, TreeJob } from './jobs.ts';
+import type { ReachJob, StoreJob, TreeJob } from './jobs.ts';
 import { TreeStore } from './tree-store.ts';
 
 const { workDir, store: options } = workerData as { workDir: string; store?: StoreOptions };
@@ -13,7 +14,8 @@ const store = new TreeStore(workDir, contents);
 
 type Channel = JobChannel<unknown, string>;
 
-serveJobs(async (job: TreeJob | StoreJob, channel: Channel): Promise<unknown> => {
+serveJobs(async (job: TreeJob | StoreJob | ReachJob, channel: Channel): Promise<unknown> => {
+  if (job.kind === 'reach') return openStoreAt(job.at) !== undefined;
   if (job.kind === 'stored') return await stored(job, channel);
   if (job.kind === 'apply') return await apply(job, channel);
   if (job.kind !== 'read') return store.answer(job);

@@ -1,14 +1,16 @@
 // The coordinator's store of contents, as the requests that pass use it: pushes fill it, and are filled up from it.
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
+import { fileIdentity } from '../../files/file-identity.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { flowing } from '../../http/relay/flowing.ts';
+import type { Relay } from '../../http/relay/proxy.ts';
 import type { RelayChange } from '../../http/relay/relay-change.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Exchange } from '../../http/server/server.ts';
-import { contentTypes } from '../../protocol/endpoints.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { hasZstd } from '../../protocol/has-zstd.ts';
-import { storeHeader } from '../../protocol/stored.ts';
+import { formatStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { minStoreBytes } from '../../store/content-store.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
@@ -33,6 +35,7 @@ interface CoordinatorStoreOptions extends CoordinatorStoreConfig {
 export class CoordinatorStore {
   readonly #thread: Thread<StoreJob>;
   readonly #options: CoordinatorStoreOptions;
+  readonly #root: string;
 
   /** Undefined when there is to be none. */
   static of(options: CoordinatorStoreOptions): CoordinatorStore | undefined {
@@ -42,9 +45,9 @@ export class CoordinatorStore {
   private constructor(options: CoordinatorStoreOptions) {
     this.#options = options;
     const { stateDirectory, limitBytes } = options;
-    const root = join(stateDirectory, 'store');
-    makePrivateDirectory(root, 'the content store');
-    this.#thread = new Thread('store-worker', { root, limitBytes });
+    this.#root = join(stateDirectory, 'store');
+    makePrivateDirectory(this.#root, 'the content store');
+    this.#thread = new Thread('store-worker', { root: this.#root, limitBytes });
   }
 
   /** Contents are one user's own: nobody gets another's by its digest. */
@@ -68,18 +71,34 @@ export class CoordinatorStore {
     sendText(response, await this.#thread.run<string>(job, { source, signal }), contentTypes.json);
   }
 
-  /** Stores contents that pass, and adds stored contents to the stream; for a machine that `isHere`, the stream is unchanged. */
-  filled(user: string, exchange: Exchange, isHere: boolean): RelayChange {
+  /** Stores contents that pass, and adds stored contents to the stream, unless the machine can read the store itself. */
+  async filled(user: string, exchange: Exchange, relay: Relay): Promise<RelayChange> {
     const packing = packingOf(exchange);
-    const onward: Compression = isHere || !canPack(packing) ? 'none' : packing;
-    const job: StoreJob = { kind: 'refill', room: this.#roomOf(user) };
+    const onward: Compression = relay.isHere || !canPack(packing) ? 'none' : packing;
+    const room = this.#roomOf(user);
+    const at = relay.isHere ? await this.#reached(room, relay, exchange.signal) : undefined;
+    const job: StoreJob = { kind: 'refill', room, reads: at !== undefined };
     return {
-      headers: { [compressHeader]: onward },
+      headers: { [compressHeader]: onward, ...(at !== undefined && { [storeAtHeader]: at }) },
       body: (body) => {
         const source = new StoppableSource(unpackPieces(body, packing));
         return packed(this.#thread.read(job, source), onward, exchange.signal);
       },
     };
+  }
+
+  /** Where the room is, for a machine of this host that can read it. */
+  async #reached(room: string, relay: Relay, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const path = join(this.#root, room);
+      const at = formatStoreAt({ path, identity: fileIdentity(path) });
+      const asked = `${endpoints.treeReach.path}?${new URLSearchParams({ at })}`;
+      const { status, text } = await relay.get(asked, signal);
+      return status === 200 && text === '1' ? at : undefined;
+    } catch {
+      // There is nothing in it yet, or the machine does not answer, which it will be asked again.
+      return undefined;
+    }
   }
 
   async facts(): Promise<StoreFacts> {

@@ -7,8 +7,8 @@ export type StoreJob =
   | { readonly kind: 'count'; readonly room: string }
   /** Which contents of a head there are; it reads the head, if that is sent. */
   | ({ readonly kind: 'ask'; readonly room: string } & KnownHead)
-  /** Reads a tree stream, and gives it as the machine gets it. */
-  | { readonly kind: 'refill'; readonly room: string }
+  /** Reads a tree stream, and gives it as the machine gets it: to one that `reads` the store itself, as it is. */
+  | { readonly kind: 'refill'; readonly room: string; readonly reads: boolean }
   /** What it has and had: {@link StoreFacts}. */
   | { readonly kind: 'facts' };
 

@@ -13,6 +13,7 @@ import { withStore } from '../../tree/store-sink.ts';
 import { SenderFailure } from '../../tree/stream-failure.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
+import type { StoreStream } from './store-stream.ts';
 
 const pieceBytes = 256 << 10;
 /** Larger contents are proved while they go out. */
@@ -20,14 +21,13 @@ const wholeBytes = 1 << 20;
 const { lengthBytes } = treeStream;
 
 /** Reads a stream and writes it again, a step after each piece; nothing of it is trusted: the machine has the last word. */
-export class Refill {
+export class Refill implements StoreStream {
   readonly #store: Contents;
   readonly #receiver: TreeReceiver;
   /** What goes out next: bytes, or what the store has. */
   #due: (Buffer | TreeEntry)[] = [];
   #piece = Buffer.allocUnsafeSlow(pieceBytes);
   #used = 0;
-  /** Contents that came from the store, the bytes in them, and contents that came in the stream. */
   readonly counts = { hits: 0, hitBytes: 0, misses: 0 };
 
   constructor(store: Contents) {
@@ -35,7 +35,6 @@ export class Refill {
     this.#receiver = new TreeReceiver(withStore(this.#sink, store), { store });
   }
 
-  /** The pieces to send for a piece of the stream. Throws ERR_LOST if it is not a tree stream. */
   *take(piece: Buffer): Generator<Buffer, void, void> {
     try {
       this.#receiver.push(piece);
@@ -47,7 +46,6 @@ export class Refill {
     yield* this.#write();
   }
 
-  /** The end of the stream. Throws ERR_LOST when it was not whole. */
   *end(): Generator<Buffer, void, void> {
     this.#receiver.finish();
     this.#due.push(Buffer.alloc(lengthBytes), Buffer.from(this.#receiver.proof, 'hex'));

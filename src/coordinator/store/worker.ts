@@ -8,6 +8,7 @@ import { storedBytes } from '../../store/eviction.ts';
 import { askStore } from '../../tree/stored-question.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
 import type { StoreFacts, StoreJob } from './jobs.ts';
+import { Pass } from './pass.ts';
 import { Refill } from './refill.ts';
 
 const options = workerData as Omit<StoreOptions, 'room'>;
@@ -44,7 +45,7 @@ serveJobs(async (job: StoreJob, channel: JobChannel): Promise<unknown> => {
   if (job.kind === 'facts') {
     return { storedBytes: storedBytes(options.root), ...had } satisfies StoreFacts;
   }
-  if (job.kind === 'refill') return await refill(openedOrNone(job.room), channel);
+  if (job.kind === 'refill') return await refill(openedOrNone(job.room), job.reads, channel);
   const store = roomOf(job.room);
   store.refresh();
   if (job.kind === 'count') return store.count;
@@ -53,8 +54,8 @@ serveJobs(async (job: StoreJob, channel: JobChannel): Promise<unknown> => {
   return formatStored(askStore(store, job, Buffer.concat(pieces)));
 });
 
-async function refill(store: Contents, channel: JobChannel): Promise<void> {
-  const stream = new Refill(store);
+async function refill(store: Contents, reads: boolean, channel: JobChannel): Promise<void> {
+  const stream = reads ? new Pass(store) : new Refill(store);
   const send = async (pieces: Iterable<Buffer>) => {
     for (const piece of pieces) {
       channel.send(piece);

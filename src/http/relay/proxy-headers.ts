@@ -1,6 +1,7 @@
 // Which headers are relayed: of a request all but the hop-by-hop ones (RFC 9110, 7.6.1), of a reply only a few.
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import { processStateTrailer, proxyHeader } from '../../protocol/endpoints.ts';
+import { storeAtHeader } from '../../protocol/stored.ts';
 import { currentTraceparent } from '../../tracing.ts';
 
 const ofOneConnection = [
@@ -14,7 +15,14 @@ const ofOneConnection = [
 ];
 
 /** What is the relay's own, or nothing to a machine. */
-const ofTheRelay = ['authorization', 'cookie', 'expect', 'host', proxyHeader.toLowerCase()];
+const ofTheRelay = [
+  'authorization',
+  'cookie',
+  'expect',
+  'host',
+  proxyHeader.toLowerCase(),
+  storeAtHeader.toLowerCase(),
+];
 
 /**
  * What the protocol has in replies. Nothing else passes: a machine runs anybody's code, and its cookies, redirects and

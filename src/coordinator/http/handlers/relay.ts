@@ -143,7 +143,7 @@ async function pass(
       path === endpoints.treeState.path
         ? await store?.announced(user.name)
         : path === endpoints.treeApply.path
-          ? store?.filled(user.name, exchange, link.relay.isHere)
+          ? await store?.filled(user.name, exchange, link.relay)
           : undefined;
     await link.relay.pass(request, response, either, record, change);
   } catch (error) {
