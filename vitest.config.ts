@@ -22,6 +22,7 @@ export default defineConfig({
   test: {
     // Only the end of a failure: a test on a busy machine is slow, not wrong.
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     // They mostly wait for processes.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -8,7 +8,7 @@ import { browse, hasBrowser, picture, signIn } from '../helpers/browser.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
 
 const count = 1_000;
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /** One server that all the addresses of this machine reach; it is well. */
 async function startMachines(): Promise<string[]> {
@@ -41,7 +41,7 @@ function leaveSessions(directory: string, machines: readonly string[]): void {
 
 describe.runIf(hasBrowser)('the status page with a thousand buildlets', () => {
   it('shows them all in order, finds one, and follows what happens', {
-    timeout: 2 * patienceMs,
+    timeout: 3 * patienceMs,
   }, async () => {
     const addresses = await startMachines();
     const coordinator = await startCoordinator({

@@ -62,7 +62,7 @@ describe('the main job', () => {
     expect((await run('sh', '-c', 'find there -type l | wc -l')).stdout.toString().trim()).not.toBe(
       '0',
     );
-  }, 120_000);
+  });
 
   it('is done by a Makefile, whose targets fail when the command does', async () => {
     const { directory, run, gomote } = workshop();
@@ -107,7 +107,7 @@ describe('the output of a command', () => {
     expect(here.stdout.toString().split(' ')[0]).toBe(there.stdout.toString().split(' ')[0]);
     const toFile = await run('sh', '-c', `gomote run ${name} cat data > copy && sha256sum < copy`);
     expect(toFile.stdout.toString().split(' ')[0]).toBe(there.stdout.toString().split(' ')[0]);
-  }, 60_000);
+  });
 
   it('is bytes, each of them untouched', async () => {
     const { gomote, create } = workshop();

@@ -48,7 +48,7 @@ describe.runIf(gcloudRoot !== undefined)('gcloud', () => {
     await run('delete', 'theirs', ...place);
     expect(fake.api.instances).toEqual([]);
     expect(await backend.list({ signal })).toEqual([]);
-  }, 120_000);
+  });
 
   it('knows misspelt keys, bad enums, wrong types and unknown parameters', async () => {
     const exchange = (body: object, params = {}) => ({

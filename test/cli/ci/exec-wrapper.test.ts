@@ -130,7 +130,7 @@ describe.skipIf(!hasTool('go', 'version'))('go test -exec', () => {
     expect(stdout).toMatch(/ok {2}\texample.com\/x\/a/);
     expect(stdout).toContain('got "bad"');
     expect(stdout).toMatch(/FAIL\texample.com\/x\/b/);
-  }, 120_000);
+  });
 });
 
 describe.skipIf(!hasTool('cargo'))('cargo test with a runner', () => {
@@ -151,7 +151,7 @@ describe.skipIf(!hasTool('cargo'))('cargo test with a runner', () => {
     expect(stdout).toMatch(/test good \.\.\. ok/);
     expect(stdout).toMatch(/test bad \.\.\. FAILED/);
     expect(code).toBe(101);
-  }, 120_000);
+  });
 });
 
 describe.skipIf(!hasTool('cmake'))('CMake with an emulator', () => {
@@ -180,5 +180,5 @@ describe.skipIf(!hasTool('cmake'))('CMake with an emulator', () => {
     expect(stdout).toMatch(/1\/2 Test #1: good \.+ +Passed/);
     expect(stdout).toMatch(/2\/2 Test #2: bad \.+\*\*\*Failed/);
     expect(code).toBe(8);
-  }, 120_000);
+  });
 });

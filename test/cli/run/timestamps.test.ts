@@ -56,18 +56,15 @@ describe('gomote run --timestamps', () => {
     await run('it', 'seq 400000; sleep 0.3; echo last');
     const lines = timed((await logs('--timestamps', 'it')).stdout);
     expect(lines).toHaveLength(400_001);
-    let last = 0;
-    for (const [i, [at, text]] of lines.entries()) {
-      expect(at, text).toBeGreaterThanOrEqual(last);
-      last = at;
-      if (i < 400_000) expect(text).toBe(String(i + 1));
-    }
+    const isRight = ([at, text]: [number, string], i: number): boolean =>
+      at >= (lines[i - 1]?.[0] ?? 0) && text === (i < 400_000 ? String(i + 1) : 'last');
+    expect(lines.find((line, i) => !isRight(line, i))).toBeUndefined();
     expect((lines.at(-1)?.[0] ?? 0) - (lines.at(-2)?.[0] ?? 0)).toBeGreaterThanOrEqual(250);
     expect(texts((await logs('--timestamps', '--tail', '2', 'it')).stdout)).toEqual([
       '400000',
       'last',
     ]);
-  }, 60_000);
+  });
 
   it.each([
     [['--timestamps', '--until', 'x'], /--until and --timestamps contradict/],
