@@ -4,11 +4,12 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 
+/** The time limit of one attempt, in ms. */
+const tryMs = 5_000;
+
 interface WaitOptions {
   /** Cancels the waiting, which then fails with the signal's reason. */
   readonly signal: AbortSignal;
-  /** The time limit of one attempt, in ms. Default 5,000. */
-  readonly tryMs?: number | undefined;
   /** The time limit of all attempts, in ms. Default 5 minutes. */
   readonly timeoutMs?: number | undefined;
   /** The maximum delay between attempts, in ms; the first are shorter. Default 1,000. */
@@ -27,7 +28,7 @@ const noError = (): undefined => undefined;
  * something else answers in its place.
  */
 export async function waitUntilReady(client: BuildletClient, options: WaitOptions): Promise<void> {
-  const { signal, tryMs = 5_000, timeoutMs = 300_000, pauseMs = 1_000 } = options;
+  const { signal, timeoutMs = 300_000, pauseMs = 1_000 } = options;
   const deadline = Date.now() + timeoutMs;
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, pauseMs)) {
     const left = Math.max(1, Math.min(tryMs, deadline - Date.now()));

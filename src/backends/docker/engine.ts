@@ -103,10 +103,6 @@ export class Engine {
     }
   }
 
-  close(): void {
-    this.#client.destroy();
-  }
-
   async #send(request: EngineRequest): Promise<HttpResponse> {
     const version = await this.#negotiated(request.signal);
     return await this.#sendTo(`/v${version}`, request);

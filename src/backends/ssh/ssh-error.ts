@@ -56,7 +56,7 @@ const refusals: readonly Refusal[] = [
 ];
 
 /** Why ssh did not reach the host, from its standard error. */
-export function sshError(destination: Destination, said: string, cause?: unknown): GomoteError {
+export function sshError(destination: Destination, said: string): GomoteError {
   const { text, host } = destination;
   const filled = (words: string) => words.replaceAll('HOST', text).replaceAll('NAME', host);
   const last = lastLine(said);
@@ -66,7 +66,7 @@ export function sshError(destination: Destination, said: string, cause?: unknown
   return new GomoteError(
     known?.code ?? 'ERR_CONNECT',
     `${text}: ${what}${last === undefined ? '' : ` (ssh: ${last})`}`,
-    { hint, cause },
+    { hint },
   );
 }
 
