@@ -13,6 +13,9 @@ const directory = mkdtempSync(join(homedir(), '.gomote-bench-'));
 Object.assign(process.env, { HOME: directory, USER: 'bench', XDG_RUNTIME_DIR: directory });
 for (const name of ['CONFIG', 'STATE', 'CACHE']) process.env[`XDG_${name}_HOME`] = directory;
 
+// Node 20 reads these certificates at each start, for 40 ms; docker's client does not.
+delete process.env.NODE_EXTRA_CA_CERTS;
+
 const said = (...args) => execFileSync(gomote, args, { encoding: 'utf8' }).trim();
 const createContainer = ['create', `docker:${image}`, '--network', 'none'];
 
