@@ -1,8 +1,9 @@
 // Caches of a coordinator's machines.
 import { describe, expect, it } from 'vitest';
 import { hasBubblewrap } from '../helpers/bubblewrap.ts';
+import { testCli } from '../helpers/cli.ts';
 import { Collector } from '../helpers/collect.ts';
-import { startCoordinator } from '../helpers/coordinator.ts';
+import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 
 const withCaches = (caches: string, { isolation = 'bubblewrap', more = '', pool = '' } = {}) =>
   startCoordinator({
@@ -40,6 +41,21 @@ describe.skipIf(!hasBubblewrap)('a cache of a coordinator', () => {
     expect(await runFor('me', coordinator, 'cat ~/c/file')).toBe("me's\n");
     expect(await runFor('other', coordinator, 'cat ~/c/* 2>/dev/null')).toBe(seen);
   });
+});
+
+it("a user's own cache is refused by the command line, and no buildlet is made", async () => {
+  const { url, fingerprint } = await startCoordinator({ users: { me: {} } });
+  const cli = testCli();
+  const login = ['login', url, '--fingerprint', fingerprint, '--name', 'team', '--user', 'me'];
+  expect(await cli(login, { stdin: [tokenOf('me')] })).toMatchObject({ code: 0 });
+  expect(await cli(['create', '--backend', 'team', '--cache', 'c:x', 'linux'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /"team" keeps no caches.*at a coordinator its host types have them/s,
+    ),
+  });
+  expect(await cli(['list'])).toMatchObject({ code: 0, stdout: '' });
 });
 
 it.each([

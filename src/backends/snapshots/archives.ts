@@ -10,6 +10,7 @@ import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
 import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
 import type { SnapshotRecord } from '../../protocol/snapshot.ts';
+import { TarReader } from '../../tar/tar-reader.ts';
 import { unpackTar } from '../../tar/unpack.ts';
 
 const filesName = 'files.tgz';
@@ -18,11 +19,15 @@ const recordsName = 'records.tgz';
 /** The default size limit of a snapshot, in bytes. */
 export const defaultLimitBytes = 32 * 2 ** 30;
 
+const defaultLimitEntries = 2_000_000;
+
 export interface SaveOptions {
   /** Normalized paths to exclude with everything below them, relative to the work directory. */
   readonly exclude: readonly string[];
   /** The size limit, in bytes of unpacked archive. */
   readonly limitBytes: number;
+  /** The limit of entries. Default: 2 million. */
+  readonly limitEntries?: number | undefined;
   /** Called with the size of each piece before it is written; what it throws ends the work. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal;
@@ -32,7 +37,7 @@ export interface SaveOptions {
 export async function saveArchives(
   client: BuildletClient,
   directory: string,
-  { exclude, limitBytes, onBytes, signal }: SaveOptions,
+  { exclude, limitBytes, limitEntries, onBytes, signal }: SaveOptions,
 ): Promise<Pick<SnapshotRecord, 'files' | 'bytes' | 'storedBytes' | 'hasRecords'>> {
   const isAble = await client.has(snapshotFeature, { signal });
   if (exclude.length > 0 && !isAble) {
@@ -53,7 +58,7 @@ export async function saveArchives(
     const download = await client.download(dir, options);
     const storedBytes = await writeNew(
       join(directory, name),
-      limited(download.body, limitBytes, onBytes),
+      limited(download.body, { limitBytes, limitEntries, onBytes }),
       {
         mode: 0o600,
         signal,
@@ -131,16 +136,33 @@ export async function unpackArchives(
 const isAbsent = (error: unknown): boolean =>
   isGomoteError(error) && messageOf(error).includes(`${recordsDirectory}: no such file`);
 
-/** Passes gzip through; fails with ERR_QUOTA when it unpacks to more than the limit: a small archive may hold a large tree. */
+/**
+ * Passes the archive through. Fails with ERR_QUOTA when it unpacks to more than the limits, since a small archive may hold a
+ * large tree, and with ERR_LOST when it is damaged.
+ */
 async function* limited(
   source: AsyncIterable<Uint8Array>,
-  limitBytes: number,
-  onBytes: SaveOptions['onBytes'],
+  {
+    limitBytes,
+    limitEntries = defaultLimitEntries,
+    onBytes,
+  }: Pick<SaveOptions, 'limitBytes' | 'limitEntries' | 'onBytes'>,
 ): AsyncGenerator<Uint8Array> {
   let unpackedBytes = 0;
+  let entries = 0;
+  const nothing = () => undefined;
+  const begin = () => {
+    entries++;
+  };
+  const reader = new TarReader({ begin, content: nothing, hole: nothing, end: nothing });
   const gunzip = createGunzip({ chunkSize: 256 << 10 });
   gunzip.on('data', (chunk: Buffer) => {
     unpackedBytes += chunk.length;
+    try {
+      reader.push(chunk);
+    } catch (error) {
+      gunzip.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
   });
   let failure: Error | undefined;
   gunzip.on('error', (error) => {
@@ -151,10 +173,20 @@ async function* limited(
     if (failure !== undefined) {
       throw new GomoteError('ERR_LOST', `the archive came damaged: ${messageOf(failure)}`);
     }
-    if (unpackedBytes <= limitBytes) return;
-    throw new GomoteError('ERR_QUOTA', `the snapshot would be larger than ${limitBytes} bytes`, {
-      hint: 'leave files out with --exclude, or give a larger --max-size',
-    });
+    if (unpackedBytes > limitBytes) {
+      throw new GomoteError('ERR_QUOTA', `the snapshot would be larger than ${limitBytes} bytes`, {
+        hint: 'leave files out with --exclude, or give a larger --max-size',
+      });
+    }
+    if (entries > limitEntries) {
+      throw new GomoteError(
+        'ERR_QUOTA',
+        `a snapshot may have ${limitEntries} files and directories`,
+        {
+          hint: 'leave some out with --exclude',
+        },
+      );
+    }
   };
   try {
     for await (const chunk of source) {
@@ -168,6 +200,7 @@ async function* limited(
     gunzip.end();
     await closed;
     check();
+    if (!reader.hasEnd) throw new GomoteError('ERR_LOST', 'the archive came without its end');
   } finally {
     gunzip.destroy();
   }
