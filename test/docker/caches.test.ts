@@ -54,7 +54,11 @@ describe('a cache of containers', () => {
     });
     expect(await sh(other, 'cat deep/er/file')).toMatchObject({ stdout: 'deep/er\n' });
     await gomote(['destroy', other]);
+    // Podman lists volumes that match one of several filters.
+    const stranger = docker('volume', 'create', '--label', `gomote.owner=${user}`);
+    onTestFinished(() => void docker('volume', 'rm', '--force', stranger));
     expect(await gomote(['reap'])).toMatchObject({ code: 0 });
+    expect(docker('volume', 'ls', '-q').split('\n')).toContain(stranger);
     expect(await list()).toHaveLength(3);
     expect(await gomote(['cache', 'purge'])).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await list()).toEqual([]);

@@ -7,6 +7,7 @@ import type { BackendCall, KeptCache } from '../backend.ts';
 import { cacheLabel, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './refusal.ts';
+import { volumesWith } from './volumes.ts';
 
 const nameLabel = 'gomote.cache';
 
@@ -29,7 +30,6 @@ const volumeSchema = v.object({
   Labels: v.nullish(v.record(v.string(), v.string())),
   UsageData: v.nullish(v.object({ Size: v.optional(v.number(), -1) })),
 });
-type Volume = v.InferOutput<typeof volumeSchema>;
 
 /** Makes the volumes that are missing, and empties those that are too large. */
 export async function makeVolumes(
@@ -154,19 +154,12 @@ async function usersOf(
 }
 
 /** The volumes of a user; undefined: of everybody. */
-async function volumesOf(
-  engine: Engine,
-  user: string | undefined,
-  { signal }: BackendCall,
-): Promise<Volume[]> {
-  const label = [
-    `${labels.role}=cache`,
-    ...(user === undefined ? [] : [`${labels.owner}=${user}`]),
-  ];
-  const query = { filters: JSON.stringify({ label }) };
-  const reply = await engine.json({ method: 'GET', path: '/volumes', query, signal });
-  return v.parse(v.object({ Volumes: v.nullish(v.array(volumeSchema)) }), reply).Volumes ?? [];
-}
+const volumesOf = (engine: Engine, user: string | undefined, call: BackendCall) =>
+  volumesWith(
+    engine,
+    { [labels.role]: 'cache', ...(user !== undefined && { [labels.owner]: user }) },
+    call,
+  );
 
 export async function listCaches(
   engine: Engine,

@@ -5,6 +5,7 @@ import { type ListedContainer, labels, listedContainer, nameOf } from './contain
 import type { Engine } from './engine.ts';
 import { removeContainer } from './launch.ts';
 import { isStatus } from './refusal.ts';
+import { volumesWith } from './volumes.ts';
 
 /** How long a container may take to start, in ms. */
 const youngMs = 10 * 60_000;
@@ -44,15 +45,11 @@ function whyUnusable({ State, Status, Labels, Created }: ListedContainer): strin
   return Date.now() - createdMs > youngMs ? 'never started' : undefined;
 }
 
-const volumes = v.object({ Volumes: v.nullish(v.array(v.object({ Name: v.string() }))) });
-
 /** The engine refuses to remove what is in use. */
-async function removePayloads(engine: Engine, { signal }: BackendCall): Promise<string[]> {
-  const filters = JSON.stringify({ label: [`${labels.role}=payload`], dangling: ['true'] });
-  const query = { filters };
-  const reply = await engine.json({ method: 'GET', path: '/volumes', query, signal });
+async function removePayloads(engine: Engine, call: BackendCall): Promise<string[]> {
+  const { signal } = call;
   const said: string[] = [];
-  for (const { Name } of v.parse(volumes, reply).Volumes ?? []) {
+  for (const { Name } of await volumesWith(engine, { [labels.role]: 'payload' }, call)) {
     try {
       const path = `/volumes/${encodeURIComponent(Name)}`;
       await engine.json({ method: 'DELETE', path, signal });
