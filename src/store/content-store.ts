@@ -127,26 +127,22 @@ export class ContentStore implements Contents {
   }
 
   get(digest: string, size: number): Buffer | undefined {
-    const pieces = this.read(digest, size);
+    const pieces = this.read(digest, size, size);
     if (pieces === undefined) return undefined;
-    const content = Buffer.allocUnsafeSlow(size);
-    let used = 0;
-    for (const piece of pieces) used += piece.copy(content, used);
-    if (used === size && this.has(digest, size) && hash('sha256', content, 'hex') === digest) {
-      return content;
-    }
+    const [content = Buffer.alloc(0)] = pieces;
+    if (content.length === size && hash('sha256', content, 'hex') === digest) return content;
     this.damaged(digest);
     return undefined;
   }
 
-  read(digest: string, size: number): Iterable<Buffer> | undefined {
+  read(digest: string, size: number, pieceBytes?: number): Iterable<Buffer> | undefined {
     if (this.#own?.isPending === true) this.flush();
     const found = this.#find(digest, size);
-    return found && this.#pieces(found.pack, found.place);
+    return found && this.#pieces(found.pack, found.place, pieceBytes);
   }
 
-  *#pieces(pack: Pack, { at, length }: Place): Generator<Buffer, void, void> {
-    const memory = Buffer.allocUnsafeSlow(Math.min(length, readBytes));
+  *#pieces(pack: Pack, { at, length }: Place, most = readBytes): Generator<Buffer, void, void> {
+    const memory = Buffer.allocUnsafeSlow(Math.min(length, most));
     for (let done = 0; done < length; ) {
       const piece = memory.subarray(0, length - done);
       let got = 0;
