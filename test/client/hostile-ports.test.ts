@@ -67,7 +67,7 @@ describe('a buildlet that listens', () => {
     await closed;
   });
 
-  it('cannot have more than 500 connections open here', async () => {
+  it('cannot open more than 500 connections here', async () => {
     let taken = 0;
     let refused = 0;
     const client = await hostileBuildlet('tcp:127.0.0.1:1', (socket) => {

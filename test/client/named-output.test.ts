@@ -168,7 +168,7 @@ describe('long output on one machine', () => {
     await expect(reading).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
-  it('is all there for a slow reader, however little room there is for logs', async () => {
+  it('is complete for a slow reader, however small the quota of logs', async () => {
     const { client } = await startSharing({ sessions: { quotaBytes: 8 << 20 } });
     const session = await start(client, 'seq 1 2000000');
     const stdout = new Digester(1);
@@ -177,7 +177,7 @@ describe('long output on one machine', () => {
     expect(stdout.sha256).toBe(sha256(numbers(2_000_000)));
   });
 
-  it('stays for a slow reader when others need the room', async () => {
+  it('stays for a slow reader when others need the space', async () => {
     const { buildlet, client } = await startSharing({ sessions: { quotaBytes: 64 << 20 } });
     const counter = join(buildlet.workDir, 'counter');
     const script = `for i in $(seq 1 60); do seq 1 100000; echo $i > ${counter}; done`;
@@ -312,7 +312,7 @@ describe('a file that is named', () => {
     expect(lost).toEqual([]);
   });
 
-  it('and holds something else is found out', async () => {
+  it('with other content is detected', async () => {
     const path = makeFile(Buffer.from(output.toString().replace('hello', 'hallo')));
     const server = await serveNamed({ path, identity: fileIdentity(path) });
     await expect(read(server.address)).rejects.toThrow('came damaged');

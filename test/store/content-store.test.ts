@@ -80,7 +80,7 @@ describe('a store of contents', () => {
     expect(files('.pack').length).toBe(before - 1);
   });
 
-  it('has nothing of another room', () => {
+  it('has nothing of another area', () => {
     const root = temporaryDirectory();
     const content = randomBytes(100);
     put(open({ root, room: 'alice' }).store(), content);
@@ -164,7 +164,7 @@ describe('a store of contents', () => {
     }
   });
 
-  it('continues without its files when they are removed under it', () => {
+  it('continues when its files are removed', () => {
     const { at, store } = open();
     const one = store();
     const content = randomBytes(100);
@@ -178,7 +178,7 @@ describe('a store of contents', () => {
     one.close();
   });
 
-  it('fails nobody when it cannot write', () => {
+  it('does not fail callers when it cannot write', () => {
     const { at, store } = open();
     const one = store();
     rmSync(at, { recursive: true });

@@ -29,7 +29,7 @@ async function hostile(lines: string[], records: RawEntry[], tree: RawEntry[]) {
   return client;
 }
 
-it('what is no file among the records of pushes is left out', async () => {
+it('an entry that is not a file among the records of pushes is ignored', async () => {
   const secret = join(temporaryDirectory(), 'secret');
   const records: RawEntry[] = [
     { name: 'directory', type: '5' },
@@ -50,7 +50,7 @@ it('what is no file among the records of pushes is left out', async () => {
   expect(existsSync(secret)).toBe(false);
 });
 
-it('a file of another size than was listed does not come, and the rest does', async () => {
+it('a file that differs in size from its listing is not fetched, and the rest is', async () => {
   const large = 'x'.repeat(1 << 20);
   const lines = [line('large', 1, large), line('small', 9, 'y'), line('ok', 1, 'x')];
   const client = await hostile(

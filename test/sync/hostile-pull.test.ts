@@ -111,7 +111,7 @@ describe('a stream that does what nobody asked for', () => {
 });
 
 describe('a stream that leaves out what was asked for', () => {
-  it('is no success: what has not come is named, and the rest is there', async () => {
+  it('is not a success: missing files are named, and the rest is fetched', async () => {
     const top = somebodys();
     const entries = [entryOf('gone', 'x'), wanted];
     const stream = streamOf(writesOf([wanted]), ['good']);
@@ -183,7 +183,7 @@ describe('names that lead into .git', () => {
     },
   );
 
-  it('are not reached by a link that comes before them', async () => {
+  it('are not reached by an earlier link of the stream', async () => {
     const top = somebodys();
     const entries: TreeEntry[] = [
       entryOf('x', { target: '.git' }),

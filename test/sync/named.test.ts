@@ -65,7 +65,7 @@ async function countedBench() {
 }
 
 describe('contents that are named', () => {
-  it('do not pass the socket, and count as sent', async () => {
+  it('do not go through the socket, and count as sent', async () => {
     const bench = await countedBench();
     plant(bench.top, tree());
     let sentBytes = 0;
@@ -96,7 +96,7 @@ describe('contents that are named', () => {
     expect(facts(to)).toEqual(facts(bench.top));
   });
 
-  it('are known afterwards by the digests that the buildlet told', async () => {
+  it('are known afterwards by the digests of the buildlet', async () => {
     const bench = await countedBench();
     plant(bench.top, tree());
     const cacheDirectory = temporaryDirectory();
@@ -198,7 +198,7 @@ describe.each<[string, Kind]>([
     expect(facts(there)).toEqual(facts(top));
   });
 
-  it('is not half there after a push that was given up', async () => {
+  it('leaves no partial file after a cancelled push', async () => {
     const { top, there, push: pushOnce } = await withTree();
     writeFileSync(join(top, 'z'), randomBytes(30 << 20));
     const gaveUp = new AbortController();

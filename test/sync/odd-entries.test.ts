@@ -290,7 +290,7 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
     expect(pulled).toMatchObject({ code: 1, stderr: 'gomote: new: permission denied\n' });
   });
 
-  it('a dry run names the links that would not come', async () => {
+  it('a dry run names the links that would not be fetched', async () => {
     const { cli, name, there, top } = await bench({});
     plain(there);
     symlinkSync('/etc/passwd', join(there, 'mlink'));

@@ -104,7 +104,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     const cells = here
       .flatMap((mine) => Object.keys(others).map((theirs) => [mine, theirs]))
       .filter(([mine, theirs]) => mine !== 'a directory' || theirs !== mine);
-    it.each(cells)('keeps %s here beside %s there, and brings the rest', async (mine, theirs) => {
+    it.each(cells)('keeps %s here beside %s there, and fetches the rest', async (mine, theirs) => {
       const { here: x, there, top, pull } = await known(how);
       changes[mine ?? '']?.(x);
       others[theirs ?? '']?.(there);
@@ -133,7 +133,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
       expect(told(x)).toBe(told(there));
     });
 
-    it('brings what is in a directory there into one that is here', async () => {
+    it('fetches the content of a directory into an existing one', async () => {
       const { here: x, there, pull } = await known(how);
       changes['a directory']?.(x);
       others['a directory']?.(there);
@@ -148,7 +148,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
       expect(told(x)).toBe('file 644 base');
     });
 
-    it('changes nothing when it is only asked what it would do', async () => {
+    it('changes nothing with a dry run', async () => {
       const { here: x, there, top, pull } = await known(how);
       writeFileSync(there, 'built there');
       writeFileSync(join(there, '../fresh'), 'fresh');
@@ -245,7 +245,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     expect(told(x)).toBe('file 644 edited, and pushed elsewhere');
   });
 
-  it('brings everything again into a directory that was removed', async () => {
+  it('fetches everything again into a removed directory', async () => {
     const { top, there, pull } = await known('pulled');
     rmSync(top, { recursive: true });
     expect(await pull()).toMatchObject({ kept: [], files: 2 });

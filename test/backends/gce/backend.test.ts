@@ -210,7 +210,7 @@ describe('the gce backend', () => {
     await (await all.connect(theirs)).disconnect();
   });
 
-  it('lists more than a page of them, and nothing that is none', async () => {
+  it('lists more than a page of them, and nothing else', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake);
     const { name } = await create(backend);
@@ -257,7 +257,7 @@ describe('the gce backend', () => {
     expect((await shown()) - before).toBeGreaterThanOrEqual(180_000);
   });
 
-  it('remembers machines that it has found for a renewal, but not more and more of them', async () => {
+  it('remembers machines that it has found for a renewal, up to a limit', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     onTestFinished(() => void vi.useRealTimers());
     const fake = await fakeWithMachinesHere();
@@ -325,7 +325,7 @@ describe('the gce backend', () => {
     expect(fake.api.instances[0]!.scheduling!.preemptible).toBe(false);
   });
 
-  it('fails with the words of the platform, and leaves nothing', async () => {
+  it('fails with the error of the platform, and leaves nothing', async () => {
     const fake = await fakeCompute();
     fake.api.plan.insertError = () => ({
       code: 'QUOTA_EXCEEDED',

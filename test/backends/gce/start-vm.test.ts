@@ -410,7 +410,7 @@ describe('startNewVM', () => {
     expect(fake.exchanges.every(({ status }) => status === 200)).toBe(true);
   });
 
-  it('gives no secret away in its errors', async () => {
+  it('reveals no secret in its errors', async () => {
     const fake = await fakeCompute();
     fake.fault = () => ({ status: 400, reason: 'invalid' });
     const error = await failure(fake);

@@ -63,7 +63,7 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(leftIn(user)).toEqual([]);
   });
 
-  it('has ports that are forwarded, both ways', async () => {
+  it('forwards ports both ways', async () => {
     const { host, start, succeed } = await labWithUser();
     const name = await succeed('create', host);
     const port = await echoServer();

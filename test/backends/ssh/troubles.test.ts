@@ -71,7 +71,7 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
     }
   });
 
-  it('is told in one line: a host key that has changed', async () => {
+  it('is reported in one line: a changed host key', async () => {
     const { lab, host, user, gomote } = await labWithUser();
     const other = join(lab.directory, 'other');
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
@@ -114,7 +114,7 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
 });
 
 describe.skipIf(!hasSshd)('a connection that is lost', () => {
-  it('ends no run: its output is picked up when the server is back', async () => {
+  it('ends no run: its output continues when the server is back', async () => {
     const { host, server, succeed, start, directory } = await labWithUser();
     const name = await succeed('create', host);
     const script = 'echo begun; while [ ! -e go ]; do sleep 0.1; done; echo done; exit 3';

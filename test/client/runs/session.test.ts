@@ -249,7 +249,7 @@ describe('the end of a session', () => {
     expect((await run(buildlet, script, limits)).end).toMatchObject({ why, signal: 'SIGTERM' });
   });
 
-  it('comes a grace time after its last reader has gone, unless it is detached', async () => {
+  it('comes a grace time after its last reader has disconnected, unless it is detached', async () => {
     const buildlet = await startBuildlet();
     const [mark, kept] = [newMark(), newMark()];
     for (const [id, detach] of [
@@ -333,7 +333,7 @@ describe('the readers of a session', () => {
     expect((await session.read({})).end.stdout.bytes).toBe(30_000_000);
   });
 
-  it('that fall silent are let go, and come back to where they were', async () => {
+  it('that fall silent are disconnected, and resume where they were', async () => {
     const address = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
     const pingMs = 60;
     const buildlet = await startBuildlet({ address, sessions: { pingMs } });

@@ -39,7 +39,7 @@ const facts = (root: string): string[] =>
 
 onAllKinds((kind) => {
   describe('pull', () => {
-    it('brings everything, and nothing when nothing has changed', async () => {
+    it('fetches everything, and nothing when nothing has changed', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);
@@ -109,7 +109,7 @@ onAllKinds((kind) => {
       expect(names(to)).toContain('none');
     });
 
-    it('overwrites what is newer here only by force', async () => {
+    it('overwrites what is newer here only with force', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);
@@ -151,7 +151,7 @@ onAllKinds((kind) => {
       expect(readFileSync(join(to, 'd/f'), 'utf8')).toBe('f');
     });
 
-    it('brings only what commands have made or changed since the push', async () => {
+    it('fetches only what commands have made or changed since the push', async () => {
       const { top, there, client, push, pull } = await pushBench(kind);
       plant(top, tree);
       await push();

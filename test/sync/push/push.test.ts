@@ -233,7 +233,7 @@ onAllKinds((kind) => {
       same(there, top);
     });
 
-    it('changes nothing when it is dry', async () => {
+    it('changes nothing in a dry run', async () => {
       const { top, there, push } = await shared();
       plant(top, tree);
       const { changes } = await push({ dryRun: true });
@@ -368,7 +368,7 @@ onAllKinds((kind) => {
       expect(readFileSync(join(there, 'a.txt'), 'utf8')).toBe('made there');
     });
 
-    it('takes no notice of a record that is not under its own name', async () => {
+    it('ignores a record under another name', async () => {
       const { top, there, buildlet, client, push } = await pushBench(kind);
       plant(top, [['a', file('a')]]);
       await push();
