@@ -19,7 +19,7 @@ import type { StoreOptions } from '../store/content-store.ts';
 import { DigestCache } from '../tree/digest-cache.ts';
 import { Thread } from '../worker/thread.ts';
 import { Activity, during } from './activity.ts';
-import type { CachePlace } from './caches.ts';
+import { type CachePlace, linksOf } from './caches.ts';
 import { PipeStock } from './command/output-pipe.ts';
 import { openCommands } from './commands.ts';
 import type { Confinement } from './confinement.ts';
@@ -141,6 +141,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     pipes,
   });
   const { commands, emptied, link } = confined;
+  const ownLinks = () => linksOf(options.caches ?? [], workDir.path);
   const limits = { directory: scratch, ...options.sessions };
   const activity = new Activity(workDir.path);
   const sessions = await SessionTable.create(confined, limits, () => {
@@ -166,7 +167,10 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.status, handle: status(features, confined.status) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
     { endpoint: endpoints.list, handle: list(workDir.path, digests, features) },
-    { endpoint: endpoints.getTar, handle: getTar(workDir.path, features, late) },
+    {
+      endpoint: endpoints.getTar,
+      handle: getTar({ workDir: workDir.path, ownLinks }, features, late),
+    },
     { endpoint: endpoints.write, handle: write(workDir.path, features) },
     { endpoint: endpoints.file, handle: file(workDir.path, late) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },

@@ -1,6 +1,6 @@
 // Caches: directories of the machine that outlive this buildlet, as links where commands look for them.
 import { lstatSync, mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
-import { basename, dirname, isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { holdThroughLinks, type OpenDirectory } from '../files/open-directory.ts';
 import { plainCachePath } from '../protocol/cache.ts';
@@ -50,6 +50,18 @@ export function linkCaches(caches: readonly CachePlace[], tops: Tops): void {
     }
   }
 }
+
+/** The paths in the work directory that are links to these caches now. */
+export const linksOf = (caches: readonly CachePlace[], workDir: string): string[] =>
+  caches
+    .filter(({ path, directory }) => {
+      try {
+        return readlinkSync(join(workDir, path)) === directory;
+      } catch {
+        return false;
+      }
+    })
+    .map(({ path }) => path);
 
 /** The top directory and the way down from it, whose links are not followed. */
 function placeOf(path: string, { workDir, home }: Tops): { top: string; below: string } {

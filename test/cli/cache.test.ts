@@ -58,6 +58,38 @@ describe('a cache of buildlets on this machine', () => {
     });
   });
 
+  it('may be opened by a command, and is listed and purged beside what is no cache', async () => {
+    const cli = testCli();
+    const name = await create(cli, '--cache', 'c:x');
+    await run(cli, name, 'echo kept >x/file; chmod 777 x/.');
+    const next = await create(cli, '--cache', 'c:x');
+    expect(await run(cli, next, 'cat x/file')).toMatchObject({ stdout: 'kept\n' });
+    expect(statSync(place(cli, 'c/content')).mode & 0o777).toBe(0o700);
+    for (const odd of [place(cli, 'odd'), join(place(cli), '../odd')]) writeFileSync(odd, '');
+    symlinkSync('/etc', place(cli, 'link'));
+    expect(await caches(cli)).toMatchObject([{ name: 'c' }]);
+    await cli(['destroy', name, next]);
+    expect(await cli(['cache', 'purge'])).toMatchObject({ code: 0 });
+    expect(await caches(cli)).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== 'linux').each([
+    ['unpacked when it is needed', false],
+    ['ready', true],
+  ])('stays with a buildlet that begins with a snapshot, %s', async (_how, isReady) => {
+    const cli = testCli();
+    const name = await create(cli, '--cache', 'c:deep/down/x', '--cache', 'd:y');
+    const made = 'echo c >deep/down/x/file; echo d >y/file; echo s >deep/down/side';
+    await run(cli, name, made);
+    const snapshot = await cli(['snapshot', 'create', name, 'warm']);
+    expect(snapshot).toMatchObject({ code: 0 });
+    if (isReady) expect(await cli(['snapshot', 'prepare', 'warm'])).toMatchObject({ code: 0 });
+    // Of the original's caches it has those that it is given, at any place.
+    const next = await create(cli, '--from', 'warm', '--cache', 'd:deep/down/x');
+    const script = 'cat deep/down/side deep/down/x/file; ls -A; find . -type l';
+    expect(await run(cli, next, script)).toMatchObject({ stdout: 's\nd\ndeep\n./deep/down/x\n' });
+  });
+
   it('gets nothing that is pushed, and a push takes nothing from it', async () => {
     const cli = testCli();
     const name = await create(cli, '--cache', 'c:kept');
@@ -308,6 +340,22 @@ describe.skipIf(!hasBubblewrap)('a cache of buildlets in a sandbox', () => {
     });
     const third = await create(cli, ...isolated);
     expect((await run(cli, third, `ls -A ${place(cli)}`)).code).not.toBe(0);
+  });
+
+  it.each([
+    ['/home', 'would hide /home/build'],
+    ['/run', 'would hide /run/gomote'],
+    ['/var', 'would hide /var/tmp'],
+    ['/usr', 'has what every program needs'],
+    ['/etc', 'has what every program needs'],
+  ])('is not at %s, which %s', async (path, why) => {
+    const cli = testCli();
+    const options = ['--isolation', 'bubblewrap', '--cache', `c:${path}`];
+    expect(await cli(['create', ...options, 'local'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`cache "c": ${path} ${why}`),
+    });
+    expect(await caches(cli)).toEqual([]);
   });
 
   it.each(['/proc/x', '/dev', '/run/gomote/x', '/tmp/x', '/home/build/x'])(

@@ -28,6 +28,7 @@ import type { UserIds } from './own-users.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces, refuseOn } from './places.ts';
 import type { StartLocal } from './process.ts';
 import {
+  filesOf,
   type LocalRecord,
   ownerOf,
   readPassword,
@@ -103,7 +104,8 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
       const wanted = call.host.caches ?? [];
-      const taker = { buildlet: record.name, directory, owner: call.cacheOwner ?? call.user };
+      const owner = call.cacheOwner ?? call.user;
+      const taker = { buildlet: record.name, directory, files: filesOf(record), owner };
       const caches =
         wanted.length === 0 ? [] : await (await this.#caches()).take(wanted, taker, machine);
       const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs, caches };

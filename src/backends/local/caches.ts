@@ -4,7 +4,7 @@
 // while its buildlet lives; what a killed process has left is removed by the next.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
@@ -20,6 +20,7 @@ import { userDirectory } from '../../files/user-directories.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { type Cache, cacheModes, cacheName } from '../../protocol/cache.ts';
 import type { KeptCache } from '../backend.ts';
+import { checkPlaces } from './cache-places.ts';
 import { isRunning } from './process.ts';
 import { readRecord } from './record.ts';
 
@@ -51,30 +52,9 @@ interface Taker {
   readonly buildlet: string;
   /** Of its record. */
   readonly directory: string;
+  /** The directory with its work directory. */
+  readonly files: string;
   readonly owner: string;
-}
-
-/** Where the sandbox has something of its own. */
-const ownPlaces = ['/proc', '/dev', '/sys', '/run/gomote', '/tmp', '/var/tmp', '/home/build'];
-
-/** Throws ERR_USAGE for a cache that cannot be where it is to be. */
-function checkPlaces(caches: readonly Cache[], { isolation }: LocalMachine): void {
-  for (const { name, path } of caches) {
-    const isAbsolute = path.startsWith('/');
-    if (isolation === 'bubblewrap') {
-      if (!ownPlaces.some((own) => `${path}/`.startsWith(`${own}/`))) continue;
-      throw new GomoteError('ERR_USAGE', `cache "${name}": ${path} belongs to the sandbox`, {
-        hint: 'give a path in the work dir, or one that begins with ~/',
-      });
-    }
-    if (!isAbsolute && !path.startsWith('~/')) continue;
-    const whose = isAbsolute ? 'a path of the machine' : "in the user's own home directory";
-    throw new GomoteError(
-      'ERR_USAGE',
-      `cache "${name}": ${path} is ${whose}, because the commands are not isolated`,
-      { hint: 'give a path in the work dir such as .cache/NAME, or --isolation bubblewrap' },
-    );
-  }
 }
 
 /** @param root The directory that is private to this process, if it has one. */
@@ -94,7 +74,7 @@ export class CacheDirectories {
 
   /** Gives the buildlet all of them, or none. Throws ERR_CONFLICT when one is held by another. */
   async take(caches: readonly Cache[], taker: Taker, machine: LocalMachine): Promise<CachePlace[]> {
-    checkPlaces(caches, machine);
+    checkPlaces(caches, machine, taker.files);
     if (!buildletName.test(taker.owner)) throw new Error(`no owner of caches: ${taker.owner}`);
     try {
       const places: CachePlace[] = [];
@@ -119,7 +99,7 @@ export class CacheDirectories {
       makePrivateDirectory(join(place, 'users'), what, cure);
       if (users.length === 0) await trim(place, maxBytes);
       const content = join(place, 'content');
-      makePrivateDirectory(content, what, cure);
+      makeContent(content);
       const { pid } = process;
       const user: User = { buildlet, directory, mode, pid, ...(maxBytes && { maxBytes }) };
       replaceFile(join(place, 'users', buildlet), JSON.stringify(user));
@@ -180,7 +160,7 @@ export class CacheDirectories {
 
   #owners(owner: string | undefined): string[] {
     if (!hasPrivateDirectory(this.#root, what, cure)) return [];
-    return readdirSync(this.#root).filter((one) => owner === undefined || one === owner);
+    return directoriesIn(this.#root).filter((one) => owner === undefined || one === owner);
   }
 
   /** With those that use it now, and nothing of those who were killed. */
@@ -204,6 +184,12 @@ export class CacheDirectories {
   }
 }
 
+/** A command may have opened it to others, whom the directories above it keep out. */
+function makeContent(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) chmodSync(path, 0o700);
+  makePrivateDirectory(path, what, cure);
+}
+
 const held = (name: string, { buildlet, mode }: User): GomoteError =>
   new GomoteError(
     'ERR_CONFLICT',
@@ -220,9 +206,15 @@ function namesIn(directory: string): string[] {
   }
 }
 
+/** Nobody but a person puts anything else there. */
+const directoriesIn = (path: string): string[] =>
+  readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+
 const cachesIn = (owner: string): string[] =>
   hasPrivateDirectory(owner, what, cure)
-    ? namesIn(owner)
+    ? directoriesIn(owner)
         .filter((name) => cacheName.test(name))
         .sort()
     : [];

@@ -12,6 +12,7 @@ import {
   lstatSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   utimesSync,
 } from '../../files/named-fs.ts';
@@ -80,19 +81,35 @@ export async function useReadyCopy(
     throw error;
   }
   try {
-    const { atime, mtime, mode } = statSync(copy);
-    for (const entry of readdirSync(copy)) moveEntry(join(copy, entry), join(workDir, entry));
-    chmodSync(workDir, mode & 0o7777);
-    utimesSync(workDir, atime, mtime);
+    moveEntries(copy, workDir);
   } finally {
     await removeTree(copy);
   }
   return true;
 }
 
-/** A directory that its owner may not write to keeps its parent. */
+/** Moves what is in the directory, with its mode and its times, into one that there is. */
+function moveEntries(from: string, to: string): void {
+  const { atime, mtime, mode } = lstatSync(from);
+  chmodSync(from, mode | 0o700);
+  for (const entry of readdirSync(from)) moveEntry(join(from, entry), join(to, entry));
+  chmodSync(to, mode & 0o7777);
+  utimesSync(to, atime, mtime);
+}
+
+/**
+ * Puts the entry where a new buildlet has nothing, or links to its caches. As of what is unpacked, a directory is merged with that
+ * of its name, and takes the place of a link. One that its owner may not write to keeps its parent.
+ */
 function moveEntry(from: string, to: string): void {
   const stats = lstatSync(from);
+  const found = lstatSync(to, { throwIfNoEntry: false });
+  if (stats.isDirectory() && found?.isDirectory()) {
+    moveEntries(from, to);
+    return;
+  }
+  if (found?.isDirectory()) rmSync(to, { recursive: true });
+  else if (found !== undefined) rmSync(to);
   const mode = stats.mode & 0o7777;
   const isClosed = stats.isDirectory() && (mode & 0o200) === 0;
   if (isClosed) chmodSync(from, mode | 0o200);

@@ -21,7 +21,17 @@ import type { PackOptions } from '../../tar/pack.ts';
 import { SkippedList } from '../../tar/skipped-list.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
-export function getTar(workDir: string, features: readonly string[], late: LateTrailers): Handler {
+interface Content {
+  readonly workDir: string;
+  /** Links that are this buildlet's alone: no snapshot has them. */
+  readonly ownLinks: () => readonly string[];
+}
+
+export function getTar(
+  { workDir, ownLinks }: Content,
+  features: readonly string[],
+  late: LateTrailers,
+): Handler {
   const hasZstd = features.includes(zstdFeature);
   return async ({ request, response, query, signal }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
@@ -29,10 +39,12 @@ export function getTar(workDir: string, features: readonly string[], late: LateT
     // Loaded on first use, as in put-tar.ts: it takes a tenth of a buildlet's start.
     const { packTar } = await import('../../tar/pack.ts');
     const wish = request.headers[compressHeader.toLowerCase()];
+    const isPrecise = query.get(preciseParameter) === '1';
+    const isSnapshot = isPrecise && dir === '.';
     const options: PackOptions = {
       release: query.get('pargzip') === '0',
-      isPrecise: query.get(preciseParameter) === '1',
-      exclude: query.getAll(excludeParameter),
+      isPrecise,
+      exclude: [...query.getAll(excludeParameter), ...(isSnapshot ? ownLinks() : [])],
       signal,
     };
     if (wish === undefined || !features.includes(transferFeature)) {

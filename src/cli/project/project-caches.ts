@@ -8,8 +8,14 @@ export function projectCaches(
   { directory }: Pick<Project, 'directory'>,
   { caches = [] }: Pick<ProjectSettings, 'caches'>,
 ): Cache[] {
-  const project = createHash('sha256').update(directory).digest('hex').slice(0, 8);
   return caches.map((cache) => ({
-    ...{ ...cache, name: `${cache.name.slice(0, 40)}.${project}`, isOptional: true },
+    ...{ ...cache, name: `${shortName(cache.name)}.${digestOf(directory)}`, isOptional: true },
   }));
 }
+
+/** Two long names may begin alike. */
+const shortName = (name: string): string =>
+  name.length <= 40 ? name : `${name.slice(0, 31)}.${digestOf(name)}`;
+
+const digestOf = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, 8);
