@@ -190,11 +190,12 @@ export function copyOf(error: GomoteError): GomoteError {
   });
 }
 
-/** Does the work; when it fails because the signal has aborted, the failure is that of {@link abortedError}. */
+/** Does the work, unless the signal has aborted; when it fails because of that, the failure is {@link abortedError}. */
 export async function untilAborted<Result>(
   signal: AbortSignal | undefined,
   work: () => Promise<Result>,
 ): Promise<Result> {
+  if (signal?.aborted) throw abortedError(signal);
   try {
     return await work();
   } catch (error) {
@@ -223,7 +224,15 @@ export async function unlessAborted<T>(
   }
 }
 
-/** Whether `error` is a GomoteError, and, with `code`, one of that code. */
+/**
+ * Whether `error` is a GomoteError, and, with `code`, one of that code.
+ *
+ * @example
+ * const report = await buildlet.files.readText('report').catch((error: unknown) => {
+ *   if (isGomoteError(error, 'ERR_NO_SUCH_FILE')) return undefined;
+ *   throw error;
+ * });
+ */
 export function isGomoteError(error: unknown, code?: ErrorCode): error is GomoteError {
   return error instanceof GomoteError && (code === undefined || error.code === code);
 }

@@ -37,13 +37,13 @@ export {
   type CallOptions,
   type PasswordCredentials,
 } from './client/buildlet-client.ts';
-export {
-  CoordinatorClient,
-  type CoordinatorClientOptions,
-  type ListOptions,
-  type TypesOptions,
-  type UserPass,
-} from './client/coordinator-client.ts';
+export { CoordinatorClient } from './client/coordinator-client.ts';
+export type {
+  CoordinatorClientOptions,
+  ListOptions,
+  TypesOptions,
+  UserPass,
+} from './client/coordinator-options.ts';
 export type {
   CoordinatorSnapshots,
   RemoteSnapshotOptions,

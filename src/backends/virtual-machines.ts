@@ -34,6 +34,9 @@ export async function startNewVM(
  * Go's coordinator.
  *
  * @throws PlatformError as `startNewVM`.
+ *
+ * @example
+ * const all = await listVMs(undefined, 'my-project', 'us-central1-f');
  */
 export async function listVMs(
   auth: GceAuth | undefined,
@@ -50,6 +53,9 @@ export async function listVMs(
  * buildlet on it at the same time: `client.destroyVM(() => destroyVM(auth, project, zone, instance))`.
  *
  * @throws PlatformError as `startNewVM`; ERR_PLATFORM with reason `notFound` when there is none.
+ *
+ * @example
+ * await destroyVM(undefined, 'my-project', 'us-central1-f', 'build-1');
  */
 export async function destroyVM(
   auth: GceAuth | undefined,

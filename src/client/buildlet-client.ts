@@ -1,11 +1,11 @@
 // The client of one buildlet, reached directly or through a coordinator.
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { disposableLoop } from '../disposable-loop.ts';
 import { GomoteError } from '../errors.ts';
 import type { HttpRequest, HttpResponse, RequestBody } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
-import { contentTypes, endpoints } from '../protocol/endpoints.ts';
-import { encodeForm, withQuery } from '../protocol/form.ts';
+import { endpoints } from '../protocol/endpoints.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
@@ -13,12 +13,12 @@ import { hostPort, urlOf } from './address.ts';
 import { buildletConnection } from './buildlet-connection.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { type Connection, callSafely } from './connection.ts';
-import { Files, writeFile } from './files/files.ts';
+import { Files, putTar, putTarFromURL, writeFile } from './files/files.ts';
 import type { Removal } from './files/remove-all.ts';
 import type { ListDirOptions } from './files/streams.ts';
 import type { Download, TransferOptions, TransferSummary } from './files/transfers.ts';
 import type { Trees } from './files/trees.ts';
-import { withOutputs, withSource } from './given-streams.ts';
+import { withOutputs } from './given-streams.ts';
 import type { BuildletHold, HoldOptions } from './hold.ts';
 import type { KeyPair } from './key-pair.ts';
 import { Ports } from './ports.ts';
@@ -35,10 +35,20 @@ export type { BuildletClientOptions, CallOptions, PasswordCredentials };
  * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
  *
  * @example
- * const client = new BuildletClient('unix:/run/buildlet.sock', { password });
- * const { ok } = await client.exec('make', { systemLevel: true, output: process.stdout });
+ * await using client = new BuildletClient('unix:/run/buildlet.sock', { password });
+ * await client.putTar(createReadStream('src.tar.gz'), 'src');
+ * const { ok } = await client.exec('src/make.sh', { output: process.stdout });
+ * await pipeline(await client.getTar('out'), createWriteStream('out.tar.gz'));
+ *
+ * @example
+ * console.log(String(client), await client.probe(), await client.status(), await client.workDir());
+ * if (await client.has('file')) await client.put('text', 'dir/file', 0o644);
+ * for await (const { name } of client.listDir('dir')) await client.removeAll([`dir/${name}`]);
+ * await client.putTarFromURL('https://example.com/src.tar.gz', 'src');
+ * const { body, summary } = await client.download('', { compress: 'none' });
+ * await client.close(); // or: await client.halt(); or: await client.disconnect();
  */
-export class BuildletClient {
+export class BuildletClient implements AsyncDisposable {
   readonly #connection: Connection;
   #onHeartbeatFailure: (() => void) | undefined;
 
@@ -129,10 +139,7 @@ export class BuildletClient {
     callSafely(listener);
   }
 
-  /**
-   * Ends the buildlet and its state: asks it to halt, for at most 2 s, whether or not it answers;
-   * then every pending call fails with ERR_CLOSED.
-   */
+  /** Ends the buildlet and its state: asks it to halt, for at most 2 s; then every pending call fails with ERR_CLOSED. */
   async close(): Promise<void> {
     await this.halt({ signal: timeoutSignal(2_000) }).catch(() => undefined);
     await this.disconnect();
@@ -156,9 +163,13 @@ export class BuildletClient {
     await this.#connection.destroy();
   }
 
+  /** As {@link disconnect}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+
   /**
    * Ends a buildlet and its machine: asks both at once, for at most 5 s.
-   *
    * @param deleteMachine Asks the platform to delete the machine; resolves once that is requested.
    * @throws GomoteError naming whichever of the two did not answer, when neither or only one did.
    */
@@ -193,14 +204,16 @@ export class BuildletClient {
 
   /** Like `getTar`, with the compression of the archive and, at its end, the totals. */
   async download(dir: string, options: TransferOptions = {}): Promise<Download> {
-    return await (await import('./files/transfers.ts')).getTar(this.#connection, dir, {
-      release: this.releaseMode,
-      ...options,
-    });
+    const { getTar } = await import('./files/transfers.ts');
+    return await getTar(this.#connection, dir, { release: this.releaseMode, ...options });
   }
 
   /** Lists a directory, relative to the work directory; empty for the work directory itself. */
-  async *listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void> {
+  listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void> {
+    return disposableLoop(this.#listDir(dir, options));
+  }
+
+  async *#listDir(dir: string, options: ListDirOptions) {
     yield* (await import('./files/streams.ts')).listDir(this.#connection, dir, options);
   }
 
@@ -234,21 +247,12 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
-    const signalOf = () => this.#connection.signalWith(options.signal);
-    return await withSource(source, signalOf, async (body, signal) =>
-      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, {
-        ...options,
-        signal,
-      }),
-    );
+    return await putTar(this.#connection, source, dir, options);
   }
 
   /** Like `putTar`, but the buildlet fetches the .tar.gz from a URL. */
   async putTarFromURL(tarUrl: string, dir: string, options: CallOptions = {}): Promise<void> {
-    const path = withQuery(endpoints.putTar.path, { dir });
-    const headers = { 'Content-Type': contentTypes.form };
-    const body = encodeForm({ url: tarUrl });
-    await this.#text({ method: 'POST', path, headers, body, ...options });
+    await putTarFromURL(this.#connection, tarUrl, dir, options);
   }
 
   /** Removes files and directories, relative to the work directory; missing ones are reported, `.` empties it. */
@@ -282,10 +286,7 @@ export class BuildletClient {
     return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
   }
 
-  /**
-   * Sends a raw request, with the client's credentials and `X-Buildlet-Proxy` added, and returns the raw reply,
-   * whatever its status, for the relay of a coordinator.
-   */
+  /** Sends a request, with the client's credentials and `X-Buildlet-Proxy` added, and returns the reply of any status. */
   async proxyRequest(request: HttpRequest): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(request.signal);
     return await this.#connection.call({ ...request, signal, anyStatus: true });

@@ -1,6 +1,5 @@
 // The client of a coordinator: creates and lists buildlets, and returns clients that are relayed by it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
 import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
@@ -17,53 +16,41 @@ import { ownSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
+import type {
+  CoordinatorClientOptions,
+  ListOptions,
+  TypesOptions,
+  UserPass,
+} from './coordinator-options.ts';
 import type { CoordinatorSnapshots } from './coordinator-snapshots.ts';
 import type { Created, CreatedAll, CreateOptions } from './create-buildlet.ts';
 import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
-
-/** Who calls. */
-export interface UserPass {
-  /** With the prefix `user-`. */
-  readonly username: string;
-  /** The user's token. */
-  readonly password: string;
-}
-
-/** The options of `CoordinatorClient`. */
-export interface CoordinatorClientOptions {
-  /** Who calls. */
-  readonly auth: UserPass;
-  /** The coordinator: `HOST[:PORT]` (HTTPS), a URL, or an address with its pinned certificate. */
-  readonly instance: string | ServerAddress;
-  /** An undici Dispatcher for requests; it is not destroyed. Default: the client's own connections. */
-  readonly dispatcher?: Dispatcher | undefined;
-  /** Called with a line for every answered request. */
-  readonly onRequest?: ((line: string) => void) | undefined;
-}
-
-/** The options of `remoteBuildlets`. */
-export interface ListOptions extends CallOptions {
-  /** Whether to include the health of each, and dead ones, if the coordinator reports it. Default false. */
-  health?: boolean | undefined;
-  /** Whether to include those of others, for admins. Default false. */
-  everybody?: boolean | undefined;
-}
-
-/** The options of `types`. */
-export interface TypesOptions extends CallOptions {
-  /** Whether the coordinator is to note in its audit trail that somebody signed in. Default false. */
-  signIn?: boolean | undefined;
-}
 
 /**
  * Calls a build coordinator. The constructor returns at once and tests neither address nor token.
  *
  * @example
  * const auth = { username: 'user-me', password: token };
- * const coordinator = new CoordinatorClient({ auth, instance: 'build.example.com' });
+ * await using coordinator = new CoordinatorClient({ auth, instance: 'build.example.com' });
  * const client = await coordinator.createBuildlet('linux-amd64');
+ * await coordinator.extend(client.remoteName, 3_600_000);
+ *
+ * @example
+ * for (const { name } of await coordinator.remoteBuildlets()) await coordinator.namedBuildlet(name).close();
+ * const { buildlet } = await coordinator.request('linux-amd64');
+ * const { expires } = await coordinator.requestBuildlet('linux-amd64');
+ * const all = await coordinator.requestAll('linux-amd64', 4);
+ *
+ * @example
+ * const { catalogue } = (await coordinator.types()) ?? {};
+ * const skewMs = Number(await coordinator.clock()) - Date.now();
+ * const signedIn = await coordinator.signIn(({ url }) => console.log(`Open ${url}`));
+ * for (const { name } of await coordinator.machines()) await coordinator.drain(name, 'new disk');
+ * await coordinator.undrain('mac-1');
+ * await (await coordinator.snapshots())?.remove('old');
+ * await coordinator.disconnect();
  */
-export class CoordinatorClient {
+export class CoordinatorClient implements AsyncDisposable {
   readonly #options: CoordinatorClientOptions;
   readonly #address: ServerAddress;
   readonly #connection: Connection;
@@ -285,6 +272,11 @@ export class CoordinatorClient {
   async disconnect(): Promise<void> {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.ipPort} was closed`));
     await this.#connection.destroy();
+  }
+
+  /** As {@link disconnect}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
   }
 
   async #text(request: HttpRequest): Promise<string> {

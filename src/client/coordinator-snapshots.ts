@@ -34,7 +34,16 @@ export const openSnapshots = (
 ): CoordinatorSnapshots | undefined =>
   features.includes(snapshotsFeature) ? new CoordinatorSnapshots(connection) : undefined;
 
-/** Returned by `CoordinatorClient.snapshots`. A snapshot that another user shares is called `TAG@OWNER`. */
+/**
+ * Returned by `CoordinatorClient.snapshots`. A snapshot that another user shares is called `TAG@OWNER`.
+ *
+ * @example
+ * const snapshots = await coordinator.snapshots();
+ * await snapshots?.create('user-me-linux-amd64-0', 'ready', { exclude: ['tmp'] });
+ * await snapshots?.share('ready', true);
+ * await snapshots?.restore('user-me-linux-amd64-1', 'ready');
+ * for (const { tag } of (await snapshots?.list()) ?? []) await snapshots?.remove(tag);
+ */
 export class CoordinatorSnapshots {
   readonly #connection: Connection;
 

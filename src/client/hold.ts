@@ -18,8 +18,15 @@ export interface HoldOptions {
   readonly reconnectMs?: number | undefined;
 }
 
-/** A buildlet that ends soon after this process. */
-export interface BuildletHold {
+/**
+ * A buildlet that ends soon after this process, or after the scope of `await using`.
+ *
+ * @example
+ * const hold = await client.hold({ graceMs: 60_000 });
+ * if (isDone) await hold?.release();
+ * else hold?.drop();
+ */
+export interface BuildletHold extends AsyncDisposable {
   /** Keeps the buildlet alive without being held. Throws when it does not accept that: then it may end. */
   release(options?: CallOptions): Promise<void>;
   /** Stops holding it: it ends soon. */
@@ -70,6 +77,7 @@ export async function hold(
       dropped.abort();
     },
     drop: () => dropped.abort(),
+    [Symbol.asyncDispose]: async () => dropped.abort(),
   };
 }
 

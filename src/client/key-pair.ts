@@ -1,6 +1,13 @@
 // The certificate and key of a buildlet's TLS server, and the password that goes with them.
 
-/** A self-signed certificate and its private key. It is printed without its key. */
+/**
+ * A self-signed certificate and its private key. It is printed without its key.
+ *
+ * @example
+ * const pair = new KeyPair(certPem, keyPem);
+ * const client = new BuildletClient('10.0.0.7:443', pair);
+ * if (!pair.isZero()) await writeFile('password', pair.password(), { mode: 0o600 });
+ */
 export class KeyPair {
   /** The certificate, PEM; empty for the zero pair. */
   readonly certPem: string;
@@ -39,6 +46,9 @@ export const NoKeyPair: KeyPair = new KeyPair('', '');
  * Creates a pair: RSA of 2048 bits, self-signed, valid for ten years from an hour ago. Many are created in turn.
  *
  * @param names Host names and IP addresses of the server, in addition to those of the local machine.
+ *
+ * @example
+ * const { certPem, keyPem } = await newKeyPair(['build-1.example.com', '10.0.0.7']);
  */
 export async function newKeyPair(names: readonly string[] = []): Promise<KeyPair> {
   const { newCertificate } = await import('../http/server/new-certificate.ts');

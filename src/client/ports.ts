@@ -24,8 +24,15 @@ const takenLimit = 500;
 /** The time limit for a connection there, in ms: a buildlet gives up earlier, and says why. */
 const connectTimeoutMs = 30_000;
 
-/** A socket on the machine that accepts connections for a caller here. */
-export interface RemoteListener {
+/**
+ * A socket on the machine that accepts connections for a caller here.
+ *
+ * @example
+ * await using listener = await client.ports.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, (stream) => stream.end('hi'));
+ * console.log(listener.at);
+ * listener.close();
+ */
+export interface RemoteListener extends AsyncDisposable {
   /** Where it listens, with the port that was free. */
   readonly at: SocketTarget;
   /** Resolves when it accepts no more connections, with the reason as text. */
@@ -39,7 +46,11 @@ export interface RemoteListener {
  * when it was lost.
  *
  * @example
- * const stream = await client.ports.connect({ kind: 'tcp', host: 'localhost', port: 5432 });
+ * for (const port of await client.ports.list()) console.log(port);
+ * await using stream = await client.ports.connect({ kind: 'tcp', host: 'localhost', port: 5432 });
+ * const { ended } = await client.ports.open();
+ * ended.then((reason) => console.error(reason));
+ * await client.ports.close();
  */
 export class Ports {
   readonly #connection: Connection;
@@ -107,7 +118,12 @@ export class Ports {
       stream.accept();
       onConnection(stream);
     });
-    return { at, ended: link.ended, close: () => link.end('the client left') };
+    const close = () => link.end('the client left');
+    const dispose = async () => {
+      close();
+      await link.ended;
+    };
+    return { at, ended: link.ended, close, [Symbol.asyncDispose]: dispose };
   }
 
   /**

@@ -2,6 +2,7 @@
 import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
+import { disposableLoop } from '../disposable-loop.ts';
 import { GomoteError, untilAborted } from '../errors.ts';
 import type { SessionInfo } from '../protocol/session.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
@@ -41,12 +42,21 @@ interface BuildletParts {
 
 /**
  * A buildlet, with a connection to it. Returned by `create` and `get` of {@link Gomote}.
- *
  * @example
  * await using buildlet = await gomote.create('linux-amd64');
  * await buildlet.push('.');
  * for await (const line of buildlet.run('go', ['test', './...'])) console.log(line);
+ * for (const { id } of await buildlet.runs()) await buildlet.attach(id, { stdout: process.stdout });
+ * console.log(await buildlet.diff(), await buildlet.snapshot('ready'), await buildlet.fork({ count: 4 }));
  * await buildlet.pull('coverage', { to: 'coverage' });
+ *
+ * @example
+ * const buildlet = await gomote.get('me-linux-amd64-0');
+ * await buildlet.put('tool', 'bin/', { mode: 0o755 });
+ * await buildlet.get('out/app', 'app');
+ * await using forward = await buildlet.forward('0:3000');
+ * await buildlet.shell({ stdin: process.stdin, stdout: process.stdout });
+ * await buildlet.disconnect(); // or: await buildlet.destroy();
  */
 export class Buildlet implements AsyncDisposable {
   /** The name for `get`. */
@@ -87,8 +97,7 @@ export class Buildlet implements AsyncDisposable {
    */
   run(cmd: string, args: readonly string[] = [], options: RunOptions = {}): Run {
     checkRun(cmd, args, options);
-    const { name, builder } = this;
-    const { backends } = this.#parts;
+    const { name, builder, backends } = this;
     const { environment } = backends.settings;
     const pushed = () => this.#pushedTo ?? pushedDirectory(this.client, environment);
     const dir = options.dir ?? startDirectory(cmd, pushed());
@@ -145,7 +154,11 @@ export class Buildlet implements AsyncDisposable {
    * @example
    * for await (const { files } of buildlet.watch('.')) console.log(`${files} sent`);
    */
-  async *watch(dir?: string, options: PushTreeOptions = {}): AsyncGenerator<PushSummary, void> {
+  watch(dir?: string, options: PushTreeOptions = {}): AsyncGenerator<PushSummary, void> {
+    return disposableLoop(this.#watch(dir, options));
+  }
+
+  async *#watch(dir: string | undefined, options: PushTreeOptions) {
     const { watchTree } = await import('./watch.ts');
     const signal = this.#signalOf(options);
     const pushes = watchTree(this, dir, { ...options, signal });
@@ -242,8 +255,7 @@ export class Buildlet implements AsyncDisposable {
 
   /** Destroys a buildlet of `create`, unless it was destroyed or disconnected before; only disconnects one of `get`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#parts.isOwn && !this.#isGone) await this.destroy();
-    else await this.disconnect();
+    await (this.#parts.isOwn && !this.#isGone ? this.destroy() : this.disconnect());
   }
 
   /** @internal The directories of the configuration and the caches. */
@@ -251,11 +263,7 @@ export class Buildlet implements AsyncDisposable {
     return this.#parts.backends;
   }
 
-  /**
-   * Explains an error.
-   *
-   * @internal
-   */
+  /** @internal Explains an error. */
   async explain(error: unknown): Promise<unknown> {
     if (!(error instanceof GomoteError) || this.#explained.has(error)) return error;
     const explained = await this.#parts.explain(error);
@@ -263,11 +271,7 @@ export class Buildlet implements AsyncDisposable {
     return explained;
   }
 
-  /**
-   * Runs the work, and explains its failure by the backend, which may know more than the connection.
-   *
-   * @internal
-   */
+  /** @internal Runs the work, and explains its failure by the backend, which may know more than the connection. */
   async explained<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -286,9 +290,9 @@ export class Buildlet implements AsyncDisposable {
   }
 
   get #place() {
+    const { name, client } = this;
     return {
-      name: this.name,
-      client: this.client,
+      ...{ name, client },
       explained: <T>(work: () => Promise<T>) => this.explained(work),
       signal: this.backends.signalOf({ signal: this.#closing.signal }),
     };

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
+import { disposableLoop } from '../disposable-loop.ts';
 import { GomoteError } from '../errors.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import { checkTexts } from './arguments.ts';
@@ -25,7 +26,12 @@ interface FilesParts {
  *
  * @example
  * await buildlet.files.write('config.json', JSON.stringify(config));
- * const log = await buildlet.files.readText('build/log');
+ * if (await buildlet.files.exists('build/log')) console.log(await buildlet.files.readText('build/log'));
+ * await buildlet.files.mkdir('old');
+ * await buildlet.files.rename('build/app', 'old/app');
+ * for (const entry of await buildlet.files.list('old', { digest: true })) console.log(String(entry));
+ * const bytes = await buildlet.files.read('old/app');
+ * await buildlet.files.remove(['old', 'build']);
  */
 export class BuildletFiles {
   readonly #parts: FilesParts;
@@ -98,13 +104,17 @@ export class BuildletFiles {
    * @example
    * for await (const { kind, path } of buildlet.files.watch('out', { signal })) console.log(kind, path);
    */
-  async *watch(
+  watch(
     path = '',
     options: CallOptions & {
       /** The delay between two listings, in ms. Default 1000. */
       intervalMs?: number | undefined;
     } = {},
   ): AsyncGenerator<FileChange, void> {
+    return disposableLoop(this.#watch(path, options));
+  }
+
+  async *#watch(path: string, options: CallOptions & { intervalMs?: number | undefined }) {
     checkInside('the directory', path);
     const intervalMs = watchInterval(options.intervalMs);
     const { signal } = options;

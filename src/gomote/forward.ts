@@ -32,7 +32,14 @@ export interface ForwardOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A forward, until it is closed. */
+/**
+ * A forward, until it is closed.
+ *
+ * @example
+ * const forward = await buildlet.forward('8080:3000', { onTrouble: console.error });
+ * console.log(`http://${forward.from}`);
+ * await forward.close();
+ */
 export interface Forward extends AsyncDisposable {
   /** Where it listens, with the actual port: `HOST:PORT` or `unix:PATH`. */
   readonly from: string;

@@ -50,6 +50,9 @@ export function registerFlags<Own extends object = object>(own?: Own): Own & typ
  * among the arguments of this process.
  *
  * @throws GomoteError ERR_CONFIG when what is chosen is no coordinator, or there is no token for the user.
+ *
+ * @example
+ * await using coordinator = await newCoordinatorClientFromFlags({ instance: stagingInstance });
  */
 export async function newCoordinatorClientFromFlags(
   given: CoordinatorFlags = flagsOfProcess(),

@@ -19,7 +19,18 @@ import type { Snapshot } from './snapshots.ts';
  *
  * @example
  * await using gomote = await open();
+ * const { name } = await gomote.create('linux-amd64', { from: 'ready' });
  * for (const { name, expires } of await gomote.list()) console.log(name, expires);
+ * await (await gomote.get(name)).run('make');
+ * await gomote.destroy(name);
+ *
+ * @example
+ * for (const { name } of await gomote.caches()) await gomote.purgeCache(name);
+ * for (const { tag } of await gomote.snapshots()) console.log(tag, await gomote.snapshot(tag));
+ * await gomote.prepareSnapshot('ready');
+ * await gomote.shareSnapshot('team/ready');
+ * await gomote.removeSnapshot('ready');
+ * await gomote.close();
  */
 export class Gomote implements AsyncDisposable {
   /** @internal */

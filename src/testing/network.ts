@@ -26,6 +26,12 @@ interface Connection {
  * @example
  * // The connection breaks after 1000 bytes of the reply; the next one holds.
  * gomote.network.plan = (n) => (n === 0 ? { kind: 'drop', direction: 'down', afterBytes: 1000 } : undefined);
+ *
+ * @example
+ * gomote.network.stall();
+ * const run = buildlet.run('true', [], { reconnectMs: 1_000 });
+ * gomote.network.drop(buildlet.name);
+ * gomote.network.heal();
  */
 export class Network {
   /** Returns the fault of a new connection, given the number of earlier connections and its buildlet. Default: none. */

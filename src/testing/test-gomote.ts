@@ -82,6 +82,13 @@ class TestBackends extends Backends {
  * await using gomote = await openTest();
  * gomote.network.plan = (n) => (n === 2 ? { kind: 'drop', direction: 'up', afterBytes: 500 } : undefined);
  * await programUnderTest(gomote);
+ *
+ * @example
+ * const gomote = await openTest();
+ * const { name } = await gomote.create('linux-amd64');
+ * gomote.fillDisk(name);
+ * await gomote.kill(name);
+ * await gomote.close();
  */
 export class TestGomote extends Gomote {
   /** The connections to the buildlets, and their faults. */

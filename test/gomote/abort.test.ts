@@ -48,6 +48,10 @@ const calls: Record<string, (options: Options) => Promise<unknown>> = {
   'buildlet.destroy': (options) => buildlet.destroy(options),
   'run.kill': (options) => buildlet.attach('x').kill('SIGTERM', options),
   'run.detach': (options) => buildlet.attach('x').detach(options),
+  'buildlet.snapshot': (options) => buildlet.snapshot('x', options),
+  fork: (options) => buildlet.fork(options),
+  'files.watch': (options) => buildlet.files.watch('', options).next(),
+  'run.resize': (options) => buildlet.attach('x').resize(80, 24, options),
   'files.read': (options) => buildlet.files.read('f', options),
   'files.readText': (options) => buildlet.files.readText('f', options),
   'files.write': (options) => buildlet.files.write('f', 'x', options),
@@ -58,11 +62,28 @@ const calls: Record<string, (options: Options) => Promise<unknown>> = {
   'files.remove': (options) => buildlet.files.remove('f', options),
 };
 
-const aborted = { code: 'ERR_ABORTED' };
+const reason = new Error('the user left');
+const aborted = { code: 'ERR_ABORTED', cause: reason };
+
+/** These ask nothing of a buildlet. */
+const local: Record<string, (options: Options) => Promise<unknown>> = {
+  get: (options) => gomote.get(buildlet.name, options),
+  snapshots: (options) => gomote.snapshots(options),
+  snapshot: (options) => gomote.snapshot('x', options),
+  prepareSnapshot: (options) => gomote.prepareSnapshot('x', options),
+  removeSnapshot: (options) => gomote.removeSnapshot('x', options),
+  shareSnapshot: (options) => gomote.shareSnapshot('x', true, options),
+  caches: (options) => gomote.caches(options),
+  purgeCache: (options) => gomote.purgeCache('x', options),
+};
+
+it.each(Object.entries(local))('%s is not begun when its signal has aborted', async (_, call) => {
+  await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
+});
 
 describe.each(Object.entries(calls))('%s', (name, call) => {
   it('is not begun when its signal has aborted', async () => {
-    await expect(call({ signal: AbortSignal.abort() })).rejects.toMatchObject(aborted);
+    await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
   });
 
   it('refuses a value that is not a signal', async () => {
@@ -83,7 +104,7 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     const ending = call({ signal: controller.signal });
     ending.catch(() => undefined);
     await begun;
-    controller.abort();
+    controller.abort(reason);
     await expect(ending).rejects.toMatchObject(aborted);
     gomote.network.heal();
     if (name === 'create') expect(await gomote.list()).toHaveLength(1);

@@ -1,11 +1,12 @@
 // Single files of a buildlet.
 import type { RequestBody } from '../../http/client/request.ts';
-import { endpoints } from '../../protocol/endpoints.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { formatWriteMode } from '../../protocol/file-mode.ts';
-import { withQuery } from '../../protocol/form.ts';
+import { encodeForm, withQuery } from '../../protocol/form.ts';
+import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 import { withSource, withStream } from '../given-streams.ts';
-import type { PutFileOptions, RemoteFile, TransferSummary } from './transfers.ts';
+import type { PutFileOptions, RemoteFile, TransferOptions, TransferSummary } from './transfers.ts';
 
 /** Writes a file by the base protocol alone. */
 export async function writeFile(
@@ -21,7 +22,41 @@ export async function writeFile(
   });
 }
 
-/** Its code is loaded on first use: running commands does not need it. */
+/** Extracts an archive into a directory there. */
+export async function putTar(
+  connection: Connection,
+  source: RequestBody,
+  dir: string,
+  options: TransferOptions,
+): Promise<TransferSummary> {
+  const signalOf = () => connection.signalWith(options.signal);
+  return await withSource(source, signalOf, async (body, signal) =>
+    (await import('./transfers.ts')).putTar(connection, body, dir, { ...options, signal }),
+  );
+}
+
+/** Extracts an archive that the buildlet fetches. */
+export async function putTarFromURL(
+  connection: Connection,
+  url: string,
+  dir: string,
+  options: CallOptions,
+): Promise<void> {
+  const path = withQuery(endpoints.putTar.path, { dir });
+  const headers = { 'Content-Type': contentTypes.form };
+  const signal = connection.signalWith(options.signal);
+  const body = encodeForm({ url });
+  await connection.callText({ method: 'POST', path, headers, body, signal });
+}
+
+/**
+ * Single files, with checksums. `files` of a `BuildletClient` is one.
+ *
+ * @example
+ * await client.files.put(createReadStream('tool'), 'bin/tool', { mode: 0o755 });
+ * const { body } = await client.files.get('out/app');
+ * await pipeline(body, createWriteStream('app'));
+ */
 export class Files {
   readonly #connection: Connection;
 

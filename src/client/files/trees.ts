@@ -42,7 +42,22 @@ export interface TreeCallOptions {
 /** Everything in the directory, everything but `.git`, or only what was pushed into it. */
 export type TreeScope = 'all' | 'pull' | 'pushed';
 
-/** Trees of one buildlet, pushed and pulled by their changes. `client.trees` makes it. */
+/**
+ * Trees of one buildlet, pushed and pulled by their changes. `client.trees` makes it; `push` and `pull` of a `Buildlet` use it.
+ *
+ * @example
+ * const trees = await client.trees();
+ * const { digest } = await trees.state('src', 'pushed');
+ * const { entries, generation } = await trees.manifest('src', 'all');
+ * for (const { kind, path } of await trees.differences('src')) console.log(kind, path);
+ * const chunks = await trees.chunks('src', 'large.bin');
+ *
+ * @example
+ * const trees = await client.trees();
+ * const known = await trees.stored(head, 1);
+ * const stream = await trees.read('src', ['main.go']);
+ * const applied = await (await other.trees()).apply('copy', generation, stream);
+ */
 export class Trees {
   readonly #connection: Connection;
   #identity: string | undefined;

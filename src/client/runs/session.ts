@@ -25,7 +25,6 @@ import type { SessionOptions, SessionReadOptions, SessionResult } from './sessio
 import { LogCopier, loadReplies } from './session-reader.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
 
-/** A log in transit, and the id of its reader. */
 interface OpenLog {
   readonly reply: HttpResponse;
   readonly reader: string;
@@ -35,7 +34,15 @@ interface OpenLog {
 
 const defaultReconnectMs = 5 * 60_000;
 
-/** A run on the buildlet, on which connections come and go. `client.sessions` makes it. */
+/**
+ * A run on the buildlet, on which connections come and go. `client.sessions` makes it.
+ *
+ * @example
+ * const session = client.sessions.get(id);
+ * const { end } = await session.readUntil(1_000, { stdout: process.stdout });
+ * await Promise.all([session.sendInput(process.stdin), session.resize(120, 40), session.read({ from: 1_000 })]);
+ * await session.kill('SIGTERM', { killAfterMs: 5_000 });
+ */
 export class Session {
   /** By which `sessions.get` finds it again. */
   readonly id: string;
@@ -183,10 +190,9 @@ export class Session {
     };
     const path = this.#path(endpoints.session.path, query);
     const headersTimeoutMs = this.#pingMs * silentPings;
-    const request = { method: 'GET', path, signal, headersTimeoutMs } as const;
-    const filesIn = this.#filesIn;
-    const reply = await this.#connection.call({ ...request, heartbeat: false });
-    return { reply, reader, filesIn };
+    const request = { method: 'GET', path, signal, headersTimeoutMs, heartbeat: false } as const;
+    const reply = this.#connection.call(request);
+    return { reader, filesIn: this.#filesIn, reply: await reply };
   }
 
   async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
@@ -217,17 +223,17 @@ export class Session {
           const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
           const { parseInputReply } = await loadReplies();
           const reply = parseInputReply(text);
-          if (reply === undefined) throw this.#badReply(text);
-          return reply;
+          if (reply !== undefined) return reply;
+          const { label } = this.#connection.options;
+          throw new GomoteError('ERR_REPLY', `${label}: bad reply to input: ${text.slice(0, 80)}`);
         },
       }),
     );
   }
 
   /**
-   * Sends a signal to its process group.
+   * Sends a signal, such as `SIGTERM`, to its process group.
    *
-   * @param killSignal Its name, such as `SIGTERM`.
    * @param options `killAfterMs`: when to send KILL to what is left of it, in ms, of any length, whether or not anyone
    * still reads. Absent or Infinity: never.
    * @throws GomoteError ERR_CONFLICT when it has ended.
@@ -272,11 +278,6 @@ export class Session {
   ): Promise<string> {
     const request: HttpRequest = { method: 'POST', path: this.#path(path, query), signal, body };
     return await this.#connection.callText({ ...request, heartbeat: false });
-  }
-
-  #badReply(text: string): GomoteError {
-    const { label } = this.#connection.options;
-    return new GomoteError('ERR_REPLY', `${label}: bad reply to input: ${text.slice(0, 80)}`);
   }
 
   #as(reader: string): FormValues {

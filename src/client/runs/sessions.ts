@@ -19,7 +19,14 @@ export interface StartSession extends Partial<SessionRequest> {
   readonly id?: string | undefined;
 }
 
-/** The runs of one buildlet that outlive connections. */
+/**
+ * The runs of one buildlet that outlive connections.
+ *
+ * @example
+ * const session = await client.sessions.start({ cmd: 'make', systemLevel: true });
+ * await session?.detach();
+ * for (const { id } of await client.sessions.list()) await client.sessions.get(id).read();
+ */
 export class Sessions {
   readonly #connection: Connection;
 

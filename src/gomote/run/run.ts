@@ -33,8 +33,10 @@ interface RunParts {
   /** Runs the command, or reads an existing run, to its end. */
   readonly work: (outputs: Outputs, signal: AbortSignal) => Promise<CommandEnd>;
   readonly kill: (killSignal: string, options: KillOptions) => Promise<void>;
-  readonly resize: (columns: number, rows: number) => Promise<void>;
+  readonly resize: (columns: number, rows: number, options: CallOptions) => Promise<void>;
   readonly leave: (options: CallOptions) => Promise<void>;
+  /** As if the signal of its options aborted. */
+  readonly abort: (reason: GomoteError) => void;
 }
 
 /** The options of `kill`. */
@@ -52,8 +54,19 @@ const defaultMaxBuffer = 64 << 20;
  *
  * It fails with ERR_NOT_STARTED, ERR_TIMEOUT, ERR_ABORTED, or, when the outcome of the command is unknown, with ERR_LOST,
  * ERR_CONNECT or ERR_BROKEN.
+ *
+ * @example
+ * await using run = buildlet.run('make', ['fuzz'], { tty: { columns: 80, rows: 24, term: 'xterm' } });
+ * await run.resize(120, 40);
+ * for await (const line of run.lines('all')) if (line.includes('crash')) await run.kill();
+ * const { ok, stdout } = await run;
+ *
+ * @example
+ * const run = buildlet.run('make', ['world']);
+ * const log = run.stream('all').pipeThrough(new TextDecoderStream());
+ * const id = await run.detach();
  */
-export class Run implements Promise<RunResult>, AsyncIterable<string> {
+export class Run implements Promise<RunResult>, AsyncIterable<string>, AsyncDisposable {
   /** The id for `attach`. */
   readonly id: string;
   readonly #parts: RunParts;
@@ -131,8 +144,8 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
   }
 
   /** Resizes the terminal of the command. */
-  async resize(columns: number, rows: number): Promise<void> {
-    await this.#parts.resize(columns, rows);
+  async resize(columns: number, rows: number, options: CallOptions = {}): Promise<void> {
+    await this.#parts.resize(columns, rows, options);
   }
 
   /** Leaves the command running without a reader; awaiting this handle then fails with ERR_ABORTED. Returns the id. */
@@ -140,6 +153,12 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     await this.#parts.leave(options);
     this.#leaving.abort(new GomoteError('ERR_ABORTED', `run ${this.id} was left running`));
     return this.id;
+  }
+
+  /** Ends a command that this handle started, unless it has ended or was detached; of `attach`, ends only the reading. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.abort(new GomoteError('ERR_ABORTED', `the handle of run ${this.id} was disposed`));
+    await this.#result.catch(() => undefined);
   }
 
   /** As for any promise. */

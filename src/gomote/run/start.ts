@@ -53,7 +53,8 @@ export function startRun(
   const session = client.sessions.get(id, { reconnectMs, onStandstill, times });
   // Calls on the handle wait until the buildlet knows the run.
   const runStart = new RunStart(name);
-  const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
+  const aborting = new AbortController();
+  const signal = anySignal(ending, aborting.signal, ...(options.signal ? [options.signal] : []));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
     const request = { ...made, tty: options.tty, stdin: source !== undefined, breakOn };
@@ -93,7 +94,7 @@ export function startRun(
           () => signal,
           (source) => run(outputs, leaving, source),
         );
-  return runOf(session, runStart, options, (outputs, leaving) =>
+  return runOf(session, runStart, aborting, options, (outputs, leaving) =>
     runStart.orFail(explained(() => work(outputs, leaving))),
   );
 }
@@ -110,9 +111,10 @@ export function attachRun(
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
   const runStart = new RunStart(name);
   runStart.with(true);
-  return runOf(session, runStart, options, (outputs, leaving) => {
-    const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
-    const reading = { signal: anySignal(...signals), onLost, from };
+  const aborting = new AbortController();
+  const given = options.signal ? [options.signal] : [];
+  return runOf(session, runStart, aborting, options, (outputs, leaving) => {
+    const reading = { signal: anySignal(ending, aborting.signal, leaving, ...given), onLost, from };
     return explained(() => readToEnd(session, outputs, reading));
   });
 }
@@ -120,6 +122,7 @@ export function attachRun(
 function runOf(
   session: Session,
   runStart: RunStart,
+  aborting: AbortController,
   { stdout, stderr, maxBuffer }: OutputOptions,
   work: (outputs: Outputs, leaving: AbortSignal) => Promise<CommandEnd>,
 ): Run {
@@ -133,8 +136,10 @@ function runOf(
     },
     kill: (killSignal, options) =>
       runStart.andThen(() => session.kill(killSignal, options), options),
-    resize: (columns, rows) => runStart.andThen(() => session.resize(columns, rows)),
+    resize: (columns, rows, { signal }) =>
+      runStart.andThen(() => session.resize(columns, rows, signal), { signal }),
     leave: ({ signal }) => runStart.andThen(() => session.detach(signal), { signal }),
+    abort: (reason) => aborting.abort(reason),
   });
 }
 
