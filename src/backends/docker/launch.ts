@@ -35,6 +35,7 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
   const id = await createContainer(engine, plan);
   let attaching: Promise<ExecStream> | undefined;
   try {
+    await checkRuntime(engine, id, plan);
     await launch.check(id);
     signal.throwIfAborted();
     attaching = attach(engine, id, signal);
@@ -100,6 +101,26 @@ async function createContainer(engine: Engine, plan: ContainerPlan): Promise<str
     }
     throw refusalOf(`cannot make a container of ${machine.image}`, engine.url, error);
   }
+}
+
+const inspected = v.object({
+  HostConfig: v.object({ Runtime: v.optional(v.string()) }),
+});
+
+/** Podman ignores the runtime: a container meant for a sandbox would run without one. */
+async function checkRuntime(engine: Engine, id: string, { machine }: ContainerPlan) {
+  const { runtime, image } = machine;
+  if (runtime === undefined) return;
+  const reply = await engine.json({ method: 'GET', path: `/containers/${id}/json` });
+  const used = v.parse(inspected, reply).HostConfig.Runtime;
+  if (used === runtime) return;
+  throw new GomoteError(
+    'ERR_UNSUPPORTED',
+    `the engine ${engine.url} does not use the runtime ${runtime} for ${image}`,
+    {
+      hint: 'see docker info; for Podman leave it out, and start podman --runtime NAME system service',
+    },
+  );
 }
 
 async function preparePayload(engine: Engine, id: string, { fill, signal }: Launch): Promise<void> {
