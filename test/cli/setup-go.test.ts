@@ -23,6 +23,7 @@ function goShop(makeBash: string) {
     });
   return {
     shop,
+    goroot,
     start,
     create: async (args: readonly string[], environment?: NodeJS.ProcessEnv) => {
       const child = start(args, environment);
@@ -135,6 +136,15 @@ describe('create -setup', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(said);
     expect(await list()).toBe('');
+  });
+
+  it('a go.mod of the current directory does not choose the tree', async () => {
+    const { shop, create, goroot } = goShop(builds);
+    writeFileSync(join(shop.directory, 'go.mod'), 'module x\ntoolchain go1.99.0\n');
+    const go = `#!/bin/sh\ntest ! -e go.mod && echo '${goroot}'\n`;
+    writeFileSync(join(shop.directory, '.bin/go'), go);
+    const ended = await create(['-setup', 'local'], { GOROOT: '' });
+    expect(ended).toMatchObject({ code: 0, stdout: 'me-local-0\nbuilt\n0\n' });
   });
 
   it('a file after one dash is refused, and told how a script is given', async () => {

@@ -158,13 +158,14 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(there).not.toContain('merged');
   });
 
-  it.each([
+  it.each<[string, string, string, string[], string?]>([
     ['at the top', '.', 'out', []],
+    ['that is required', '.', 'out', [], '--require'],
     ['with --interrupt', '.', '/out', ['--interrupt']],
     ['in a directory below', 'sub [1]', 'out', []],
   ])(
     'a fetched file that changes with each run starts none, %s',
-    async (_, below, get, options) => {
+    async (_, below, get, options, fetch = '--get') => {
       const shop = workshop();
       const name = await shop.create();
       const top = join(shop.directory, 'tree');
@@ -174,7 +175,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
       const script = 'date +%N >out; echo run';
       const child = shop.start(
         'gomote',
-        ['watch', ...options, '--get', get, name, '--', 'sh', '-c', script],
+        ['watch', ...options, fetch, get, name, '--', 'sh', '-c', script],
         { cwd: join(top, below) },
       );
       onTestFinished(() => void child.kill('SIGKILL'));

@@ -82,6 +82,14 @@ const odds: Record<string, Odd> = {
     said: 'm: cannot read its .gomoteignore: permission denied',
     pulled: 'm/.gomoteignore: ',
   },
+  '.gomoteignore that is a device': {
+    make: (top) => {
+      mkdirSync(join(top, 'm'));
+      symlinkSync('/dev/zero', join(top, 'm/.gomoteignore'));
+    },
+    said: 'm: cannot read its .gomoteignore: it is not a file',
+    pulled: 'm/.gomoteignore: ',
+  },
   '.gitignore that is shut': {
     make: shut('m/.gitignore', 0o000),
     said: denied('m/.gitignore'),
@@ -99,6 +107,11 @@ const odds: Record<string, Odd> = {
     inGit: 'git cannot say what it ignores in msub: fatal: not a git repository: /nosuch/x',
   },
 };
+
+function fifoRules(top: string): void {
+  mkdirSync(join(top, 'm'));
+  execFileSync('mkfifo', [join(top, 'm/.gomoteignore')]);
+}
 
 interface Bench {
   readonly cli: Cli;
@@ -317,6 +330,7 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
   it.each([
     ['a directory that is shut', shut('m', 0o000, 'm/f'), 'm/new: permission denied'],
     ['rules that are shut', shut('m/.gomoteignore', 0o000), 'm: cannot read its .gomoteignore'],
+    ['rules in a FIFO', fifoRules, 'm: cannot read its .gomoteignore: it is not a file'],
     ['a file that is shut', shut('m/new', 0o000), 'm/new: '],
     ['a FIFO', (top: string) => void execFileSync('mkfifo', [join(top, 'm')]), 'm: something else'],
   ])('a pull leaves %s here, and brings the rest', async (_, make, said) => {

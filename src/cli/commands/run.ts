@@ -101,6 +101,12 @@ export function define(command: Command, context: Context): void {
       [],
     )
     .option(
+      '--require <pattern>',
+      'as --get, and end with 1 when nothing matches; can be repeated',
+      addPatternOf('--require'),
+      [],
+    )
+    .option(
       '--junit <pattern>',
       'merge the JUnit reports that match afterwards, and print a summary; can be repeated',
       addPatternOf('--junit'),

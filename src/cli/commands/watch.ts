@@ -36,6 +36,7 @@ const ofRun = [
     '--break',
     '--bundle-on-failure',
     '--get',
+    '--require',
     '--junit',
     '--junit-output',
     '--fail-on-test-failures',
@@ -60,9 +61,12 @@ export function define(command: Command, context: Context): void {
 }
 
 /** Patterns of what a run makes here, in the syntax of .gitignore: it is not pushed, since that would start the next run. */
-function madeByRuns(top: string, { get = [], junit = [], junitOutput }: Options): string[] {
+function madeByRuns(
+  top: string,
+  { get = [], require = [], junit = [], junitOutput }: Options,
+): string[] {
   const here = patternOf(relative(top, currentDirectory()));
-  const fetched = get.map((pattern) => {
+  const fetched = [...get, ...require].map((pattern) => {
     const [, not = '', path = ''] = /^(!?)\/?(.*)$/s.exec(pattern) ?? [];
     const isAnchored = /\/./.test(pattern);
     return here === '' ? pattern : `${not}/${here}/${isAnchored ? '' : '**/'}${path}`;

@@ -54,7 +54,7 @@ export async function readSpec(
     setup: setup === undefined ? merged.setup : setupFromOptions(setup, options.setupFile),
     ...{ get: options.get, require: options.require, into: resolve(currentDirectory(), into) },
     // Files are fetched from the tree there into the tree here.
-    run: { ...options, get: [] },
+    run: { ...options, get: [], require: [] },
     json: options.json === true,
     timingJson: options.timingJson,
   };

@@ -12,7 +12,7 @@ import { runCommand, runOn } from '../run/run-command.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { type RunRecord, reportOf, reportOfFailure } from '../run/run-report.ts';
 import { shellLine } from '../run/shell-words.ts';
-import { MissingFiles } from '../transfer/fetch-matching.ts';
+import { MissingFiles } from '../transfer/missing-files.ts';
 import type { Machine } from './machines.ts';
 import { Phases } from './phases.ts';
 import type { OnceSpec } from './spec.ts';

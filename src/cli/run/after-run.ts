@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { fileOfName } from '../file-of-name.ts';
+import { MissingFiles } from '../transfer/missing-files.ts';
 import { collectTree } from './collect.ts';
 import type { Run } from './run.ts';
 import { runIntoFile } from './run-into-file.ts';
@@ -53,10 +55,10 @@ interface Results {
 
 /** Performs the steps in order. */
 async function resultsOf(run: Run): Promise<Results> {
-  const { collect, get = [], junit = [] } = run.options;
+  const { collect, get = [], require = [], junit = [] } = run.options;
   const steps: ((run: Run) => Promise<number | undefined>)[] = [];
   if (collect) steps.push(async () => void (await collectTree(run)));
-  if (get.length > 0)
+  if (get.length + require.length > 0)
     steps.push(async () => void (await (await import('./fetch-files.ts')).fetchFiles(run)));
   if (junit.length > 0)
     steps.push(async () => await (await import('./junit.ts')).mergeReports(run));
@@ -67,7 +69,11 @@ async function resultsOf(run: Run): Promise<Results> {
       results.status ||= (await step(run)) ?? 0;
     } catch (error) {
       run.context.signal.throwIfAborted();
-      failures.push(error);
+      // The command itself has ended, with a known status.
+      if (error instanceof MissingFiles) {
+        sayAll(run, [error]);
+        results.status ||= exitCodes.failed;
+      } else failures.push(error);
     }
   }
   return results;

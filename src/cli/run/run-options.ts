@@ -28,6 +28,7 @@ export interface RunOptions {
   retry?: number;
   collect?: boolean;
   get?: string[];
+  require?: string[];
   junit?: string[];
   junitOutput?: string;
   failOnTestFailures?: boolean;
@@ -42,8 +43,8 @@ export interface RunOptions {
 export const defaultReport = 'junit.xml';
 
 /** Whether the options ask for work after the run. */
-export const needsAfter = ({ collect, get = [], junit = [] }: RunOptions): boolean =>
-  collect === true || get.length > 0 || junit.length > 0;
+export const needsAfter = ({ collect, get = [], require = [], junit = [] }: RunOptions): boolean =>
+  collect === true || get.length + require.length + junit.length > 0;
 
 /** An option that can be repeated has a list. */
 const isGiven = (value: RunOptions[keyof RunOptions]): boolean =>
@@ -61,6 +62,7 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['forward', '--forward'],
   ['timestamps', '--timestamps'],
   ['get', '--get'],
+  ['require', '--require'],
   ['junit', '--junit'],
   ['bundleOnFailure', '--bundle-on-failure'],
   ['onFailure', '--on-failure'],

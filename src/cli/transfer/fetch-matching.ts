@@ -1,10 +1,10 @@
 // Fetches files that match patterns from a buildlet.
 import { resolve } from 'node:path';
-import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pullInto } from '../../gomote/pull.ts';
 import { pathMatcher } from '../../sync/pull/requested-entries.ts';
 import type { Context } from '../context.ts';
+import { MissingFiles } from './missing-files.ts';
 import { reportPull } from './pull-report.ts';
 
 interface Wanted {
@@ -15,19 +15,6 @@ interface Wanted {
   readonly get: readonly string[];
   /** Patterns that must match something. Default: none. */
   readonly require?: readonly string[] | undefined;
-}
-
-/** The patterns that matched nothing; all other files have been fetched. */
-export class MissingFiles extends GomoteError {
-  constructor(name: string, patterns: readonly string[]) {
-    super(
-      'ERR_NO_SUCH_FILE',
-      `${name}: nothing matches ${patterns.map((one) => `"${one}"`).join(', ')}`,
-      {
-        hint: 'it was required with --require',
-      },
-    );
-  }
 }
 
 /**

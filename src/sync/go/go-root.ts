@@ -1,6 +1,6 @@
 // What is different when `gomote push` sends Go's own tree, as in Go's gomote.
 import { execFile } from 'node:child_process';
-import { posix } from 'node:path';
+import { parse, posix } from 'node:path';
 import { promisify } from 'node:util';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
@@ -37,7 +37,9 @@ const versionText = 'devel gomote.XXXXX';
 export async function goRoot(environment: NodeJS.ProcessEnv): Promise<string> {
   if (environment.GOROOT) return environment.GOROOT;
   try {
-    const { stdout } = await promisify(execFile)('go', ['env', 'GOROOT'], { env: environment });
+    // A go.mod of the current directory, which may be anybody's, could make go fetch and start another toolchain.
+    const options = { env: environment, cwd: parse(process.cwd()).root };
+    const { stdout } = await promisify(execFile)('go', ['env', 'GOROOT'], options);
     if (stdout.trim() !== '') return stdout.trim();
   } catch (error) {
     throw new GomoteError('ERR_LOCAL_FILE', 'go does not say where its tree is', {

@@ -1,9 +1,9 @@
 // What is not sent from a local tree: never `.git` and `.gomote`, and by default what git or `.gomoteignore` ignores and, outside
 // git, the backups of editors.
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { accessSync, lstatSync, readFileSync } from '../../files/named-fs.ts';
+import { accessSync, lstatSync, openSync, readFileSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { ownDirectory } from '../own-directory.ts';
@@ -110,12 +110,24 @@ class GitIgnored {
 }
 
 function unreadable(directory: string, name: string, cause: unknown): GomoteError {
-  const reason = errnoText(errnoOf(cause) ?? String(cause));
+  const reason =
+    cause instanceof GomoteError ? cause.message : errnoText(errnoOf(cause) ?? String(cause));
   const message = `${directory === '' ? '' : `${directory}: `}cannot read its ${name}: ${reason}`;
   return new GomoteError('ERR_LOCAL_FILE', message, {
     hint: `mend that, or ${sendEverything}`,
     cause,
   });
+}
+
+/** Reading a FIFO would block this process, and a device may never end. */
+function readRules(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) throw new GomoteError('ERR_LOCAL_FILE', 'it is not a file');
+    return nameFromBytes(readFileSync(fd));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The `.gomoteignore` files of a tree. */
@@ -132,10 +144,7 @@ export class IgnoreFiles {
     if (!names.includes(ignoreFileName)) return;
     const path = `${this.#top}/${directory === '' ? '' : `${directory}/`}${ignoreFileName}`;
     try {
-      this.#patterns.set(
-        directory,
-        new IgnorePatterns(ignoreLines(nameFromBytes(readFileSync(path)))),
-      );
+      this.#patterns.set(directory, new IgnorePatterns(ignoreLines(readRules(path))));
     } catch (error) {
       throw unreadable(directory, ignoreFileName, error);
     }

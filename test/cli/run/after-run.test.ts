@@ -44,6 +44,19 @@ describe('gomote run --get', () => {
     expect(files(shop)).toEqual(['c.txt']);
   });
 
+  it.each([
+    [['--require', 'c.*'], 'exit 0', 0],
+    [['--require', 'c.*', '--require', '*.xml'], 'exit 0', 1],
+    [['--get', 'c.*', '--require', '*.xml'], 'exit 4', 4],
+  ])('%j must match something: a command that ends by "%s" gives %i', async (given, end, code) => {
+    const shop = workshop();
+    const name = await shop.create();
+    const result = await shop.gomote('run', ...given, name, 'sh', '-c', making + end);
+    expect(result).toMatchObject({ code });
+    expect(result.stderr.includes(`${name}: nothing matches "*.xml"`)).toBe(code !== 0);
+    expect(files(shop)).toEqual(['c.txt']);
+  });
+
   it('fails when something cannot be written here, and fetches the rest', async () => {
     const shop = workshop();
     const name = await shop.create();
