@@ -98,12 +98,13 @@ export async function listSnapshots(
   return [...here(backends).list(), ...all];
 }
 
-/** Throws ERR_UNKNOWN_SNAPSHOT. */
+/** Removes also one whose record cannot be read, which is in no list. Throws ERR_UNKNOWN_SNAPSHOT. */
 export async function removeSnapshot(
   name: string,
   backends: Backends,
   signal: AbortSignal,
 ): Promise<void> {
+  if (isTag(name) && here(backends).isUnreadable(name)) return await here(backends).remove(name);
   const { tag, at } = await locate(name, backends, signal);
   await (at === undefined ? here(backends).remove(tag) : at.server.remove(tag, { signal }));
 }

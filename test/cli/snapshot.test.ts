@@ -168,6 +168,19 @@ describe('snapshot', () => {
     expect(existsSync(half)).toBe(false);
   });
 
+  it('whose record cannot be read is in no list, and can be removed', async () => {
+    const { cli } = await withTree();
+    await cli(['snapshot', 'create', 'me-local-0', 'one']);
+    writeFileSync(join(store(cli.directory), 'one/snapshot.json'), '{"version"');
+    expect(await cli(['snapshot', 'list'])).toMatchObject({ code: 0, stdout: '' });
+    const again = await cli(['snapshot', 'create', 'me-local-0', 'one']);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain('gomote snapshot remove one');
+    expect(await cli(['snapshot', 'remove', 'one'])).toMatchObject({ code: 0 });
+    expect((await cli(['snapshot', 'remove', 'one'])).code).toBe(1);
+    expect(await cli(['snapshot', 'create', 'me-local-0', 'one'])).toMatchObject({ code: 0 });
+  });
+
   it('a link in the place of the store is not followed', async () => {
     const { cli } = await withTree();
     const elsewhere = join(cli.directory, 'elsewhere');

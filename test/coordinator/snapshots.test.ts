@@ -245,6 +245,30 @@ describe('a snapshot at a coordinator', () => {
     expect(readdirSync(join(top, room))).toEqual(['warm']);
   });
 
+  it('whose record cannot be read is removed by its owner, or by an admin', async () => {
+    const coordinator = await start();
+    const client = await withFile(coordinator, 'alice');
+    const own = await snapshotsOf(coordinator, 'alice');
+    const top = join(coordinator.directory, 'state/snapshots');
+    for (const [user, name] of [
+      ['alice', 'warm'],
+      ['boss', 'warm@alice'],
+    ] as const) {
+      await own.create(client.remoteName, 'warm');
+      const [room = ''] = readdirSync(top);
+      writeFileSync(join(top, room, 'warm/snapshot.json'), '');
+      const bobs = await snapshotsOf(coordinator, 'bob');
+      for (const other of ['warm', 'warm@alice']) {
+        await expect(bobs.remove(other)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_SNAPSHOT' });
+      }
+      await expect(own.create(client.remoteName, 'warm')).rejects.toMatchObject({
+        code: 'ERR_CONFLICT',
+      });
+      await (await snapshotsOf(coordinator, user)).remove(name);
+      expect(readdirSync(join(top, room))).toEqual([]);
+    }
+  });
+
   it('is not announced, and is refused, where none are kept', async () => {
     const coordinator = await start({ sections: '[snapshots]\nsize = 0' });
     expect(await coordinator.client('alice').snapshots()).toBeUndefined();

@@ -1,6 +1,14 @@
 // Stores snapshots in a directory of the user: each is a directory, which gets its name when it is complete.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
@@ -50,6 +58,11 @@ export class SnapshotStore {
     }
   }
 
+  /** Whether the name is taken by something that is no complete snapshot, or that a newer version has made. */
+  isUnreadable(tag: string): boolean {
+    return this.find(tag) === undefined && existsSync(this.directory(tag));
+  }
+
   /** Throws ERR_UNKNOWN_SNAPSHOT. */
   get(tag: string): Snapshot {
     const found = this.find(tag);
@@ -93,18 +106,19 @@ export class SnapshotStore {
   }
 
   checkFree(tag: string): void {
-    if (this.find(tag) !== undefined) throw taken(tag);
+    if (this.find(tag) !== undefined || this.isUnreadable(tag)) throw taken(tag);
   }
 
-  /** Throws ERR_UNKNOWN_SNAPSHOT. */
+  /** Removes also one whose record cannot be read. Throws ERR_UNKNOWN_SNAPSHOT. */
   async remove(tag: string): Promise<void> {
-    this.get(tag);
+    checkTag(tag);
+    if (!hasPrivateDirectory(this.root, what)) throw unknownSnapshot(tag);
     const old = this.partial('old');
     try {
       renameSync(this.directory(tag), old);
     } catch (error) {
-      // Another process has removed it meanwhile.
-      if (errnoOf(error) !== 'ENOENT') throw error;
+      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw unknownSnapshot(tag);
+      throw error;
     }
     await removeTree(old);
   }

@@ -171,7 +171,14 @@ export class Snapshots {
     return changed;
   }
 
+  /** Removes also one whose record cannot be read, which is in no list. */
   async remove(user: User, name: string): Promise<void> {
+    const { tag, owner = user.name } = splitOwner(name);
+    const own = this.#storeOf(this.#roomOf(owner));
+    if ((owner === user.name || user.isAdmin) && own.isUnreadable(tag)) {
+      await own.remove(tag);
+      return this.#note('snapshot-removed', { tag, owner, storedBytes: 0 });
+    }
     const { room, snapshot } = this.#own(user, name);
     await this.#storeOf(room).remove(snapshot.tag);
     this.#note('snapshot-removed', snapshot);
@@ -233,7 +240,7 @@ export class Snapshots {
 
   #note(
     event: string,
-    { tag, owner, storedBytes }: Snapshot,
+    { tag, owner, storedBytes }: Pick<Snapshot, 'tag' | 'owner' | 'storedBytes'>,
     more: Parameters<Log['write']>[1] = {},
   ): void {
     this.#options.audit.write(event, { snapshot: tag, owner, bytes: storedBytes, ...more });
