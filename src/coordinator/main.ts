@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
+import { plural } from '../plural.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
 import type { CoordinatorConfig } from './config.ts';
 import type { Log } from './log.ts';
@@ -70,7 +71,7 @@ async function checkAll(path: string): Promise<void> {
   for (const fault of faults) process.stderr.write(`coordinator: ${fault}\n`);
   if (last !== undefined) throw new GomoteError('ERR_CONFIG', last);
   const { length } = config.pools;
-  await print(`${path}: good: ${length} ${length === 1 ? 'pool' : 'pools'}\n${promises}`);
+  await print(`${path}: good: ${plural(length, 'pool')}\n${promises}`);
 }
 
 async function load(path: string) {

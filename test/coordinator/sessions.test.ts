@@ -130,7 +130,7 @@ describe('a create', () => {
     await me.requestBuildlet('linux');
     await expect(me.requestBuildlet('linux')).rejects.toMatchObject({
       status: 429,
-      text: 'you have 1 buildlets, and your limit is 1: destroy one first',
+      text: 'you have 1 buildlet, and your limit is 1: destroy one first',
     });
   });
 

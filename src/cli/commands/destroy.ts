@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';
+import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { addWanted, type WantedLabel } from '../labels.ts';
-import { plural } from '../plural.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';

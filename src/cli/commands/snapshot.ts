@@ -4,6 +4,7 @@ import { didYouMean } from '../../did-you-mean.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Snapshot } from '../../gomote/snapshots.ts';
+import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { throwSilent } from '../silent-parts.ts';
@@ -63,7 +64,9 @@ const verbs: Readonly<
         buildlet.snapshot(tag, { exclude, maxBytes, here, shared, signal }),
       ),
     );
-    messages.say(`${made.files} files (${formatBytes(made.bytes)}) of the work directory`);
+    messages.say(
+      `${plural(made.files, 'file')} (${formatBytes(made.bytes)}) of the work directory`,
+    );
     const table = () => `${made.tag}\n`;
     await printListing([toJson(made)], options, { fields, table, terminal });
   },

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { sshHosts } from '../../gomote/ssh/hosts.ts';
+import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
@@ -42,9 +43,7 @@ export function define(command: Command, context: Context): void {
       const keep = names.length > 0 || failures.length > 0;
       const written = await config.writeSshConfig(context.backends, blocks, { keep, sshConfig });
       const { file, line } = written;
-      messages.say(
-        `gomote: wrote ${file}, with ${blocks.size} ${blocks.size === 1 ? 'host' : 'hosts'}`,
-      );
+      messages.say(`gomote: wrote ${file}, with ${plural(blocks.size, 'host')}`);
       if (written.include === 'added')
         messages.say(`gomote: added to ${written.sshConfig}: ${line}`);
       if (written.include === 'left')

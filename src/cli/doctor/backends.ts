@@ -3,8 +3,8 @@ import type { AnyBackend } from '../../backends/backend.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Config } from '../../gomote/config/config-file.ts';
+import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
-import { plural } from '../plural.ts';
 import { type Finding, ok, problem, warning, within } from './finding.ts';
 
 /** The time limit for all checks of one backend, in ms. */

@@ -1,6 +1,7 @@
 // Merges JUnit reports of several files, machines and shards, and summarizes them.
+
+import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
-import { plural } from '../plural.ts';
 import { attribute, type JUnitReport, type SuiteResult } from './junit-report.ts';
 
 /** The reports of one machine. */

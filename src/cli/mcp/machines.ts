@@ -7,6 +7,7 @@ import { createSeveral, type MachineOptions } from '../../gomote/create.ts';
 import { withType } from '../../gomote/find-type.ts';
 import type { Forward } from '../../gomote/forward.ts';
 import { holdTimesOf } from '../../gomote/hold-times.ts';
+import { plural } from '../../plural.ts';
 import { anySignal, type LongTimer, longTimer, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import type { Call } from './call.ts';
@@ -59,7 +60,7 @@ export class Machines {
   async create(type: string | undefined, call: Call): Promise<Machine> {
     const count = this.#made().length + this.#making.size;
     if (count >= this.limits.machines) {
-      throw new GomoteError('ERR_QUOTA', `there are ${count} machines, and no more are allowed`, {
+      throw new GomoteError('ERR_QUOTA', `no more than ${plural(count, 'machine')} at once`, {
         hint: `destroy one, such as ${this.#made()[0]?.buildlet.name ?? 'one that is being made'}`,
       });
     }

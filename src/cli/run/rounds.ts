@@ -2,8 +2,8 @@
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { compileGoPattern } from '../../go-pattern.ts';
 import { shortDuration } from '../../gomote/run/ending.ts';
+import { plural } from '../../plural.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { plural } from '../plural.ts';
 import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';

@@ -1,4 +1,6 @@
 // The progress line of a transfer on a terminal.
+
+import { plural } from '../../plural.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 
 /** The progress so far. */
@@ -48,7 +50,7 @@ export function progressLine(
 ): string {
   const of = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
   const parts = [`${formatBytes(bytes)}${of}`];
-  if (files !== undefined) parts.push(`${files} ${files === 1 ? 'file' : 'files'}`);
+  if (files !== undefined) parts.push(plural(files, 'file'));
   if (bytesPerSecond !== undefined) {
     parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
     const left = (totalBytes ?? 0) - bytes;

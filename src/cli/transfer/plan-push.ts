@@ -1,11 +1,11 @@
 // gomote push --dry-run without a buildlet: what would be sent to a new buildlet.
 import { statSync } from '../../files/named-fs.ts';
 import { pushPlace } from '../../gomote/push.ts';
+import { plural } from '../../plural.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import { readLocalTree } from '../../sync/local/local-tree.ts';
 import type { Context } from '../context.ts';
-import { plural } from '../plural.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { looksLikeName } from '../which/names.ts';
 import { formatBytes } from './format-bytes.ts';

@@ -1,5 +1,6 @@
 // Reports the result of a pull.
 import { somePaths, throwIncompletePull } from '../../gomote/incomplete.ts';
+import { plural } from '../../plural.ts';
 import { specialFileText } from '../../protocol/unread.ts';
 import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
@@ -54,7 +55,7 @@ function sayLeft(
 
 function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
   if (paths.length === 0) return 'nothing new to pull';
-  const what = files === 1 ? '1 file' : `${files} files`;
+  const what = plural(files, 'file');
   if (isDry) return `would bring ${what} (${formatBytes(bytes)})`;
   return `${what} pulled (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire`;
 }

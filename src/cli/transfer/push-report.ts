@@ -1,10 +1,10 @@
 // Reports the result of a push.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { plural } from '../../plural.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
-import { plural } from '../plural.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 import { largestLine } from './largest-line.ts';

@@ -1,5 +1,6 @@
 // What is wrong, in words: what it means, and what to do. The same facts as in `/readyz` and the metrics.
 import { formatDuration } from '../../duration.ts';
+import { plural } from '../../plural.ts';
 import type { MachineRecord } from '../../protocol/coordinator.ts';
 import type { Readiness } from '../readiness.ts';
 import type { CoordinatorView } from '../sessions/view.ts';
@@ -120,7 +121,7 @@ function machineProblems({ user, view }: Facts): Problem[] {
         : [
             {
               level: 'warn',
-              title: `${list.length} ${list.length === 1 ? 'machine' : 'machines'} of ${hostType} ${list.length === 1 ? 'is' : 'are'} ${state}`,
+              title: `${plural(list.length, 'machine')} of ${hostType} ${list.length === 1 ? 'is' : 'are'} ${state}`,
               text: `${list
                 .slice(0, namedLimit)
                 .map(({ machine, reason }) =>
@@ -154,7 +155,7 @@ function fullPools({ user, view }: Facts): Problem[] {
     return [
       {
         level: 'warn',
-        title: `${waiting} ${waiting === 1 ? 'request waits' : 'requests wait'} for ${hostType}`,
+        title: `${plural(waiting, 'request waits', 'requests wait')} for ${hostType}`,
         text,
         todo: user.isAdmin
           ? 'Raise its maximum or add machines, if that happens often.'
@@ -174,7 +175,7 @@ function drainedMachines({ user, machines }: Facts): Problem[] {
   return [
     {
       level: 'info',
-      title: `${drained.length} ${drained.length === 1 ? 'machine is' : 'machines are'} drained`,
+      title: `${plural(drained.length, 'machine is', 'machines are')} drained`,
       text: `${shown.join(', ')}${drained.length > namedLimit ? ', …' : '.'}`,
       todo: 'Nobody new gets them until an admin puts them back: in the pool’s list of machines, or with “coordinator machine undrain NAME”.',
     },

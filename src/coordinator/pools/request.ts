@@ -1,5 +1,6 @@
 // A request for machines of a host type, from the moment it waits, and whether it can ever be served.
 import { GomoteError } from '../../errors.ts';
+import { plural } from '../../plural.ts';
 import { hasLabels, labelText, type WantedLabels, wantedText } from '../../protocol/labels.ts';
 import type { AcquireCall, Member, Pool } from './pool.ts';
 
@@ -48,7 +49,7 @@ export function refuseImpossible(
     throw new GomoteError('ERR_NO_CAPACITY', message);
   }
   if (count > size) {
-    const message = `${count} buildlets can never be had at once: there are ${size} machines of ${what}`;
+    const message = `${count} buildlets can never be had at once: only ${plural(size, 'machine')} of ${what}`;
     throw new GomoteError('ERR_NO_CAPACITY', message, { hint: 'ask for fewer' });
   }
   if (pools.some((pool) => hasMachinesUp(pool, wanted))) return;

@@ -2,6 +2,7 @@
 import type { BuilderType, Catalogue } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
+import { plural } from '../../plural.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
 import type { Labels, WantedLabels } from '../../protocol/labels.ts';
 import { levelOf, type Priority } from '../../protocol/priority.ts';
@@ -149,7 +150,7 @@ export class Admission {
     if (inUse + count > limit) {
       const which = count === 1 ? '' : `, and ask for ${count}`;
       const next = count > limit ? 'ask for fewer' : 'destroy one first';
-      const message = `you have ${inUse} buildlets${which}, and your limit is ${limit}: ${next}`;
+      const message = `you have ${plural(inUse, 'buildlet')}${which}, and your limit is ${limit}: ${next}`;
       throw new GomoteError('ERR_QUOTA', message);
     }
     return Array.from({ length: count }, () => {

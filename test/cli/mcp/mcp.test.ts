@@ -39,7 +39,7 @@ describe('the tools of gomote mcp', () => {
     const { call } = await startAgent(options, shop);
     const { data } = await call('create');
     expect(data).toMatchObject({ type: 'local', endsAt: expect.stringMatching(/^20/) });
-    expect((await call('push')).text).toMatch(/^sent 1 files/);
+    expect((await call('push')).text).toMatch(/^sent 1 file /);
     const ran = await call('run', { command: 'sh build.sh' });
     expect(ran.data).toMatchObject({ status: 'exited', exitCode: 0, outputBytes: 6 });
     expect(ran.text).toMatch(/^exit status 0 after .*\nbuilt$/);

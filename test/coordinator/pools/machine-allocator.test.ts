@@ -282,7 +282,7 @@ describe('an allocator', () => {
     pool.size = 2;
     await expect(askFor('a', 3)).rejects.toMatchObject({
       code: 'ERR_NO_CAPACITY',
-      message: '3 buildlets can never be had at once: there are 2 machines of h',
+      message: '3 buildlets can never be had at once: only 2 machines of h',
     });
   });
 

@@ -103,9 +103,9 @@ describe('labels', () => {
         'there is no machine of h with gpu=a100 and os; their labels are: gpu=h100, os=11, os=12, place=cloud',
     });
     await expect(ask('a', 'os=12', { count: 3 })).rejects.toThrow(
-      '3 buildlets can never be had at once: there are 2 machines of h with os=12',
+      '3 buildlets can never be had at once: only 2 machines of h with os=12',
     );
-    await expect(ask('a', '', { count: 8 })).rejects.toThrow('there are 7 machines of h');
+    await expect(ask('a', '', { count: 8 })).rejects.toThrow('only 7 machines of h');
   });
 
   it('of machines that are all down are refused, and wait when one is up but in use', async () => {

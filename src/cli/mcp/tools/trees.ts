@@ -1,5 +1,6 @@
 // Tools that move trees between the project and a machine.
 import * as v from 'valibot';
+import { plural } from '../../../plural.ts';
 import { printable } from '../../../printable.ts';
 import { flag, machine, text, texts } from '../inputs.ts';
 import { placeInRoot } from '../local-place.ts';
@@ -36,7 +37,10 @@ export const push = tool({
       };
       const { files, bytes, removed } = await buildlet.push(top, { ...options, onSent, signal });
       const data = { machine: buildlet.name, files, bytes, removed };
-      return { text: `sent ${files} files (${bytes} bytes), removed ${removed}`, data };
+      return {
+        text: `sent ${plural(files, 'file')} (${plural(bytes, 'byte')}), removed ${removed}`,
+        data,
+      };
     }),
 });
 
@@ -58,7 +62,7 @@ export const pull = tool({
       const here = placeInRoot(root, to ?? base);
       const options = { to: here, only, noIgnore: no_ignore, signal };
       const { files, bytes, paths } = await buildlet.pull(from, options);
-      const lines = [`fetched ${files} files (${bytes} bytes) into ${here}`];
+      const lines = [`fetched ${plural(files, 'file')} (${plural(bytes, 'byte')}) into ${here}`];
       const data = { machine: buildlet.name, files, bytes, into: here };
       return { text: [...lines, ...pathLines('paths', paths)].join('\n'), data };
     }),
