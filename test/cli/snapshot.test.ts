@@ -40,6 +40,7 @@ describe('snapshot', () => {
     );
     const created = await cli(['snapshot', 'create', 'me-local-0', 'warm']);
     expect(created).toMatchObject({ code: 0, stdout: 'warm\n' });
+    expect(created.stderr).toMatch(/^3 files \(13 B\) of the work directory$/m);
     expect(await cli(['create', '--from', 'warm'])).toEqual({
       code: 0,
       stdout: 'me-local-1\n',

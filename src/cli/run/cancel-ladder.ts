@@ -37,6 +37,7 @@ export class CancelLadder {
   #interrupts = 0;
   #terminations = 0;
   #reminder: NodeJS.Timeout | undefined;
+  #isReleased = false;
   /** Aborts when waiting for the command should stop. */
   readonly signal: AbortSignal;
   /** The first signal that came. */
@@ -54,6 +55,7 @@ export class CancelLadder {
 
   /** Restores the default handling of the signals. */
   release(): void {
+    this.#isReleased = true;
     clearTimeout(this.#reminder);
     this.#release();
   }
@@ -86,6 +88,8 @@ export class CancelLadder {
   }
 
   #say(line: string): void {
+    // Its client closes at the end of the run, and a request that is still on its way then fails.
+    if (this.#isReleased) return;
     this.#context.messages.say(`gomote: ${line}`);
   }
 

@@ -70,6 +70,19 @@ describe('the signals of a run', () => {
     expect(said).toEqual([]);
   });
 
+  it.each([
+    ['a signal', ['SIGTERM']],
+    ['leaving it', ['SIGINT', 'SIGINT', 'SIGINT']],
+  ] as const)('%s that crosses the end of the run is no failure', async (_what, names) => {
+    const { ladder, said, sent, signal } = setUp({}, new GomoteError('ERR_CLOSED', 'closed'));
+    const crossing = signal(...names);
+    const before = [...said];
+    ladder.release();
+    await crossing;
+    expect(sent).not.toEqual([]);
+    expect(said).toEqual(before);
+  });
+
   it('a second Ctrl-C ends it, and is not followed by the reminder of the first', async () => {
     const { sent, said, signal, later } = setUp();
     await signal('SIGINT', 'SIGINT');
