@@ -2,10 +2,12 @@
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { isGomoteError } from '../../src/errors.ts';
 import type { Buildlet } from '../../src/gomote/buildlet.ts';
 import { buildletFeatures } from '../../src/protocol/features.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { openTestGomote } from '../helpers/gomote.ts';
+import { until } from '../helpers/processes.ts';
 
 /** A buildlet by its address. */
 async function buildletWith(features: readonly string[]): Promise<Buildlet> {
@@ -37,6 +39,17 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
       signal: 'SIGKILL',
     });
     expect(await buildlet.run('true')).toMatchObject({ ok: true, exitCode: 0 });
+  });
+
+  it('shows each piece of its output to onOutput, in order, and copies it all the same', async () => {
+    const buildlet = await buildletWith(features);
+    let seen = '';
+    const onOutput = (bytes: Buffer) => {
+      seen += bytes;
+    };
+    const { stdout, stderr } = await buildlet.run('sh', ['-c', 'echo a; echo b >&2'], { onOutput });
+    expect([...seen].sort().join('')).toBe('\n\nab');
+    expect(stdout + stderr).toBe('a\nb\n');
   });
 
   it('gives the lines of its output as they come', async () => {
@@ -185,4 +198,32 @@ describe('a run', () => {
     await buildlet.disconnect();
     await expect(run).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
+});
+
+it('a reader of output that was dropped is told of the gap in its place', async () => {
+  const { address } = await startBuildlet({ sessions: { quotaBytes: 1 << 20 } });
+  const { gomote } = await openTestGomote();
+  const buildlet = await gomote.get(`x@${address}`);
+  const { id } = await buildlet.run('head', ['-c', '3000000', '/dev/zero'], { maxBuffer: 0 });
+  const read = async () => {
+    const seen: string[] = [];
+    let total = 0;
+    const count = (what: string, bytes: number) => {
+      seen.push(what);
+      total += bytes;
+    };
+    const run = buildlet.attach(id, {
+      maxBuffer: 0,
+      onOutput: (bytes) => count('output', bytes.length),
+      onGap: (bytes) => count('gap', bytes),
+    });
+    const code = await run.then(
+      () => undefined,
+      (error: unknown) => (isGomoteError(error) ? error.code : error),
+    );
+    return { first: seen[0], code, total };
+  };
+  // The quota is kept some time after the output has been read.
+  await until(async () => (await read()).code !== undefined);
+  expect(await read()).toEqual({ first: 'gap', code: 'ERR_LOST', total: 3_000_000 });
 });

@@ -13,6 +13,8 @@ export interface Part {
 export interface ShownOutput {
   readonly parts: readonly Part[];
   readonly totalBytes: number;
+  /** How much of it the buildlet dropped before it could be read. */
+  readonly droppedBytes: number;
   /** How many lines that look like failures are not shown. */
   readonly hiddenFailures: number;
 }
@@ -45,6 +47,7 @@ export class Excerpt {
   #open: Buffer[] = [];
   #openBytes = 0;
   #taken = 0;
+  #droppedBytes = 0;
   #after = 0;
   #hiddenFailures = 0;
 
@@ -55,7 +58,7 @@ export class Excerpt {
     this.#tailBytes = budgetBytes - this.#headBytes - this.#failureBytes;
   }
 
-  /** How many bytes have arrived. */
+  /** How many bytes the command has written. */
   get totalBytes(): number {
     return this.#taken + this.#openBytes;
   }
@@ -72,11 +75,21 @@ export class Excerpt {
     }
   }
 
+  /** So much of the output was dropped by the buildlet: what follows keeps its place. */
+  skip(bytes: number): void {
+    if (this.#openBytes > 0) this.#close();
+    this.#taken += bytes;
+    this.#droppedBytes += bytes;
+  }
+
   /** The excerpt of the output so far. */
   shown(): ShownOutput {
     const open = this.#openBytes === 0 ? [] : [this.#openLine()];
     const parts = joined([...this.#head, ...this.#failures, ...this.#tail, ...open]);
-    return { parts, totalBytes: this.totalBytes, hiddenFailures: this.#hiddenFailures };
+    return {
+      ...{ parts, totalBytes: this.totalBytes },
+      ...{ droppedBytes: this.#droppedBytes, hiddenFailures: this.#hiddenFailures },
+    };
   }
 
   #openLine(): Piece {

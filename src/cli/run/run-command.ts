@@ -5,6 +5,7 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
 import { notStarted } from '../../gomote/run/ending.ts';
 import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
+import { through } from '../../gomote/run/outputs.ts';
 import { pushedDirectory, startDirectory } from '../../gomote/run/pushed-directory.ts';
 import { requestOf } from '../../gomote/run/request.ts';
 import { startFailure } from '../../gomote/run/start-failure.ts';
@@ -209,7 +210,8 @@ async function runIn(
   }).finally(() => ports?.close());
   if (followed.kind === 'not-started') {
     requireNoSessionOption(client, options);
-    const stdout = recorder?.through(terminal.stdout) ?? terminal.stdout;
+    const { stdout: out } = terminal;
+    const stdout = recorder === undefined ? out : through(recorder.take, out);
     return await runWithoutSession(client, request, context, stdout);
   }
   if (editor?.isGuessed)

@@ -1,6 +1,5 @@
 // Records the beginning and the end of a command's output, with times, for the bundle of a failed run.
 import { createHash, type Hash } from 'node:crypto';
-import { Writable } from 'node:stream';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 
 export type StreamName = 'stdout' | 'stderr';
@@ -62,16 +61,6 @@ export class OutputRecorder {
       this.take(bytes, stream, atMs);
       return edit?.(bytes, stream, atMs) ?? bytes;
     };
-  }
-
-  /** Forwards output to one that has both streams. */
-  through(output: Writable): Writable {
-    return new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        this.take(chunk, 'stdout');
-        output.write(chunk, (error) => done(error && (output.errored ?? error)));
-      },
-    });
   }
 
   #addToTail(piece: Piece): void {

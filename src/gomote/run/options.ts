@@ -14,6 +14,10 @@ export interface OutputOptions {
   readonly stderr?: Writable | undefined;
   /** How much of each output is kept for the result, in bytes. Default 64 MiB. */
   readonly maxBuffer?: number | undefined;
+  /** Called with each piece of output, in the order of the log. The bytes are valid only during the call. */
+  readonly onOutput?: ((bytes: Buffer, stream: 'stdout' | 'stderr') => void) | undefined;
+  /** Called in place of output that the buildlet dropped before it could be read. */
+  readonly onGap?: ((bytes: number, stream: 'stdout' | 'stderr') => void) | undefined;
   /** Called with the reason when its processes are stopped, and with undefined when they continue. */
   readonly onStandstill?: ((standstill: Standstill | undefined) => void) | undefined;
   /** Called once for each outage, when the connection is lost and being reopened. */

@@ -1,5 +1,6 @@
 // The output of a command: kept as text up to a limit, and forwarded to readers.
 import { Readable, Writable } from 'node:stream';
+import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 
 /** One of the streams; `all`: both, in order of arrival. */
 export type OutputName = 'stdout' | 'stderr' | 'all';
@@ -82,6 +83,16 @@ export class Outputs {
     kept.bytes += chunk.length;
     if (room > 0) kept.chunks.push(Buffer.from(chunk.subarray(0, room)));
   }
+}
+
+/** Shows each chunk to `take`, as standard output, and then writes it to the stream. */
+export function through(take: NonNullable<LogOutputs['edit']>, output: Writable): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      take(chunk, 'stdout', undefined);
+      output.write(chunk, (error) => done(error && (output.errored ?? error)));
+    },
+  });
 }
 
 /** A readable stream that reports when it can accept more. */

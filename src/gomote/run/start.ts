@@ -2,6 +2,7 @@
 
 import { withOutputs, withStream } from '../../client/given-streams.ts';
 import { randomId } from '../../client/random-id.ts';
+import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 import type { Session } from '../../client/runs/session.ts';
 import { NotStartedError } from '../../errors.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
@@ -16,7 +17,7 @@ import { failureOf } from './ending.ts';
 import { follow } from './follow.ts';
 import { defaultKillAfterMs, lostRun } from './lost.ts';
 import type { AttachOptions, OutputOptions, RunOptions } from './options.ts';
-import type { Outputs } from './outputs.ts';
+import { type Outputs, through } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
 import { RunStart } from './run-start.ts';
 import { startFailure } from './start-failure.ts';
@@ -75,10 +76,11 @@ export function startRun(
   ) => {
     try {
       if (!runStart.with(await session.start(request, { signal: until, onLost }))) {
-        const output = noted?.recorder.through(outputs.stdout) ?? outputs.stdout;
+        const take = takerOf(options, noted);
+        const output = take === undefined ? outputs.stdout : through(take, outputs.stdout);
         return await runByBase(client, request, { output, signal: until });
       }
-      const reading = { signal: until, onLost, source, limits: request };
+      const reading = { signal: until, options, source, limits: request };
       return await readToEnd(session, outputs, reading, noted);
     } catch (error) {
       if (error instanceof NotStartedError) throw startFailure(error, request.cmd, request.dir);
@@ -107,14 +109,18 @@ export function attachRun(
 ): Run {
   checkText('the id', id);
   checkOutputs(options);
-  const { reconnectMs, onLost, onStandstill, from } = options;
+  const { reconnectMs, onStandstill, from } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
   const runStart = new RunStart(name);
   runStart.with(true);
   const aborting = new AbortController();
   const given = options.signal ? [options.signal] : [];
   return runOf(session, runStart, aborting, options, (outputs, leaving) => {
-    const reading = { signal: anySignal(ending, aborting.signal, leaving, ...given), onLost, from };
+    const reading = {
+      signal: anySignal(ending, aborting.signal, leaving, ...given),
+      options,
+      from,
+    };
     return explained(() => readToEnd(session, outputs, reading));
   });
 }
@@ -145,7 +151,7 @@ function runOf(
 
 interface Reading {
   readonly signal: AbortSignal;
-  readonly onLost: OutputOptions['onLost'];
+  readonly options: OutputOptions;
   readonly from?: number | 'end' | undefined;
   readonly source?: Source | undefined;
   readonly limits?: SessionRequest | undefined;
@@ -154,14 +160,26 @@ interface Reading {
 async function readToEnd(
   session: Session,
   { stdout, stderr }: Outputs,
-  { source, limits, ...reading }: Reading,
+  { options, source, limits, ...where }: Reading,
   noted?: Noted,
 ): Promise<CommandEnd> {
   const input = source && { source };
-  const edit = noted?.recorder.take;
-  const { end, lostBytes } = await follow(session, { ...reading, stdout, stderr, edit }, input);
+  const { onLost, onGap } = options;
+  const reading = { ...where, stdout, stderr, edit: takerOf(options, noted), onLost, onGap };
+  const { end, lostBytes } = await follow(session, reading, input);
   if (noted !== undefined) noted.end = end;
   const failure = failureOf(end, lostBytes, limits);
   if (failure !== undefined) throw failure;
   return { exitCode: end.code ?? undefined, signal: end.signal ?? undefined };
+}
+
+/** What sees the output before it is written: the recorder of a bundle, and the caller. */
+function takerOf({ onOutput }: OutputOptions, noted: Noted | undefined): LogOutputs['edit'] {
+  const take = noted?.recorder.take;
+  if (onOutput === undefined) return take;
+  return (bytes, stream, atMs) => {
+    take?.(bytes, stream, atMs);
+    onOutput(bytes, stream);
+    return bytes;
+  };
 }

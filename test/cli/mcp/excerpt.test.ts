@@ -56,8 +56,26 @@ describe('an excerpt', () => {
     expect(hiddenFailures).toBeGreaterThan(900);
   });
 
+  it('keeps the offsets of what follows output that was dropped, and counts it', () => {
+    const excerpt = new Excerpt(1000);
+    excerpt.take(Buffer.from('one\ntw'));
+    excerpt.skip(1_000_000);
+    excerpt.take(Buffer.from('three\n'));
+    excerpt.skip(50);
+    const { parts, totalBytes, droppedBytes } = excerpt.shown();
+    expect(parts.map(({ from, to, bytes }) => [from, to, bytes.toString()])).toEqual([
+      [0, 6, 'one\ntw'],
+      [1_000_006, 1_000_012, 'three\n'],
+    ]);
+    expect({ totalBytes, droppedBytes }).toEqual({
+      totalBytes: 1_000_062,
+      droppedBytes: 1_000_050,
+    });
+  });
+
   it('of nothing is empty, and a budget of 0 shows nothing of what has ended', () => {
-    expect(new Excerpt(1000).shown()).toEqual({ parts: [], totalBytes: 0, hiddenFailures: 0 });
+    const nothing = { parts: [], totalBytes: 0, droppedBytes: 0, hiddenFailures: 0 };
+    expect(new Excerpt(1000).shown()).toEqual(nothing);
     const excerpt = new Excerpt(0);
     excerpt.take(Buffer.from('one\ntwo\n'));
     expect(excerpt.shown()).toMatchObject({ parts: [], totalBytes: 8 });

@@ -1,5 +1,4 @@
 // The tool that runs a command on a machine.
-import { Writable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError } from '../../../errors.ts';
 import { shortDuration } from '../../../gomote/run/ending.ts';
@@ -21,7 +20,7 @@ import { safeText } from '../safe-text.ts';
 import { tool } from '../tool.ts';
 
 /** How the run ended, or undefined when it is still running after the time limit. Throws other failures. */
-async function endOf(run: Run, waitMs: number): Promise<Ending | undefined> {
+async function endOf(run: Run, waitMs: number, excerpt: Excerpt): Promise<Ending | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const waited = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), waitMs);
@@ -30,24 +29,32 @@ async function endOf(run: Run, waitMs: number): Promise<Ending | undefined> {
     const result = await Promise.race([run, waited]);
     return result && endingOf(result.exitCode, result.signal);
   } catch (error) {
-    if (!isGomoteError(error, 'ERR_TIMEOUT')) throw error;
-    return { words: error.message, data: { status: 'timeout' } };
+    if (isGomoteError(error, 'ERR_TIMEOUT')) {
+      return { words: error.message, data: { status: 'timeout' } };
+    }
+    // Of a command whose output has gaps, the rest of it is worth seeing.
+    if (isGomoteError(error, 'ERR_LOST') && excerpt.shown().droppedBytes > 0) {
+      const words = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+      return { words, data: { status: 'lost' } };
+    }
+    throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
 /** Leaves the command running; waits for it if the buildlet does not support that. */
-async function leave(run: Run, call: Call): Promise<Ending> {
+async function leave(run: Run, call: Call, excerpt: Excerpt): Promise<Ending> {
   try {
     await run.detach({ signal: call.signal });
     return running;
   } catch {
-    return (await endOf(run, 2 ** 31 - 1)) ?? running;
+    return (await endOf(run, 2 ** 31 - 1, excerpt)) ?? running;
   }
 }
 
-function outputLines({ parts, totalBytes, hiddenFailures }: ShownOutput): string[] {
+function outputLines(shown: ShownOutput): string[] {
+  const { parts, totalBytes, droppedBytes, hiddenFailures } = shown;
   const lines: string[] = [];
   let at = 0;
   for (const { from, to, bytes } of parts) {
@@ -57,6 +64,7 @@ function outputLines({ parts, totalBytes, hiddenFailures }: ShownOutput): string
     at = to;
   }
   if (totalBytes > at) lines.push(`[${totalBytes - at} bytes left out: logs with offset ${at}]`);
+  if (droppedBytes > 0) lines.push(`[${droppedBytes} bytes of it had been dropped]`);
   if (hiddenFailures > 0) {
     lines.push(`[${hiddenFailures} more lines look like failures: logs with grep]`);
   }
@@ -92,22 +100,21 @@ export const run = tool({
     await machines.use(given.machine, async ({ buildlet }) => {
       const startMs = performance.now();
       const excerpt = new Excerpt(given.output_bytes);
-      const sink = new Writable({
-        write: (chunk: Buffer, _encoding, done) => {
-          excerpt.take(chunk);
-          call.onProgress(`${excerpt.totalBytes} bytes of output`);
-          done();
-        },
-      });
+      const onOutput = (bytes: Buffer) => {
+        excerpt.take(bytes);
+        call.onProgress(`${excerpt.totalBytes} bytes of output`);
+      };
       const { command, args, dir, env = [], stdin } = given;
       const [cmd, words] =
         args === undefined ? (['/bin/sh', ['-c', command]] as const) : [command, args];
       const started = buildlet.run(cmd, words, {
-        ...{ dir, env: env.map(checkVariable), stdin, stdout: sink, stderr: sink, maxBuffer: 0 },
+        ...{ dir, env: env.map(checkVariable), stdin, maxBuffer: 0 },
+        ...{ onOutput, onGap: (bytes) => excerpt.skip(bytes) },
         ...{ timeoutMs: given.timeout_seconds * 1_000, signal: call.signal },
       });
       const end =
-        (await endOf(started, given.wait_seconds * 1_000)) ?? (await leave(started, call));
+        (await endOf(started, given.wait_seconds * 1_000, excerpt)) ??
+        (await leave(started, call, excerpt));
       const took = shortDuration(Math.round((performance.now() - startMs) / 100) * 100);
       const shown = excerpt.shown();
       const isRunning = end === running;
