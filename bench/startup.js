@@ -3,6 +3,7 @@ import { compare, gomote, report, withBuildlet } from './paired.js';
 
 const runs = Number(process.argv[2] ?? 25);
 const node = process.execPath;
+const library = new URL('../dist/index.js', import.meta.url);
 const isModern = Number(process.versions.node.split('.')[0]) >= 22;
 
 await withBuildlet((name) => {
@@ -11,6 +12,8 @@ await withBuildlet((name) => {
       bare: [node, '-e', '0'],
       version: [node, gomote, '--version'],
       run: [node, gomote, 'run', name, '/bin/true'],
+      module: [node, '--input-type=module', '-e', ''],
+      library: [node, '--input-type=module', '-e', `await import('${library}')`],
     },
     runs,
   );
@@ -22,6 +25,14 @@ await withBuildlet((name) => {
       ms: result.run,
       reference: result.bare,
       limit: isModern ? 2.2 : 1.8,
+    },
+    { what: 'node --input-type=module -e ""', ms: result.module, reference: result.module },
+    // At most 30 ms more.
+    {
+      what: "import 'gomote'",
+      ms: result.library,
+      reference: result.module,
+      limit: 1 + 30 / result.module,
     },
   ]);
 });

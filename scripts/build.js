@@ -5,22 +5,13 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { buildLibrary } from './build-library.js';
 import { buildMan } from './build-man.js';
 import { buildWorkers } from './build-workers.js';
 
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const { dependencies, optionalDependencies } = manifest;
-
-const common = {
-  bundle: true,
-  platform: 'node',
-  target: 'node20.18',
-  outdir: 'dist',
-  logLevel: 'warning',
-  // Chunks lie beside the entry points: src/package-root.ts counts on it.
-  chunkNames: 'chunk-[hash]',
-};
 
 /** Modules that stand for a large package: each is a file of its own, which programs and library load when they need it. */
 const heavyModules = {
@@ -90,7 +81,11 @@ const withoutSubprograms = {
 rmSync('dist', { recursive: true, force: true });
 
 await build({
-  ...common,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.18',
+  outdir: 'dist',
+  logLevel: 'warning',
   entryPoints: {
     gomote: 'src/cli/main.ts',
     buildlet: 'src/buildlet/main.ts',
@@ -113,18 +108,9 @@ await build({
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 });
 
-await build({
-  ...common,
-  entryPoints: { index: 'src/index.ts', testing: 'src/testing.ts' },
-  format: 'esm',
-  splitting: true,
-  // Small, with the names that stack traces show.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  // All else comes with the library: npm installs these alone.
-  external: [...Object.keys(dependencies), ...Object.keys(optionalDependencies)],
-  plugins: [heavyModulesApart],
-});
+// All else comes with the library: npm installs these alone.
+const installed = [...Object.keys(dependencies), ...Object.keys(optionalDependencies)];
+await buildLibrary(root, installed, heavyModules);
 
 await buildWorkers();
 

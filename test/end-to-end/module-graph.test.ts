@@ -1,6 +1,7 @@
 // The clients of the clouds are large: a command that asks no cloud must not load them.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { gomoteProgram, projectRoot, workshop } from '../helpers/programs.ts';
 
@@ -48,6 +49,26 @@ it('packages that few commands need are in files of their own, not in the progra
     for (const program of ['gomote.cjs', 'buildlet.cjs', 'coordinator.cjs'])
       expect([program, textOf(program).includes(mark)]).toEqual([program, false]);
   }
+});
+
+it('the entry point of the library loads few files and few parts of Node', async () => {
+  const loaded = new Set(['index.js']);
+  for (const file of loaded) {
+    const text = readFileSync(join(projectRoot, 'dist', file), 'utf8');
+    for (const [, other] of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g)) loaded.add(other!);
+  }
+  // Itself, the library, and what the bundler adds.
+  expect(loaded.size).toBeLessThanOrEqual(3);
+  expect(loaded.size).toBeGreaterThan(1);
+
+  const { run } = workshop();
+  const library = pathToFileURL(join(projectRoot, 'dist/index.js')).href;
+  const program = `await import('${library}'); console.log(process.moduleLoadList.join('\\n'))`;
+  const { stdout } = await run(process.execPath, '--input-type=module', '--eval', program);
+  const lines = String(stdout).split('\n');
+  expect(lines).toContain('NativeModule http');
+  for (const module of ['child_process', 'crypto', 'https', 'tls', 'worker_threads', 'zlib'])
+    expect(lines).not.toContain(`NativeModule ${module}`);
 });
 
 it('the image of a buildlet holds every file that a buildlet loads', () => {
