@@ -96,8 +96,10 @@ export async function createSeveral(
   const kind = (await backends.configOf(backend.name))?.kind;
   const limited = withLimits(described, machine, kind);
   const merged = mergedCaches(described.caches, builder.caches, machine.caches);
+  // Told when the buildlets are there: the backend may not have the type, and then another one is asked.
+  const leftOut: string[] = [];
   const caches =
-    merged.length === 0 ? [] : await possibleCaches(merged, backend, limited, backends, onWarning);
+    merged.length === 0 ? [] : await possibleCaches(merged, backend, limited, backends, leftOut);
   const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
     from === undefined && setups.length > 0 && !freshSetup
@@ -120,6 +122,7 @@ export async function createSeveral(
       holdMs: holdMs ?? ready?.setupHoldMs,
     }),
   );
+  for (const line of leftOut) onWarning?.(line);
   if (ready !== undefined) {
     onProgress?.('making it ready');
     const areHeld = holdMs !== undefined;
@@ -169,7 +172,7 @@ async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSig
 }
 
 /**
- * Leaves out optional ones that cannot be there. Throws ERR_USAGE for caches that do not go together, and ERR_UNSUPPORTED where
+ * Leaves out optional ones that cannot be there, with a line for each. Throws ERR_USAGE for caches that do not go together, and ERR_UNSUPPORTED where
  * none are kept.
  */
 async function possibleCaches(
@@ -177,7 +180,7 @@ async function possibleCaches(
   { name }: AnyBackend,
   host: HostType,
   backends: Backends,
-  onWarning: CreateOptions['onWarning'],
+  leftOut: string[],
 ): Promise<readonly Cache[]> {
   const why = cacheConflict(caches);
   if (why !== undefined) throw new GomoteError('ERR_USAGE', why, { hint: 'leave some out' });
@@ -192,7 +195,7 @@ async function possibleCaches(
     if (isOptional && !isPossible) {
       const why =
         backend.caches === undefined ? 'it keeps none' : 'commands are not isolated there';
-      onWarning?.(`without the cache "${cache}" at ${path} on ${name}: ${why}`);
+      leftOut.push(`without the cache "${cache}" at ${path} on ${name}: ${why}`);
     }
     return isPossible || !isOptional;
   });

@@ -88,11 +88,26 @@ async function withTypeOf<T>(
     try {
       return await make({ backend, builder, host: { name: builder.hostType } });
     } catch (error) {
-      if (!isGomoteError(error, 'ERR_UNKNOWN_TYPE')) throw error;
+      const isUnknown = isGomoteError(error, 'ERR_UNKNOWN_TYPE');
+      if (!isUnknown && (backends.isGiven || !(await lacks(backend, type, error, signal))))
+        throw error;
     }
   }
   const theirs = await backend.types({ signal });
   return await make({ backend, ...find(theirs ?? own, type) });
+}
+
+/** Whether options were refused for a type that the backend does not have: another may have the type, and take the options. */
+async function lacks(
+  backend: AnyBackend,
+  type: string,
+  error: unknown,
+  callSignal: AbortSignal,
+): Promise<boolean> {
+  if (!isGomoteError(error, 'ERR_USAGE') && !isGomoteError(error, 'ERR_UNSUPPORTED')) return false;
+  const signal = anySignal(callSignal, timeoutSignal(typesMs));
+  const types = await backend.types?.({ signal }).catch(() => undefined);
+  return types !== undefined && !types.builders.some(({ name }) => name === type);
 }
 
 function find(catalogue: Catalogue, type: string | undefined): Omit<Wanted, 'backend'> {
