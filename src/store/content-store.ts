@@ -24,6 +24,8 @@ export const minStoreBytes = 1 << 20;
 /** After a failure, such as a full disk, nothing is stored for this time, in ms. */
 const restMs = 60_000;
 const readBytes = 1 << 20;
+/** The length of the time in a pack's name, in ms to the base 36. */
+const timeDigits = 9;
 /** One part in this many of the disk is left free. */
 const keptFree = 20;
 /** Combines the number of a pack and that of a record. */
@@ -217,9 +219,15 @@ export class ContentStore implements Contents {
     return limitBytes >= minStoreBytes && size <= limitBytes / 2 && Date.now() > this.#restsUntilMs;
   }
 
+  /** Its time is later than that of every pack here, also in the same millisecond or after the clock was set back. */
   #newStem(): string {
-    const now = Date.now().toString(36).padStart(9, '0');
-    return join(this.#directory, `${now}-${randomBytes(6).toString('hex')}`);
+    let atMs = Date.now();
+    for (const name of readdirSync(this.#directory)) {
+      const takenMs = Number.parseInt(name.slice(0, timeDigits), 36);
+      if (takenMs >= atMs) atMs = takenMs + 1;
+    }
+    const time = atMs.toString(36).padStart(timeDigits, '0');
+    return join(this.#directory, `${time}-${randomBytes(6).toString('hex')}`);
   }
 
   #newPack(): OwnPack {

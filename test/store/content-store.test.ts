@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ContentStore } from '../../src/store/content-store.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -123,6 +123,21 @@ describe('a store of contents', () => {
       expect(get(store(), content)?.equals(content)).toBe(true);
     },
   );
+
+  it('takes the later of two copies, also when the clock was set back between them', () => {
+    const { at, store, files } = open();
+    const content = randomBytes(1000);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    vi.setSystemTime(2_000_000_000_000);
+    put(store(), content);
+    truncateSync(join(at, files('.pack')[0] ?? ''), 999);
+    vi.setSystemTime(1_000_000_000_000);
+    const one = store();
+    expect(get(one, content)).toBeUndefined();
+    put(one, content);
+    expect(get(store(), content)?.equals(content)).toBe(true);
+  });
 
   it('stays below its limit, and what was of use last stays', () => {
     const limitBytes = 8 * mebibyte;
