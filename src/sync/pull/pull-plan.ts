@@ -43,6 +43,8 @@ interface PullPlanOptions {
   /** Whether entries that were neither pushed nor pulled are overwritten. */
   readonly replacesUnknown: boolean;
   readonly rules: PullRules;
+  /** The system of the local tree. */
+  readonly platform?: NodeJS.Platform | undefined;
 }
 
 type Verdict = 'same' | 'wanted' | Conflict;
@@ -189,7 +191,7 @@ export class PullPlanner {
   }
 
   #verdict(entry: TreeEntry, here: ReturnType<typeof look>): Verdict {
-    const { known, cache, isNew, umask } = this.#options;
+    const { known, cache, isNew, umask, platform = process.platform } = this.#options;
     if (here === undefined) {
       const wasRemoved = !isNew && known.hadPath(entry.path);
       return wasRemoved && !this.#options.replacesUnknown ? 'removed' : 'wanted';
@@ -200,7 +202,10 @@ export class PullPlanner {
       return here.kind !== 'directory' && known.has(here, cache) ? 'wanted' : 'in the way';
     }
     const hasSameMode =
-      here.mode === entry.mode || modeHere(here, umask) === modeHere(entry, umask);
+      // Windows keeps no modes.
+      platform === 'win32' ||
+      here.mode === entry.mode ||
+      modeHere(here, umask) === modeHere(entry, umask);
     if (this.#hasSameContent(entry, here)) {
       if (hasSameMode) return 'same';
       if (known.has(here, cache)) return 'wanted';

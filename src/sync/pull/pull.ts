@@ -15,6 +15,7 @@ import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { withRemoteTree } from '../remote/open.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
+import { foldedName, whyOtherName } from './other-name.ts';
 import type { PullOptions, PullSummary } from './pull-options.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
@@ -60,6 +61,8 @@ class Pull {
   /** The umask at the start: reading it later would change it for a moment. */
   readonly #umask = process.umask();
   readonly #paths: string[] = [];
+  /** What has come, by the name that a disk without case has for it. */
+  readonly #placed = new Map<string, string>();
   /** Entries that were skipped while receiving everything. */
   readonly #ignored: string[] = [];
   readonly #others: string[] = [];
@@ -88,7 +91,7 @@ class Pull {
         : await this.#fetch(plan).finally(() => this.#save(plan));
     if (plan?.wanted.length === 0) this.#save(plan);
     if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
-    for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
+    for (const [path, why] of plan?.conflicts ?? []) this.#keep(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
     for (const [path, why] of [...(plan?.failed ?? []), ...this.#remote.unread]) {
       if (why === specialFileText) this.#others.push(path);
@@ -159,13 +162,14 @@ class Pull {
       beforePlace: (entry) => this.#requireUntouched(entry, plan),
       onRefused: ({ path }, error) => {
         const isKept = error instanceof GomoteError && error.code === 'ERR_CONFLICT';
-        if (isKept) this.#kept.set(path, 'changed here meanwhile');
+        if (isKept) this.#keep(path, 'changed here meanwhile');
         else this.#failed.set(path, reasonOf(error));
       },
       onDone: (change, digest) => {
         if (change.op !== 'write') return;
         const { entry } = change;
         this.#paths.push(entry.path);
+        this.#placed.set(foldedName(entry.path), entry.path);
         const isFile = entry.kind === 'file';
         this.#come.push(
           isFile ? { ...entry, digest: this.#digestOf(entry, digest, wanted) } : entry,
@@ -203,6 +207,10 @@ class Pull {
     return fits;
   }
 
+  #keep(path: string, reason: string): void {
+    this.#kept.set(path, whyOtherName(this.#top, path) ?? reason);
+  }
+
   /** Entries below a refused one are not listed. */
   #refuse(path: string, reason: string): void {
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
@@ -221,6 +229,11 @@ class Pull {
 
   /** Throws ERR_CONFLICT when the local entry has changed since it was looked up. */
   #requireUntouched({ path, kind }: TreeEntry, plan: PullPlan | undefined): void {
+    const other = this.#placed.get(foldedName(path));
+    const isOther = other !== undefined && other !== path && kind !== 'directory';
+    if (isOther && whyOtherName(this.#top, path) !== undefined) {
+      throw new GomoteError('ERR_CONFLICT', `${path} would overwrite ${other}`);
+    }
     if (this.#options.force) return;
     const before = plan?.seen.get(path);
     const now = look(this.#top, path);
