@@ -52,4 +52,15 @@ describe('with a coordinator as the usual backend', () => {
       stderr: '',
     });
   });
+
+  it("create -setup of a coordinator's type makes one buildlet and builds Go there", async () => {
+    const cli = await signedIn();
+    const goroot = join(cli.directory, 'goroot');
+    mkdirSync(join(goroot, 'src'), { recursive: true });
+    writeFileSync(join(goroot, 'src/make.bash'), '#!/bin/sh\necho built\n', { mode: 0o755 });
+    const environment = { GOROOT: goroot, TMPDIR: cli.directory };
+    const made = await cli(['create', '-setup', 'linux'], { environment });
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+\nbuilt\n$/) });
+    expect((await cli(['list', '-q'])).stdout).toBe(made.stdout.replace('built\n', ''));
+  });
 });

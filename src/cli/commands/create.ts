@@ -139,7 +139,7 @@ export function define(command: Command, context: Context): void {
       const { signal, backends, terminal } = context;
       // Checked before anything exists that would have to be printed.
       templateOf(options, fields, terminal);
-      await withType(type, backends, signal, async (wanted) => {
+      const setUpGo = await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
         const {
           count = 1,
@@ -199,11 +199,13 @@ export function define(command: Command, context: Context): void {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);
         }
-        if (goTree === undefined) return;
+        if (goTree === undefined) return undefined;
         const { stdout, stderr } = terminal;
         const isPrinted = count === 1 && isForPeople;
-        await go?.setupGo(names, goTree, isPrinted ? stdout : stderr, context);
+        return () => go?.setupGo(names, goTree, isPrinted ? stdout : stderr, context);
       });
+      // A failure of this must not look like that of a type: they are made, and no other backend is asked.
+      await setUpGo?.();
     });
 }
 

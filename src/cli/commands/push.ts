@@ -1,6 +1,5 @@
 // gomote push: makes a directory on one or more buildlets equal to a local one.
 import type { Command } from 'commander';
-import { hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';
@@ -170,7 +169,8 @@ async function prepareGo(buildlets: readonly Buildlet[], context: Context): Prom
   const { installBootstrap } = await goRoots();
   const { catalogue } = await context.config();
   for (const { client, builder } of buildlets) {
-    const host = builder && hostTypeOf(catalogue, builder);
+    // The host types of a coordinator are not in the configuration here.
+    const host = catalogue.hosts.find(({ name }) => name === builder?.hostType);
     await installBootstrap(client, host?.goBootstrap, context.signal);
   }
 }
