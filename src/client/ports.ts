@@ -43,7 +43,7 @@ export interface RemoteListener extends AsyncDisposable {
 
 /**
  * Sockets of the machine, as its commands see them. All connections share one connection to the buildlet, which is reopened
- * when it was lost.
+ * when it was lost. It does not keep a process alive while no connection is open.
  *
  * @example
  * for (const port of await client.ports.list()) console.log(port);

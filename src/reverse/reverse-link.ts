@@ -1,4 +1,5 @@
 // A connection that was dialled one way and carries calls the other way, with heartbeats from both ends.
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { Mux } from './mux.ts';
@@ -62,6 +63,7 @@ class LinkEnd implements CallingLink {
   readonly #socket: Duplex;
   readonly #mux: Mux;
   readonly #label: string;
+  readonly #isServing: boolean;
   readonly #stopHeartbeat: () => void;
   #onAlive = new Set<() => void>();
   #reason: string | undefined;
@@ -73,6 +75,7 @@ class LinkEnd implements CallingLink {
   ) {
     this.#socket = socket;
     this.#label = label;
+    this.#isServing = onStream !== undefined;
     this.#mux = new Mux(socket, head, label, {
       onStream,
       streamLimit,
@@ -81,9 +84,13 @@ class LinkEnd implements CallingLink {
         this.#reason ??= reason;
         this.#closeWhenIdle();
       },
-      onIdle: () => this.#closeWhenIdle(),
+      onIdle: () => {
+        this.#closeWhenIdle();
+        this.#setHolding(false);
+      },
       onBroken: (what) => this.#die(`it broke the protocol: ${what}`),
     });
+    this.#setHolding(false);
     this.#stopHeartbeat = this.#startHeartbeat(heartbeatMs);
     socket.on('data', () => this.#alive());
     socket.on('error', (error) => {
@@ -104,7 +111,10 @@ class LinkEnd implements CallingLink {
   }
 
   open(words = ''): MuxStream {
-    if (this.#reason === undefined) return this.#mux.open(words);
+    if (this.#reason === undefined) {
+      this.#setHolding(true);
+      return this.#mux.open(words);
+    }
     throw new GomoteError('ERR_CONNECT', `${this.#label}: ${this.#reason}`);
   }
 
@@ -130,6 +140,13 @@ class LinkEnd implements CallingLink {
       void this.ended.then(() => answer(false));
       this.#mux.ping();
     });
+  }
+
+  /** A caller's link keeps the process alive only while a stream is open; who serves waits for calls. */
+  #setHolding(isHolding: boolean): void {
+    if (this.#isServing || !(this.#socket instanceof Socket)) return;
+    if (isHolding) this.#socket.ref();
+    else this.#socket.unref();
   }
 
   /** Closes the link once one end has announced its end and no stream is left. */
