@@ -82,6 +82,7 @@ const besideThePorch = [
   'cli/commands/push.ts: sync/go/go-root.ts',
   'cli/commands/push.ts: sync/push/watch.ts',
   'cli/commands/watch.ts: sync/push/watch.ts',
+  'cli/doctor/backends.ts: backends/local/places.ts',
   'cli/fan-out/shared-input.ts: sync/push/broadcast.ts',
   'cli/project/project-schema.ts: backends/ssh/ad-hoc.ts',
   'cli/project/project-schema.ts: sync/ignore/pattern-fault.ts',

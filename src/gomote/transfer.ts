@@ -1,8 +1,10 @@
 // One file, to a buildlet or from it.
 
-import { basename, join } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import { GomoteError } from '../errors.ts';
+import { whyNoName } from '../files/file-name.ts';
 import { stat } from '../files/named-fs.ts';
+import { quoted } from '../printable.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
 import { checkText } from './arguments.ts';
 import { openSource, writeWhole } from './local-files.ts';
@@ -34,10 +36,20 @@ export async function putFile(
 
 /** Where a file that is fetched goes: under its own name into a directory, or into the current one. */
 export async function localName(given: string | undefined, path: string): Promise<string> {
-  if (given === undefined) return basename(path);
+  if (given === undefined) return nameHere(path);
   const isDirectory =
     given.endsWith('/') || (await stat(given).catch(() => undefined))?.isDirectory();
-  return isDirectory ? join(given, basename(path)) : given;
+  return isDirectory ? join(given, nameHere(path)) : given;
+}
+
+/** The name of a buildlet's file as that of a file here. Throws ERR_PATH where Windows would take it for something else. */
+export function nameHere(path: string, platform: NodeJS.Platform = process.platform): string {
+  const name = posix.basename(path);
+  const reason = platform === 'win32' ? whyNoName(name, platform) : undefined;
+  if (reason === undefined) return name;
+  throw new GomoteError('ERR_PATH', `cannot write ${quoted(name)}: ${reason}`, {
+    hint: 'give the file another name here',
+  });
 }
 
 /** Fetches a file, which has its name here only when it is whole. */

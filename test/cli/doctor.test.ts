@@ -5,7 +5,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Context } from '../../src/cli/context.ts';
+import { checkBackends } from '../../src/cli/doctor/backends.ts';
 import { within } from '../../src/cli/doctor/finding.ts';
+import { checkPrograms } from '../../src/cli/doctor/machine.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -151,4 +154,17 @@ it('doctor keeps its time limits', async () => {
     () => 'late',
   );
   expect(await aborted).toBe('late');
+});
+
+it('doctor on Windows says that no buildlets run there, and asks for no program that is not to be had', async () => {
+  const context = { isBackendGiven: false } as Context;
+  expect(await checkBackends(undefined, context, 'win32')).toEqual([
+    expect.objectContaining({ state: 'warning', message: expect.stringContaining('Windows') }),
+  ]);
+  const programs = await checkPrograms(undefined, { PATH: '' }, 'win32');
+  expect(programs.map(({ check }) => check)).toEqual([
+    'program git',
+    'program ssh',
+    'program docker',
+  ]);
 });

@@ -72,10 +72,16 @@ const missing = (path: string): string[] =>
 export const hasLocalRoot = (path: string): boolean =>
   checkDirectory(path, { what: rootName, access: 'readable' });
 
-/** Throws ERR_UNSUPPORTED where no buildlet runs. */
-export function refuseOn(platform: NodeJS.Platform): void {
-  if (platform !== 'win32') return;
-  throw new GomoteError('ERR_UNSUPPORTED', 'buildlets do not run on Windows itself', {
+/** Why no buildlet runs on this system; undefined where one does. */
+export function whyNoLocal(platform: NodeJS.Platform): GomoteError | undefined {
+  if (platform !== 'win32') return undefined;
+  return new GomoteError('ERR_UNSUPPORTED', 'buildlets do not run on Windows itself', {
     hint: 'use another backend, or run gomote in WSL',
   });
+}
+
+/** Throws that reason. */
+export function refuseOn(platform: NodeJS.Platform): void {
+  const reason = whyNoLocal(platform);
+  if (reason !== undefined) throw reason;
 }

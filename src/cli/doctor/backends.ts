@@ -1,5 +1,6 @@
 // Checks each backend: that it answers, the user's name there, its clock, and leftovers of machines that have ended.
 import type { AnyBackend } from '../../backends/backend.ts';
+import { whyNoLocal } from '../../backends/local/places.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Config } from '../../gomote/config/config-file.ts';
@@ -17,10 +18,18 @@ const namedLimit = 5;
 export async function checkBackends(
   config: Config | undefined,
   context: Context,
+  platform: NodeJS.Platform = process.platform,
 ): Promise<Finding[]> {
   const names = [...(config?.backends.keys() ?? ['local'])];
   const chosen = context.isBackendGiven ? [await context.backendName()] : names;
-  const findings = await Promise.all(chosen.map((name) => checkBackend(name, context)));
+  const findings = await Promise.all(
+    chosen.map((name) => {
+      const isLocal = config === undefined || config.backends.get(name)?.kind === 'local';
+      const reason = isLocal ? whyNoLocal(platform) : undefined;
+      if (reason === undefined) return checkBackend(name, context);
+      return [warning(`backend ${name}`, reason.message, reason.hint ?? '')];
+    }),
+  );
   return findings.flat();
 }
 

@@ -102,6 +102,8 @@ interface Program {
   readonly use: string;
   /** The kind of backend that requires it. */
   readonly kind?: string;
+  /** The systems that have it. Default: all. */
+  readonly platforms?: readonly NodeJS.Platform[];
 }
 
 const programs: readonly Program[] = [
@@ -112,6 +114,7 @@ const programs: readonly Program[] = [
     name: 'bwrap',
     args: ['--version'],
     use: 'create --isolation bubblewrap confines commands by it',
+    platforms: ['linux'],
   },
 ];
 
@@ -121,10 +124,12 @@ const programMs = 5_000;
 export async function checkPrograms(
   config: Config | undefined,
   environment: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform = process.platform,
 ): Promise<Finding[]> {
+  const here = programs.filter(({ platforms }) => platforms?.includes(platform) !== false);
   const kinds = new Set([...(config?.backends.values() ?? [])].map(({ kind }) => kind as string));
   return await Promise.all(
-    programs.map(async ({ name, args, use, kind }): Promise<Finding> => {
+    here.map(async ({ name, args, use, kind }): Promise<Finding> => {
       const check = `program ${name}`;
       try {
         return ok(check, await firstLineOf(name, args, environment));

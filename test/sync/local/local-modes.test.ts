@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { refuseOn } from '../../../src/backends/local/places.ts';
+import { whyNoLocal } from '../../../src/backends/local/places.ts';
 import { sentMode } from '../../../src/files/sent-mode.ts';
+import { nameHere } from '../../../src/gomote/transfer.ts';
 import { readLocalTree } from '../../../src/sync/local/local-tree.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
@@ -65,6 +66,19 @@ describe('the mode of one file that is sent', () => {
 });
 
 it('a local buildlet is refused on Windows with what to do instead', () => {
-  expect(() => refuseOn('win32')).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
-  for (const platform of ['linux', 'darwin'] as const) refuseOn(platform);
+  expect(whyNoLocal('win32')).toMatchObject({
+    code: 'ERR_UNSUPPORTED',
+    hint: expect.stringContaining('WSL'),
+  });
+  for (const platform of ['linux', 'darwin'] as const) expect(whyNoLocal(platform)).toBe(undefined);
 });
+
+it.each(['con', 'aux.txt', 'a:b', 'dir/dot.', 'a<b', 'back\\slash'])(
+  'a file %s is not fetched on Windows under its own name',
+  (path) => {
+    const refused = expect.objectContaining({ code: 'ERR_PATH', hint: expect.any(String) });
+    expect(() => nameHere(path, 'win32')).toThrow(refused);
+    expect(nameHere(path, 'linux')).toBe(path.replace('dir/', ''));
+    expect(nameHere('dir/fine', 'win32')).toBe('fine');
+  },
+);
