@@ -1,6 +1,7 @@
 // The snapshots that a coordinator keeps.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import type { CoordinatorSnapshots } from '../../src/client/coordinator-snapshots.ts';
@@ -300,6 +301,10 @@ describe('the command line', () => {
     expect(await one.ok('snapshot', 'create', name, 'warm')).toBe('team/warm');
     expect(await one.ok('snapshot', 'create', '--here', name, 'warm')).toBe('warm');
     const listed: unknown = JSON.parse(await one.ok('snapshot', 'list', '--json'));
+    const schemaPath = new URL('../../schemas/output.schema.json', import.meta.url);
+    const ajv = new Ajv2020({ formats: { 'date-time': true } });
+    ajv.addSchema(JSON.parse(readFileSync(schemaPath, 'utf8')), 'gomote');
+    expect([ajv.validate('gomote#/$defs/snapshot', listed), ajv.errors]).toEqual([true, null]);
     expect(listed).toMatchObject([{ tag: 'warm' }, { tag: 'team/warm', backend: 'team' }]);
     const copy = await other.ok('create', '--from', 'team/warm');
     expect(await other.ok('run', '--dir', '.', copy, 'cat', 'file')).toBe('kept');
