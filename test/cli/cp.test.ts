@@ -102,6 +102,17 @@ describe('gomote cp', () => {
     expect(statSync(join(other.work, 'there')).mode & 0o777).toBe(0o755);
   });
 
+  it('keeps a backslash of a name, in every direction', async () => {
+    const { cli, at, open, name } = await lab();
+    const other = await open();
+    writeFileSync(at('a\\b'), 'x');
+    mkdirSync(at('back'));
+    expect(await cli(['cp', at('a\\b'), `${name}:in/`])).toEqual(ok);
+    expect(await cli(['cp', `${name}:in/a\\b`, `${other.name}:in/`])).toEqual(ok);
+    expect(await cli(['cp', `${other.name}:in/a\\b`, at('back')])).toEqual(ok);
+    expect(readdirSync(at('back'))).toEqual(['a\\b']);
+  });
+
   it('copies a directory whole, in every direction, into one that is there or under a new name', async () => {
     const { cli, at, open, name, work } = await lab();
     const other = await open();

@@ -1,8 +1,9 @@
 // gomote cp: copies files and directories between this machine and buildlets, or between buildlets.
-import { basename, join } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
+import { nameHere } from '../../gomote/transfer.ts';
 import { checkInside } from '../../gomote/work-dir-path.ts';
 import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
@@ -170,9 +171,14 @@ async function directoryOf(
 
 function inDirectory({ text, path, remote }: CopyEnd, source: CopyEnd): CopyEnd {
   // The work directory itself has no name to copy under.
-  const name = basename(source.path.replaceAll('\\', source.remote ? '\\' : '/'));
+  const name = nameOf(source, remote === undefined);
   const own = name === '.' || name === '..' ? '' : name;
   const separator = path === '' || path.endsWith('/') || own === '' ? '' : '/';
   const there = remote === undefined ? join(path, own) : `${path}${separator}${own}`;
   return { text: `${text}${separator}${own}`, path: there, remote };
+}
+
+function nameOf({ path, remote }: CopyEnd, isForHere: boolean): string {
+  if (remote === undefined) return basename(path);
+  return isForHere ? nameHere(path) : posix.basename(path);
 }
