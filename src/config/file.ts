@@ -19,16 +19,25 @@ export function parseFile<T extends v.GenericSchema>(
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
-
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
       hint: meant ?? `see ${join(packageRoot, 'docs', page)}`,
     });
   }
-  if (issue.type === 'strict_object') {
+  if (issue.type === 'strict_object' && issue.input === undefined) {
     throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'mend the file' });
   }
-  throw badValue(path, key, issue.input, issue.message);
+  // Where the schema has no message of its own.
+  const [, type = ''] = /^Invalid type: Expected (\w+) but/.exec(issue.message) ?? [];
+  throw badValue(path, key, issue.input, typeTexts[type] ?? issue.message);
 }
+
+const typeTexts: Readonly<Record<string, string>> = {
+  Array: 'it is a list: ["…"]',
+  Object: 'it is a table',
+  boolean: 'it is true or false',
+  number: 'it is a number',
+  string: 'it is text in quotes',
+};
 
 /** All keys that objects have anywhere in a schema. */
 function keysOf(schema: unknown, seen = new Set<unknown>()): string[] {

@@ -240,8 +240,26 @@ const rows: Record<string, Row> = {
   'configuration with a wrong type': {
     argv: ['list'],
     code: 1,
-    says: ['default', '7'],
+    says: ['default: 7: it is text in quotes'],
     config: 'default = 7',
+  },
+  'configuration with text in the place of a list': {
+    argv: ['list'],
+    code: 1,
+    says: ['backends.b.hosts: "box": it is a list'],
+    config: '[backends.b]\nkind = "ssh"\nhosts = "box"',
+  },
+  'configuration with text in the place of a table': {
+    argv: ['list'],
+    code: 1,
+    says: ['hosts.h.caches.0: "x": it is a table'],
+    config: '[hosts.h]\ncaches = ["x"]',
+  },
+  'configuration with text in the place of true or false': {
+    argv: ['list'],
+    code: 1,
+    says: ['hosts.h.keep-setup: "yes": it is true or false'],
+    config: '[hosts.h]\nkeep-setup = "yes"',
   },
   'an unknown default backend': {
     argv: ['list'],
