@@ -7,14 +7,18 @@ const apart = ['test/package/**', 'test/kubernetes/**', 'test/docker/**'];
 /** Tests that run in their own process and start hardly anything. */
 const code = ['test/{config,files,http,protocol,reverse,tar,tree,worker}/**/*.test.ts'];
 
-/** Tests of whole programs beside others: ssh, balancers, browsers, terminals, clouds; and of faults at random moments. */
+/**
+ * Tests of whole programs beside others: ssh, balancers, browsers, terminals, clouds; of what outlives machines; and of faults at
+ * random moments.
+ */
 const long = [
   'test/end-to-end/**/*.test.ts',
   'test/backends/{gce,ssh}/**/*.test.ts',
   'test/cli/{ci,fan-out,mcp,once,project,run,ssh}/**/*.test.ts',
-  'test/cli/*watch.test.ts',
+  'test/cli/{*watch,cache,go-scripts,setup*,snapshot*}.test.ts',
+  'test/library/**/*.test.ts',
   'test/coordinator/{balancers,page,sessions}/**/*.test.ts',
-  'test/coordinator/*page*.test.ts',
+  'test/coordinator/{*page*,setup,snapshots,store,user-changes}.test.ts',
   'test/**/{*faults,completion,examples,mishaps,oidc}.test.ts',
 ];
 
