@@ -73,7 +73,8 @@ describe('gomote run --break', () => {
   it('stops all of the process group, and again at the next line that matches', async () => {
     const shop = workshop();
     const name = await shop.create();
-    const script = 'sh -c "echo FAIL 1; sleep 0.2; echo FAIL 2" | cat; echo end';
+    // A command that ends right after the line is not stopped.
+    const script = 'sh -c "echo FAIL 1; sleep 2; echo FAIL 2; sleep 2" | cat; echo end';
     const { ended, id, said } = await stopped(shop, [], name, script);
     await shop.gomote('kill', '-s', 'CONT', name, id);
     await expect.poll(() => said().split('stands still').length - 1).toBe(2);

@@ -63,12 +63,19 @@ it('the entry point of the library loads few files and few parts of Node', async
 
   const { run } = workshop();
   const library = pathToFileURL(join(projectRoot, 'dist/index.js')).href;
-  const program = `await import('${library}'); console.log(process.moduleLoadList.join('\\n'))`;
-  const { stdout } = await run(process.execPath, '--input-type=module', '--eval', program);
-  const lines = String(stdout).split('\n');
+  const loadedBy = async (module: string) => {
+    const program = `await import('${module}'); console.log(process.moduleLoadList.join('\\n'))`;
+    const { stdout } = await run(process.execPath, '--input-type=module', '--eval', program);
+    return String(stdout).split('\n');
+  };
+  const lines = await loadedBy(library);
   expect(lines).toContain('NativeModule http');
-  for (const module of ['child_process', 'crypto', 'https', 'tls', 'worker_threads', 'zlib'])
-    expect(lines).not.toContain(`NativeModule ${module}`);
+  // That loads crypto in some versions of Node.
+  const byHttp = await loadedBy('node:http');
+  const apart = ['child_process', 'crypto', 'https', 'tls', 'worker_threads', 'zlib']
+    .map((module) => `NativeModule ${module}`)
+    .filter((module) => !byHttp.includes(module));
+  expect(lines.filter((line) => apart.includes(line))).toEqual([]);
 });
 
 it('the image of a buildlet holds every file that a buildlet loads', () => {

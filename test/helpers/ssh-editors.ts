@@ -129,7 +129,9 @@ export async function useAsJetBrains(shop: SshWorkshop): Promise<void> {
   expect(put).toMatchObject({ code: 0 });
   const near = join(directory, 'near');
   for (const socket of ['', `${place}/socket`]) {
-    const line = `cd '${place}' && rm -f port && exec node server.cjs ${socket}`;
+    // Not that of the server before.
+    await ssh(...control, host, `rm -f '${place}/port'`);
+    const line = `cd '${place}' && exec node server.cjs ${socket}`;
     const server = startSsh([...control, host, line]);
     const ended = ending(server);
     let port = '';

@@ -209,8 +209,10 @@ export class Session {
     const command = this.#running();
     if (endingSignals.includes(name)) this.#askedToEnd = true;
     if (name === 'SIGSTOP') return await this.#stop('signal');
+    // What it prints at once may stop it again.
+    if (name === 'SIGCONT' && this.clock.isHeld) return await this.#goOn();
     await command.signal(name);
-    if (name === 'SIGCONT' || endingSignals.includes(name)) await this.#goOn();
+    if (endingSignals.includes(name)) await this.#goOn();
     if (killAfterMs !== undefined) {
       this.clock.after(killAfterMs, () => void this.#endProcesses(0));
     }
