@@ -210,8 +210,8 @@ export class Session {
     if (endingSignals.includes(name)) this.#askedToEnd = true;
     if (name === 'SIGSTOP') return await this.#stop('signal');
     // What it prints at once may stop it again.
-    if (name === 'SIGCONT' && this.clock.isHeld) return await this.#goOn();
-    await command.signal(name);
+    if (name === 'SIGCONT' && this.clock.isHeld) await this.#goOn();
+    else await command.signal(name);
     if (endingSignals.includes(name)) await this.#goOn();
     if (killAfterMs !== undefined) {
       this.clock.after(killAfterMs, () => void this.#endProcesses(0));
