@@ -18,6 +18,7 @@ delete process.env.NODE_EXTRA_CA_CERTS;
 
 const said = (...args) => execFileSync(gomote, args, { encoding: 'utf8' }).trim();
 const createContainer = ['create', `docker:${image}`, '--network', 'none'];
+const onceContainer = ['once', `docker:${image}`, '--network', 'none', '--no-push', '--'];
 
 /** Ms until the program's first output; it is then waited for. */
 async function firstOutput(argv, onOutput = () => undefined) {
@@ -53,7 +54,7 @@ async function createAndRun() {
 
 const rows = [];
 try {
-  const times = { docker: [], gomote: [] };
+  const times = { docker: [], gomote: [], once: [] };
   for (let run = -2; run < Number(runs); run++) {
     const docker = await firstOutput([
       'docker',
@@ -67,7 +68,8 @@ try {
       'echo',
     ]);
     const own = await createAndRun();
-    if (run >= 0) times.docker.push(docker) && times.gomote.push(own);
+    const once = await firstOutput([gomote, ...onceContainer, '/bin/echo']);
+    if (run >= 0) times.docker.push(docker) && times.gomote.push(own) && times.once.push(once);
   }
   const reference = median(times.docker);
   rows.push({ what: 'docker run --rm: its first output', ms: reference, reference });
@@ -77,6 +79,8 @@ try {
     reference,
     limit: 1.5,
   });
+
+  rows.push({ what: 'once: the first output', ms: median(times.once), reference });
 
   const container = said(...createContainer);
   const local = said('create', 'local');
