@@ -20,128 +20,52 @@ export interface Endpoint {
   /** Whether it answers without a password. */
   readonly open?: boolean;
   /** The extension it belongs to; absent: the base protocol. */
-  readonly feature?: string;
+  readonly feature?: string | undefined;
 }
 
-/** One of the endpoints that push and pull trees. */
-function syncEndpoint<Name extends Method>(path: string, method: Name) {
-  const wrongMethod = `requires ${method} method`;
-  return { path, methods: [method], wrongMethod, feature: syncFeature } as const;
-}
+const endpoint = (
+  path: string,
+  methods: Method | readonly Method[],
+  feature?: string,
+): Endpoint => {
+  const all = [methods].flat();
+  return { path, methods: all, wrongMethod: `requires ${all.join(' or ')} method`, feature };
+};
 
 /** Every endpoint of a buildlet. The texts are those of a Go buildlet, version 11. */
 export const endpoints = {
-  liveness: { path: '/', methods: ['GET'], wrongMethod: 'requires GET method', open: true },
-  status: { path: '/status', methods: ['GET'], wrongMethod: 'requires GET method' },
-  workDir: { path: '/workdir', methods: ['GET'], wrongMethod: 'requires GET method' },
-  list: { path: '/ls', methods: ['GET'], wrongMethod: 'requires GET method' },
-  getTar: { path: '/tgz', methods: ['GET'], wrongMethod: 'requires GET method' },
+  liveness: { ...endpoint('/', 'GET'), open: true },
+  status: endpoint('/status', 'GET'),
+  workDir: endpoint('/workdir', 'GET'),
+  list: endpoint('/ls', 'GET'),
+  getTar: endpoint('/tgz', 'GET'),
   // The text names the wrong method: so does the Go buildlet's.
-  write: { path: '/write', methods: ['PUT'], wrongMethod: 'requires POST method' },
-  putTar: {
-    path: '/writetgz',
-    methods: ['PUT', 'POST'],
-    wrongMethod: 'requires PUT or POST method',
-  },
-  file: {
-    path: '/file',
-    methods: ['GET', 'PUT'],
-    wrongMethod: 'requires GET or PUT method',
-    feature: fileFeature,
-  },
-  trailer: {
-    path: '/trailer',
-    methods: ['GET'],
-    wrongMethod: 'requires GET method',
-    feature: lateTrailerFeature,
-  },
-  exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
-  removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },
-  treeState: syncEndpoint('/sync/state', 'GET'),
-  treeManifest: syncEndpoint('/sync/manifest', 'GET'),
-  treeDifferences: syncEndpoint('/sync/differences', 'GET'),
-  treeChunks: syncEndpoint('/sync/chunks', 'GET'),
-  treeApply: syncEndpoint('/sync/apply', 'PUT'),
-  treeRead: syncEndpoint('/sync/read', 'POST'),
-  treeStored: {
-    path: '/sync/stored',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: storeFeature,
-  },
-  treeReach: {
-    path: '/sync/reach',
-    methods: ['GET'],
-    wrongMethod: 'requires GET method',
-    feature: storeFeature,
-  },
-  halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
-  session: {
-    path: '/session',
-    methods: ['GET', 'POST'],
-    wrongMethod: 'requires GET or POST method',
-    feature: sessionFeature,
-  },
-  sessions: {
-    path: '/sessions',
-    methods: ['GET'],
-    wrongMethod: 'requires GET method',
-    feature: sessionFeature,
-  },
-  sessionInput: {
-    path: '/session/stdin',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: sessionFeature,
-  },
-  sessionSignal: {
-    path: '/session/signal',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: sessionFeature,
-  },
-  sessionResize: {
-    path: '/session/resize',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: sessionFeature,
-  },
-  sessionPing: {
-    path: '/session/ping',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: sessionFeature,
-  },
-  sessionDetach: {
-    path: '/session/detach',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: sessionFeature,
-  },
-  hold: {
-    path: '/hold',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: holdFeature,
-  },
-  forward: {
-    path: '/forward',
-    methods: ['GET'],
-    wrongMethod: 'requires GET method',
-    feature: forwardFeature,
-  },
-  forwardPorts: {
-    path: '/forward/ports',
-    methods: ['GET'],
-    wrongMethod: 'requires GET method',
-    feature: forwardFeature,
-  },
-  reset: {
-    path: '/reset',
-    methods: ['POST'],
-    wrongMethod: 'requires POST method',
-    feature: 'reset',
-  },
+  write: { ...endpoint('/write', 'PUT'), wrongMethod: 'requires POST method' },
+  putTar: endpoint('/writetgz', ['PUT', 'POST']),
+  file: endpoint('/file', ['GET', 'PUT'], fileFeature),
+  trailer: endpoint('/trailer', 'GET', lateTrailerFeature),
+  exec: endpoint('/exec', 'POST'),
+  removeAll: endpoint('/removeall', 'POST'),
+  treeState: endpoint('/sync/state', 'GET', syncFeature),
+  treeManifest: endpoint('/sync/manifest', 'GET', syncFeature),
+  treeDifferences: endpoint('/sync/differences', 'GET', syncFeature),
+  treeChunks: endpoint('/sync/chunks', 'GET', syncFeature),
+  treeApply: endpoint('/sync/apply', 'PUT', syncFeature),
+  treeRead: endpoint('/sync/read', 'POST', syncFeature),
+  treeStored: endpoint('/sync/stored', 'POST', storeFeature),
+  treeReach: endpoint('/sync/reach', 'GET', storeFeature),
+  halt: endpoint('/halt', 'POST'),
+  session: endpoint('/session', ['GET', 'POST'], sessionFeature),
+  sessions: endpoint('/sessions', 'GET', sessionFeature),
+  sessionInput: endpoint('/session/stdin', 'POST', sessionFeature),
+  sessionSignal: endpoint('/session/signal', 'POST', sessionFeature),
+  sessionResize: endpoint('/session/resize', 'POST', sessionFeature),
+  sessionPing: endpoint('/session/ping', 'POST', sessionFeature),
+  sessionDetach: endpoint('/session/detach', 'POST', sessionFeature),
+  hold: endpoint('/hold', 'POST', holdFeature),
+  forward: endpoint('/forward', 'GET', forwardFeature),
+  forwardPorts: endpoint('/forward/ports', 'GET', forwardFeature),
+  reset: endpoint('/reset', 'POST', 'reset'),
 } as const satisfies Record<string, Endpoint>;
 
 /** The endpoints of a coordinator itself; any other request is relayed to the buildlet named in `proxyHeader`. */

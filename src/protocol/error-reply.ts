@@ -44,29 +44,23 @@ export const errorCodeHeader = 'X-Gomote-Error-Code';
 
 /** Codes that mean the same at the client as at the server: about the request, its body, a file there, or a buildlet. */
 const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...([
-    'ERR_ARCHIVE',
-    'ERR_BUILDLET_DIED',
-    'ERR_CONFLICT',
-    'ERR_LOST',
-    'ERR_NOT_OWNER',
-    'ERR_NO_CAPACITY',
-    'ERR_SETUP',
-  ] as const),
-  ...([
-    'ERR_NO_SUCH_FILE',
-    'ERR_PATH',
-    'ERR_QUOTA',
-    'ERR_REQUEST',
-    'ERR_UNKNOWN_BUILDLET',
-  ] as const),
-  ...([
-    'ERR_UNKNOWN_CACHE',
-    'ERR_UNKNOWN_SESSION',
-    'ERR_UNKNOWN_SNAPSHOT',
-    'ERR_UNKNOWN_TYPE',
-    'ERR_UNSUPPORTED',
-  ] as const),
+  'ERR_ARCHIVE',
+  'ERR_BUILDLET_DIED',
+  'ERR_CONFLICT',
+  'ERR_LOST',
+  'ERR_NOT_OWNER',
+  'ERR_NO_CAPACITY',
+  'ERR_SETUP',
+  'ERR_NO_SUCH_FILE',
+  'ERR_PATH',
+  'ERR_QUOTA',
+  'ERR_REQUEST',
+  'ERR_UNKNOWN_BUILDLET',
+  'ERR_UNKNOWN_CACHE',
+  'ERR_UNKNOWN_SESSION',
+  'ERR_UNKNOWN_SNAPSHOT',
+  'ERR_UNKNOWN_TYPE',
+  'ERR_UNSUPPORTED',
 ]);
 
 interface ErrorReply {
