@@ -25,7 +25,6 @@ import { openCommands } from './commands.ts';
 import type { Confinement } from './confinement.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
 import { exec } from './handlers/exec.ts';
-import { file } from './handlers/file.ts';
 import { Forwards, listPorts } from './handlers/forward.ts';
 import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
@@ -41,7 +40,7 @@ import {
   sessionResize,
   sessionSignal,
 } from './handlers/session-control.ts';
-import { write } from './handlers/write.ts';
+import { file, write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { type SessionLimits, SessionTable } from './runs/table.ts';
 import { WorkDirIdentity } from './trees/identity.ts';

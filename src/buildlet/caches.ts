@@ -5,6 +5,7 @@ import { errnoOf, GomoteError } from '../errors.ts';
 import { holdThroughLinks, type OpenDirectory } from '../files/open-directory.ts';
 import { plainCachePath } from '../protocol/cache.ts';
 import { errnoText } from '../protocol/process-state.ts';
+import { usage, type ValuesOf } from './option-values.ts';
 
 export interface CachePlace {
   /** Relative to the work directory, below HOME as `~/…`, or absolute. */
@@ -25,14 +26,15 @@ export const cachesHelp = `  --cache PATH:DIRECTORY        make PATH, in the wor
 
 export const cacheFlags = { cache: { type: 'string', multiple: true } } as const;
 
-export function readCaches({ cache = [] }: { readonly cache?: readonly string[] | undefined }) {
+export function readCaches({ cache = [] }: ValuesOf<typeof cacheFlags>) {
   return cache.map((given): CachePlace => {
     const colon = given.indexOf(':');
     const [path, directory] = [plainCachePath(given.slice(0, colon)), given.slice(colon + 1)];
     if (colon > 0 && path !== undefined && isAbsolute(directory)) return { path, directory };
-    throw new GomoteError('ERR_USAGE', `--cache "${given}" is not PATH:DIRECTORY`, {
-      hint: 'give one such as --cache node_modules:/var/cache/node_modules',
-    });
+    throw usage(
+      `--cache "${given}" is not PATH:DIRECTORY`,
+      'give one such as --cache node_modules:/var/cache/node_modules',
+    );
   });
 }
 

@@ -1,9 +1,9 @@
 // Checks the options that confine the commands of a buildlet.
 import { existsSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { GomoteError } from '../errors.ts';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
+import { usage, type ValuesOf } from './option-values.ts';
 
 const isolations = ['none', 'bubblewrap'] as const;
 export const networks = ['host', 'none'] as const;
@@ -50,18 +50,10 @@ export const confinementFlags = {
   pids: { type: 'string' },
 } as const;
 
-interface Values {
-  readonly isolation?: string | undefined;
-  readonly network?: string | undefined;
-  readonly firewall?: string | undefined;
-  readonly 'read-only'?: readonly string[] | undefined;
-  readonly writable?: readonly string[] | undefined;
-  readonly memory?: string | undefined;
-  readonly cpus?: string | undefined;
-  readonly pids?: string | undefined;
-}
-
-export function readConfinement(values: Values, ownsMachine: boolean): Confinement {
+export function readConfinement(
+  values: ValuesOf<typeof confinementFlags>,
+  ownsMachine: boolean,
+): Confinement {
   const { 'read-only': readOnly = [], writable = [] } = values;
   const isolation = oneOf('--isolation', isolations, values.isolation ?? 'none');
   const paths = [...readOnly, ...writable];
@@ -112,6 +104,3 @@ function numberOf(option: string, text: string, pattern: RegExp): number {
   if (number > 0) return number;
   throw usage(`${option} "${text}" is not a number above 0`, 'give one such as 2');
 }
-
-const usage = (message: string, hint: string): GomoteError =>
-  new GomoteError('ERR_USAGE', message, { hint });

@@ -1,7 +1,8 @@
 // Limits the resources of commands: by a control group where one can be created (version 2), else by
 // the limits that each process inherits.
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readSystemFile } from '../files/process-file.ts';
 import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
 import { RunGroups } from './run-groups.ts';
 
@@ -112,11 +113,11 @@ const groupName = /^gomote-([0-9]+)$/;
 
 /** Creates a control group beside that of this process or in it; undefined where this user may not. */
 function makeGroup(root: string): string | undefined {
-  const own = /^0::(\/.*)$/m.exec(read(join(root, 'proc/self/cgroup')) ?? '')?.[1];
+  const own = /^0::(\/.*)$/m.exec(readSystemFile(join(root, 'proc/self/cgroup')) ?? '')?.[1];
   if (own === undefined) return undefined;
   for (const parent of new Set([dirname(own), own])) {
     const place = join(root, 'sys/fs/cgroup', parent);
-    if (read(join(place, 'cgroup.controllers')) === undefined) continue;
+    if (readSystemFile(join(place, 'cgroup.controllers')) === undefined) continue;
     removeLeft(place);
     const group = join(place, `gomote-${process.pid}`);
     try {
@@ -127,7 +128,7 @@ function makeGroup(root: string): string | undefined {
     }
     for (const name of ['memory', 'cpu', 'pids'])
       write(join(place, 'cgroup.subtree_control'), `+${name}`);
-    if (/memory|pids/.test(read(join(group, 'cgroup.controllers')) ?? '')) return group;
+    if (/memory|pids/.test(readSystemFile(join(group, 'cgroup.controllers')) ?? '')) return group;
     remove(group);
   }
   return undefined;
@@ -137,21 +138,15 @@ function makeGroup(root: string): string | undefined {
 function removeLeft(place: string): void {
   for (const name of readdirSync(place)) {
     const pid = Number(groupName.exec(name)?.[1]);
-    if (pid > 0 && read(`/proc/${pid}/stat`) === undefined) remove(join(place, name));
+    if (pid > 0 && readSystemFile(`/proc/${pid}/stat`) === undefined) remove(join(place, name));
   }
 }
 
 function killsIn(group: string): number | undefined {
-  const count = /^oom_kill ([0-9]+)$/m.exec(read(join(group, 'memory.events')) ?? '')?.[1];
+  const count = /^oom_kill ([0-9]+)$/m.exec(
+    readSystemFile(join(group, 'memory.events')) ?? '',
+  )?.[1];
   return count === undefined ? undefined : Number(count);
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 /** Writes the text. Returns whether that succeeded. */

@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
-import { GomoteError, messageOf } from '../errors.ts';
-import { readNamedSecret } from '../files/private-file.ts';
+import { messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import type { StoreOptions } from '../store/content-store.ts';
 import { type CachePlace, cacheFlags, cachesHelp, readCaches } from './caches.ts';
@@ -15,6 +14,7 @@ import {
   readConfinement,
 } from './confinement.ts';
 import { environmentMeta, isOnGce, type Meta } from './meta.ts';
+import { secretLine, usage } from './option-values.ts';
 import { readUser, userFlags, userHelp } from './own-user.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
@@ -291,10 +291,7 @@ async function gceMetaFor(
 }
 
 function readPassword(option: string, file: string): string {
-  const password = readNamedSecret(option, file).trim().split(/\r?\n/, 1)[0] ?? '';
+  const password = secretLine(option, file);
   if (password === '') throw usage(`${option}: ${file} is empty`, 'write the password into it');
   return password;
 }
-
-const usage = (message: string, hint: string): GomoteError =>
-  new GomoteError('ERR_USAGE', message, { hint });

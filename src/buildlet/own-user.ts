@@ -1,7 +1,7 @@
 // Gives up being root once the address is taken.
 import { createServer } from 'node:net';
-import { GomoteError } from '../errors.ts';
 import { type ListenAddress, listen } from '../http/server/listen.ts';
+import { usage } from './option-values.ts';
 
 /** Listens as root, then becomes the user, with no other groups. Nothing in this process can be root again. */
 export async function becomeUser(uid: number, address: ListenAddress): Promise<ListenAddress> {
@@ -37,6 +37,3 @@ export function readUser(
   if (process.getuid?.() === 0) return uid;
   throw usage('--user is for a buildlet that root starts', 'leave it out');
 }
-
-const usage = (message: string, hint: string): GomoteError =>
-  new GomoteError('ERR_USAGE', message, { hint });

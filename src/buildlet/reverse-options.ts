@@ -1,13 +1,12 @@
 // The options of a buildlet that offers itself to a coordinator.
 import { hostname } from 'node:os';
-import { GomoteError } from '../errors.ts';
-import { readNamedSecret } from '../files/private-file.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/client/env-proxy.ts';
 import { isLoopback } from '../http/server/listen.ts';
 import { areTooMany, type Labels, parseWantedLabels } from '../protocol/labels.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSetting } from './meta.ts';
+import { secretLine, usage, type ValuesOf } from './option-values.ts';
 import type { ReverseOptions } from './reverse.ts';
 
 export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at
@@ -40,13 +39,9 @@ export const reverseFlags = {
   'ca-file': { type: 'string' },
 } as const;
 
-type Values = Readonly<
-  { [name in Exclude<keyof typeof reverseFlags, 'label'>]?: string } & { label?: string[] }
->;
-
 /** Undefined without --coordinator. */
 export async function readReverseOptions(
-  values: Values,
+  values: ValuesOf<typeof reverseFlags>,
   environment: NodeJS.ProcessEnv,
 ): Promise<ReverseOptions | undefined> {
   const { coordinator, 'host-type': hostType, 'key-file': keyFile, machine = ownName() } = values;
@@ -64,7 +59,7 @@ export async function readReverseOptions(
       'give --machine NAME: letters, digits, ".", "_" and "-", at most 63',
     );
   }
-  const key = readNamedSecret('--key-file', keyFile).trim().split(/\r?\n/, 1)[0]?.trim() ?? '';
+  const key = secretLine('--key-file', keyFile).trim();
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw usage(`--key-file: ${keyFile} holds no key`, 'its first line is the key, without spaces');
   }
@@ -123,6 +118,3 @@ function parseFingerprint(text: string): string {
     'give sha256: and 64 hexadecimal digits, as the coordinator prints it',
   );
 }
-
-const usage = (message: string, hint: string): GomoteError =>
-  new GomoteError('ERR_USAGE', message, { hint });

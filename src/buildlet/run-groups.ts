@@ -1,6 +1,7 @@
 // A control group for each command, in the group of all commands of a buildlet, to measure its resources.
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSystemFile } from '../files/process-file.ts';
 import type { RunUsage } from '../protocol/session.ts';
 
 export interface RunGroup {
@@ -54,18 +55,10 @@ export class RunGroups {
 }
 
 function usageOf(path: string, sampled: RunUsage | undefined): RunUsage | undefined {
-  const cpuUs = /^usage_usec ([0-9]+)$/m.exec(read(join(path, 'cpu.stat')))?.[1];
-  const peak = /^[0-9]+$/m.exec(read(join(path, 'memory.peak')))?.[0];
+  const cpuUs = /^usage_usec ([0-9]+)$/m.exec(readSystemFile(join(path, 'cpu.stat')) ?? '')?.[1];
+  const peak = /^[0-9]+$/m.exec(readSystemFile(join(path, 'memory.peak')) ?? '')?.[0];
   const cpuMs = cpuUs === undefined ? sampled?.cpuMs : Math.round(Number(cpuUs) / 1_000);
   if (cpuMs === undefined) return sampled;
   if (peak === undefined) return { ...sampled, cpuMs };
   return { cpuMs, peakMemoryBytes: Number(peak), memoryBy: 'cgroup' };
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

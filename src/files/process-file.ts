@@ -1,8 +1,11 @@
-// The arguments and environment of a process, which the process itself controls. Any process can
-// make them appear gigabytes long.
+// Files in which the kernel tells of processes.
+import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 
-/** No program is started with more than 6 MiB of both together. */
+/**
+ * A process controls its own arguments and environment, and can make them appear gigabytes long. No program is started with more
+ * than 6 MiB of both together.
+ */
 const limitBytes = 8 << 20;
 
 const firstBytes = 16 << 10;
@@ -28,6 +31,15 @@ export async function readOfProcess(
     } finally {
       await file.close();
     }
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of a file of the kernel; undefined where there is none, or it cannot be read. */
+export function readSystemFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
 // Measures the resources of commands' processes on Linux. CPU time is exact: the kernel adds up that of every
 // process that was waited for. Memory is sampled: it cannot be read after a process has ended.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSystemFile } from '../../files/process-file.ts';
 import type { RunUsage } from '../../protocol/session.ts';
 
 interface Watched {
@@ -155,11 +156,7 @@ export class UsageMeter {
   }
 
   #read(file: string): string | undefined {
-    try {
-      return readFileSync(join(this.#proc, file), 'latin1');
-    } catch {
-      return undefined;
-    }
+    return readSystemFile(join(this.#proc, file));
   }
 }
 

@@ -11,13 +11,14 @@ import { decodeExecForm } from '../../protocol/exec.ts';
 import { replyIdHeader } from '../../protocol/late-trailer.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
 import type { Commands } from '../command/commands.ts';
+import { headerOf } from './request.ts';
 
 /** The time between TERM and KILL for a command whose client has disconnected. */
 const leaveGraceMs = 5_000;
 
 export function exec(commands: Commands, late: LateTrailers): Handler {
   return async ({ request, response, signal }) => {
-    const isNamed = request.headers[replyIdHeader.toLowerCase()] !== undefined;
+    const isNamed = headerOf(request, replyIdHeader) !== undefined;
     if (request.httpVersion === '1.0' && !isNamed) {
       return sendError(response, 400, oldVersionText, 'ERR_REQUEST');
     }

@@ -1,12 +1,10 @@
 // GET /tgz: a directory as .tar.gz, or in the compression that the client asks for.
 
-import { GomoteError } from '../../errors.ts';
 import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { transferFeature, zstdFeature } from '../../protocol/features.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import {
   compressHeader,
   excludeParameter,
@@ -20,6 +18,7 @@ import {
 import type { PackOptions } from '../../tar/pack.ts';
 import { SkippedList } from '../../tar/skipped-list.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
+import { dirOf, headerOf } from './request.ts';
 
 interface Content {
   readonly workDir: string;
@@ -34,11 +33,10 @@ export function getTar(
 ): Handler {
   const hasZstd = features.includes(zstdFeature);
   return async ({ request, response, query, signal }) => {
-    const dir = normalizeRelativePath(query.get('dir') ?? '');
-    if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+    const dir = dirOf(query);
     // Loaded on first use, as in put-tar.ts: it takes a tenth of a buildlet's start.
     const { packTar } = await import('../../tar/pack.ts');
-    const wish = request.headers[compressHeader.toLowerCase()];
+    const wish = headerOf(request, compressHeader);
     const isPrecise = query.get(preciseParameter) === '1';
     const isSnapshot = isPrecise && dir === '.';
     const options: PackOptions = {
@@ -50,7 +48,7 @@ export function getTar(
     if (wish === undefined || !features.includes(transferFeature)) {
       return await sendStream(response, packTar(workDir, dir, options), contentTypes.gzip);
     }
-    const wished = parseCompression(String(wish)) ?? 'gzip';
+    const wished = parseCompression(wish) ?? 'gzip';
     const compress = wished === 'zstd' && (!hasZstd || options.release) ? 'gzip' : wished;
     const totals = { files: 0, bytes: 0 };
     const counter = new TransferCounter();

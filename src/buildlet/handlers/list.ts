@@ -25,9 +25,10 @@ import {
 } from '../../protocol/listing.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import { compareBytes, normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { compareBytes } from '../../protocol/relative-path.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
 import { fileDigest } from '../file-digest.ts';
+import { dirOf } from './request.ts';
 
 interface Listing {
   readonly recursive: boolean;
@@ -61,8 +62,7 @@ const turnMs = 5;
 export function list(workDir: string, digests: DigestCache, features: readonly string[]): Handler {
   const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
-    const dir = normalizeRelativePath(query.get('dir') ?? '');
-    if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+    const dir = dirOf(query);
     const listing: Listing = {
       recursive: parseBool(query.get('recursive')),
       digests: parseBool(query.get('digest')) ? digests : undefined,

@@ -8,7 +8,6 @@ import { readFormBody, sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { transferFeature } from '../../protocol/features.ts';
 import { decodeForm } from '../../protocol/form.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import {
   compressHeader,
   formatTotals,
@@ -18,6 +17,7 @@ import {
   warningsHeader,
 } from '../../protocol/transfer.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
+import { dirOf, headerOf } from './request.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
 const keptDir = 'go1.4';
@@ -26,8 +26,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
     const fromUrl = request.method === 'POST';
     const url = fromUrl ? await readUrl(request) : undefined;
-    const dir = normalizeRelativePath(query.get('dir') ?? '');
-    if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+    const dir = dirOf(query);
     if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
       return sendText(response, 'SKIP');
     }
@@ -39,7 +38,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
       hasAnyLinks: query.get(linksParameter) === 'any',
     };
     const { unpackTar } = await import('../../tar/unpack.ts');
-    if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
+    if (headerOf(request, compressHeader) && features.includes(transferFeature)) {
       const counter = new TransferCounter();
       // Go's clients get the refusal of absolute names that they know.
       const totals = await unpackTar(countBytes(source, counter), { ...options, stripsRoot: true });

@@ -12,6 +12,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatWarnings, warningsHeader } from '../../protocol/transfer.ts';
 import { localFileError, withErrorsOf } from '../../tar/archive-error.ts';
+import { headerOf } from './request.ts';
 
 export function removeAll(workDir: string): Handler {
   return async ({ request, response }) => {
@@ -21,7 +22,7 @@ export function removeAll(workDir: string): Handler {
     for (const path of given) placeOf(workDir, path)?.close();
     const absent: string[] = [];
     for (const path of given) if (!(await remove(workDir, path))) absent.push(path);
-    const isAsked = request.headers[warningsHeader.toLowerCase()] !== undefined;
+    const isAsked = headerOf(request, warningsHeader) !== undefined;
     if (isAsked && absent.length > 0)
       response.setHeader(warningsHeader, formatWarnings(warningsOf(absent)));
     sendEmpty(response);

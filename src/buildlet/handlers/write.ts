@@ -10,6 +10,7 @@ import { rename, rm, stat } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/relay/flowing.ts';
+import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { quoted } from '../../printable.ts';
@@ -20,6 +21,8 @@ import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
+import { getFile } from './get-file.ts';
+import { headerOf } from './request.ts';
 
 /** How much data is buffered and written at once while the disk is busy, in bytes. */
 const gatheredBytes = 1 << 20;
@@ -27,7 +30,7 @@ const gatheredBytes = 1 << 20;
 /** PUT /write: the body is the content. A client that knows its totals sends them first, and gets them back. */
 export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
-    const expected = request.headers[totalsHeader.toLowerCase()];
+    const expected = headerOf(request, totalsHeader);
     if (expected === undefined || !features.includes(fileFeature)) {
       await store(flowing(request), { workDir, query, signal });
     } else {
@@ -45,8 +48,15 @@ export function write(workDir: string, features: readonly string[]): Handler {
   };
 }
 
+/** /file: one file, either way. */
+export function file(workDir: string, late: LateTrailers): Handler {
+  const get = getFile(workDir, late);
+  const put = putFile(workDir);
+  return (exchange) => (exchange.request.method === 'PUT' ? put(exchange) : get(exchange));
+}
+
 /** PUT /file: the body is the content in gzip or zstd, with its checksums; `mtime`, in ms, is the file's time. */
-export function putFile(workDir: string): Handler {
+function putFile(workDir: string): Handler {
   return async ({ request, response, query, signal }) => {
     const counter = new TransferCounter();
     const body = countBytes(flowing(request), counter);

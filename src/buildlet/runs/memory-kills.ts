@@ -1,11 +1,11 @@
 // How many processes the kernel has killed for lack of memory, where it reports that. The file is in memory: reading it
 // synchronously takes less time than using another thread.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSystemFile } from '../../files/process-file.ts';
 
 /** The count for the control group of this process; undefined where there is none. */
 export function countMemoryKills(root = '/'): number | undefined {
-  const groups = readText(join(root, 'proc/self/cgroup'));
+  const groups = readSystemFile(join(root, 'proc/self/cgroup'));
   const paths = (groups ?? '').split('\n').flatMap((line) => {
     const [, controllers, path] = /^[0-9]+:([^:]*):(.*)$/.exec(line) ?? [];
     if (path === undefined) return [];
@@ -17,17 +17,9 @@ export function countMemoryKills(root = '/'): number | undefined {
       : [];
   });
   for (const path of paths) {
-    const text = readText(join(root, 'sys/fs/cgroup', path));
+    const text = readSystemFile(join(root, 'sys/fs/cgroup', path));
     const count = /^oom_kill ([0-9]+)$/m.exec(text ?? '')?.[1];
     if (count !== undefined) return Number(count);
   }
   return undefined;
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,4 @@
 // The endpoints of pushed and pulled trees.
-import type { IncomingMessage } from 'node:http';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import { readFormBody, sendStream, sendText } from '../../http/server/reply.ts';
@@ -8,7 +7,6 @@ import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { namesFeature, storeFeature, zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { parseStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
@@ -17,6 +15,7 @@ import { askedHead, headPieces } from '../../tree/stored-request.ts';
 import { StoppableSource } from '../../worker/stoppable-source.ts';
 import type { Thread } from '../../worker/thread.ts';
 import type { Activity } from '../activity.ts';
+import { dirOf, headerOf } from '../handlers/request.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
 import type { ReachJob, StoreJob, TreeJob } from './jobs.ts';
@@ -101,7 +100,7 @@ function stored(
 function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity): Handler {
   return async ({ request, response, query, signal }) => {
     identity.keep();
-    const compression = parseCompression(headerOf(request)) ?? 'none';
+    const compression = parseCompression(headerOf(request, compressHeader)) ?? 'none';
     const whole = new StoppableSource(flowing(request));
     const source =
       compression === 'none' ? whole : new StoppableSource(decompressed(whole, compression));
@@ -155,7 +154,7 @@ function ask(thread: TreeThread): Handler {
   return async ({ request, response, query, signal }) => {
     const job: StoreJob = { kind: 'stored', ...askedHead(query) };
     const source = new StoppableSource(
-      headPieces(flowing(request), parseCompression(headerOf(request)) ?? 'none'),
+      headPieces(flowing(request), parseCompression(headerOf(request, compressHeader)) ?? 'none'),
     );
     sendText(response, await thread.run(job, { source, signal }), contentTypes.json);
   };
@@ -181,17 +180,8 @@ async function sendPieces(
   features: readonly string[],
   pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const wished = parseCompression(headerOf(request)) ?? 'none';
+  const wished = parseCompression(headerOf(request, compressHeader)) ?? 'none';
   const compression = wished === 'zstd' && !features.includes(zstdFeature) ? 'gzip' : wished;
   response.setHeader(compressHeader, compression);
   await sendStream(response, packPieces(pieces, compression, signal), contentTypes.tree);
-}
-
-const headerOf = (request: IncomingMessage, name = compressHeader): string =>
-  String(request.headers[name.toLowerCase()] ?? '');
-
-function dirOf(query: URLSearchParams): string {
-  const dir = normalizeRelativePath(query.get('dir') ?? '');
-  if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
-  return dir;
 }
