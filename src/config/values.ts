@@ -87,3 +87,26 @@ export const fingerprintSchema = v.pipe(
   v.transform(fingerprintDigits),
   v.regex(fingerprintPattern, 'a fingerprint is sha256: and 64 hexadecimal digits'),
 );
+
+/** What `Given` is with some of its keys named as `Names` says. */
+type Renamed<Given, Names> = {
+  [Key in keyof Given as Key extends keyof Names ? Names[Key] & string : Key]: Given[Key];
+};
+
+/** A table whose keys are named in code as `names` says, with units, where the file has another name. */
+export const tableOf = <
+  const Entries extends v.ObjectEntries,
+  const Names extends { readonly [Key in keyof Entries]?: string },
+>(
+  entries: Entries,
+  names: Names,
+) =>
+  v.pipe(
+    v.strictObject(entries),
+    v.transform((given) => {
+      const codeNames = new Map(Object.entries(names));
+      return Object.fromEntries(
+        Object.entries(given).map(([key, value]) => [codeNames.get(key) ?? key, value]),
+      ) as Renamed<typeof given, Names>;
+    }),
+  );

@@ -1,11 +1,11 @@
 // The sections [pools.NAME] of coordinator.toml: where machines come from.
 import * as v from 'valibot';
 import type { BackendConfig } from '../backends/config.ts';
-import { confinementOptions, toLocalMachine } from '../backends/local/config.ts';
+import { confinementNames, confinementOptions } from '../backends/local/config.ts';
 import type { UserIds } from '../backends/local/own-users.ts';
 import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
 import { badValue } from '../config/file.ts';
-import { durationSchema, fingerprintSchema, nameSchema } from '../config/values.ts';
+import { durationSchema, fingerprintSchema, nameSchema, tableOf } from '../config/values.ts';
 import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
 import { refuseSharedIds, userOptions, usersOf } from './pool-users.ts';
 
@@ -23,18 +23,6 @@ interface PoolCommon {
   readonly labels?: Labels | undefined;
 }
 
-export interface StaticMachine {
-  /** Those of its pool, and its own. */
-  readonly labels?: Labels | undefined;
-  /** HOST:PORT or unix:PATH. */
-  readonly address: string;
-  readonly passwordFile?: string | undefined;
-  /** Certificate and key of the buildlet, PEM. It is pinned, and its password is derived from it, unless there is a password file. */
-  readonly keyPairFile?: string | undefined;
-  /** SHA-256 of the buildlet's certificate, hex: it is pinned. */
-  readonly fingerprint?: string | undefined;
-}
-
 export type PoolConfig = PoolCommon &
   (
     | {
@@ -49,12 +37,12 @@ export type PoolConfig = PoolCommon &
         readonly kind: 'static';
         readonly machines: readonly StaticMachine[];
         /** What the admin runs on a machine between users, by its shell. */
-        readonly resetCommand: string | undefined;
+        readonly resetCommand?: string | undefined;
       }
     | {
         readonly kind: 'reverse';
         readonly keyFile: string;
-        readonly resetCommand: string | undefined;
+        readonly resetCommand?: string | undefined;
         /** The keys of labels that its machines may give themselves. */
         readonly believed: readonly string[];
       }
@@ -98,48 +86,57 @@ const scaling = {
   'scale-down-after': v.optional(durationSchema, '0'),
 };
 
+const scalingNames = { 'scale-down-after': 'keepMs' } as const;
+
 const common = { host: nameSchema, warm: v.optional(count(0), 0), labels };
+
+const staticMachine = tableOf(
+  {
+    /** HOST:PORT or unix:PATH. */
+    address: v.string(),
+    'password-file': v.optional(v.string()),
+    /** Certificate and key of the buildlet, PEM. It is pinned, and its password is derived from it, unless there is a password file. */
+    'key-pair-file': v.optional(v.string()),
+    /** SHA-256 of the buildlet's certificate, hex: it is pinned. */
+    fingerprint: v.optional(fingerprintSchema),
+    /** In the configuration with those of its pool. */
+    labels,
+  },
+  { 'password-file': 'passwordFile', 'key-pair-file': 'keyPairFile' },
+);
+
+export type StaticMachine = v.InferOutput<typeof staticMachine>;
 
 export const poolSchema = v.variant(
   'kind',
   [
-    v.strictObject({
-      ...common,
-      kind: v.literal('local'),
-      ...scaling,
-      ...confinementOptions,
-      ...userOptions,
-    }),
-    v.strictObject({
-      ...common,
-      kind: v.literal('backend'),
-      ...scaling,
-      backend: nameSchema,
-    }),
-    v.strictObject({
-      ...common,
-      kind: v.literal('static'),
-      reset: resetCommand,
-      machines: v.pipe(
-        v.array(
-          v.strictObject({
-            address: v.string(),
-            'password-file': v.optional(v.string()),
-            'key-pair-file': v.optional(v.string()),
-            fingerprint: v.optional(fingerprintSchema),
-            labels,
-          }),
-        ),
-        v.minLength(1, 'it names at least one machine'),
-      ),
-    }),
-    v.strictObject({
-      ...common,
-      kind: v.literal('reverse'),
-      'key-file': v.string(),
-      'machine-labels': v.optional(v.array(labelKey), []),
-      reset: resetCommand,
-    }),
+    tableOf(
+      { ...common, kind: v.literal('local'), ...scaling, ...confinementOptions, ...userOptions },
+      { ...scalingNames, ...confinementNames, 'machines-directory': 'directory' },
+    ),
+    tableOf(
+      { ...common, kind: v.literal('backend'), ...scaling, backend: nameSchema },
+      scalingNames,
+    ),
+    tableOf(
+      {
+        ...common,
+        kind: v.literal('static'),
+        reset: resetCommand,
+        machines: v.pipe(v.array(staticMachine), v.minLength(1, 'it names at least one machine')),
+      },
+      { reset: 'resetCommand' },
+    ),
+    tableOf(
+      {
+        ...common,
+        kind: v.literal('reverse'),
+        'key-file': v.string(),
+        'machine-labels': v.optional(v.array(labelKey), []),
+        reset: resetCommand,
+      },
+      { 'key-file': 'keyFile', 'machine-labels': 'believed', reset: 'resetCommand' },
+    ),
   ],
   'kind is "local", "static", "reverse" or "backend"',
 );
@@ -174,55 +171,44 @@ export function toPool(
     const why = `its setup is kept, which a pool of kind ${section.kind} cannot: its machines stay`;
     throw badValue(path, `pools.${name}.host`, host.name, why);
   }
-  const shared = {
-    ...{ name, host, warm: section.warm, labels: section.labels },
-    ...scalingOf(path, name, section),
-  };
-  switch (section.kind) {
+  const { host: _, warm, labels, ...own } = section;
+  const shared = { name, host, warm, labels, ...scalingOf(path, name, section) };
+  switch (own.kind) {
     case 'local': {
-      const { kind, maximum } = section;
+      const { kind, maximum, minimum, keepMs, uids, directory, ...confinement } = own;
       // Users of a coordinator do not trust each other, nor does it trust them.
       const machine: LocalMachine = {
         ...host.local,
         // That there is none has to be written here, where users share the machine.
         isolation: 'bubblewrap',
-        ...toLocalMachine(confinementOf(section)),
+        ...confinement,
       };
-      return { ...shared, kind, maximum, machine, users: usersOf(path, `pools.${name}`, section) };
+      return { ...shared, kind, maximum, machine, users: usersOf(path, `pools.${name}`, own) };
     }
     case 'reverse':
-      return {
-        ...shared,
-        kind: section.kind,
-        keyFile: at(section['key-file']),
-        believed: section['machine-labels'],
-        resetCommand: section.reset,
-      };
+      return { ...shared, ...own, keyFile: at(own.keyFile) };
     case 'static':
       return {
         ...shared,
-        kind: section.kind,
-        resetCommand: section.reset,
-        machines: section.machines.map((machine) => ({
-          address: machine.address,
-          passwordFile: optionally(at, machine['password-file']),
-          keyPairFile: optionally(at, machine['key-pair-file']),
-          fingerprint: machine.fingerprint,
-          labels: joined(section.labels, machine.labels),
+        ...own,
+        machines: own.machines.map((machine) => ({
+          ...machine,
+          passwordFile: optionally(at, machine.passwordFile),
+          keyPairFile: optionally(at, machine.keyPairFile),
+          labels: joined(labels, machine.labels),
         })),
       };
     case 'backend': {
-      const backend = backends.get(section.backend);
+      const backend = backends.get(own.backend);
       if (backend === undefined || backend.kind === 'local') {
         const why = backend === undefined ? 'there is no such backend' : 'use kind = "local"';
-        throw badValue(path, `pools.${name}.backend`, section.backend, why);
+        throw badValue(path, `pools.${name}.backend`, own.backend, why);
       }
-      return { ...shared, kind: section.kind, maximum: section.maximum, backend };
+      return { ...shared, ...own, backend };
     }
   }
 }
 
-/** What confines its machines. */
 /** Machines that stay go from one user to the next. */
 function checkCaches(
   path: string,
@@ -241,14 +227,9 @@ function checkCaches(
   throw badValue(path, `pools.${name}.host`, host.name, why);
 }
 
-const confinementOf = (section: Extract<PoolSection, { kind: 'local' }>) =>
-  Object.fromEntries(
-    Object.entries(section).filter(([key]) => Object.hasOwn(confinementOptions, key)),
-  ) as Parameters<typeof toLocalMachine>[0];
-
 function scalingOf(path: string, name: string, section: PoolSection) {
   if (!('minimum' in section)) return { minimum: 0, keepMs: 0 };
-  const { minimum, maximum, 'scale-down-after': keepMs } = section;
+  const { minimum, maximum, keepMs } = section;
   if (minimum <= maximum) return { minimum, keepMs };
   throw badValue(path, `pools.${name}.minimum`, minimum, `maximum is ${maximum}`);
 }

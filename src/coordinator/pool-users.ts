@@ -20,14 +20,14 @@ export const userOptions = {
 interface UserSection {
   readonly maximum: number;
   readonly uids?: readonly [number, number] | undefined;
-  readonly 'machines-directory'?: string | undefined;
+  readonly directory?: string | undefined;
 }
 
 /** Throws ERR_CONFIG, naming the file, the key and the value. */
 export function usersOf(
   path: string,
   key: string,
-  { uids, maximum, 'machines-directory': directory }: UserSection,
+  { uids, maximum, directory }: UserSection,
 ): UserIds | undefined {
   if (uids === undefined) {
     if (directory === undefined) return undefined;

@@ -9,6 +9,7 @@ import type { CoordinatorConfig } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { ReopenedLog } from './log.ts';
 import type { SignIn } from './oidc/sign-in.ts';
+import type { PoolConfig } from './pool-config.ts';
 import { type OpenedPool, openPools, type PoolPlace } from './pools/open-pools.ts';
 import { poolChanges } from './pools/pool-changes.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
@@ -83,7 +84,7 @@ export async function reload(
 }
 
 /** Opens all or none. */
-async function openAll(added: CoordinatorConfig['pools'], place: PoolPlace): Promise<OpenedPool[]> {
+async function openAll(added: readonly PoolConfig[], place: PoolPlace): Promise<OpenedPool[]> {
   try {
     return await openPools(added, place);
   } catch (error) {

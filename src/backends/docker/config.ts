@@ -1,7 +1,7 @@
 // The tables of containers: [backends.NAME] with kind "docker", and [hosts.NAME.docker].
 import * as v from 'valibot';
 import type { ContainerOptions } from '../../builders.ts';
-import { lifetimeSchema, memorySchema, textSchema } from '../../config/values.ts';
+import { lifetimeSchema, memorySchema, tableOf, textSchema } from '../../config/values.ts';
 import { directory } from './paths.ts';
 
 export interface DockerConfig {
@@ -58,44 +58,38 @@ const options = {
   ),
 };
 
-const toOptions = ({
-  memory: memoryBytes,
-  'pids-limit': pidsLimit,
-  'read-only': readOnly,
-  ...rest
-}: v.InferOutput<v.StrictObjectSchema<typeof options, undefined>>): ContainerOptions => ({
-  ...{ ...rest, memoryBytes, pidsLimit, readOnly },
-});
+const names = {
+  memory: 'memoryBytes',
+  'pids-limit': 'pidsLimit',
+  'read-only': 'readOnly',
+} as const;
 
 export const dockerSection = v.pipe(
-  v.strictObject({
-    kind: v.literal('docker'),
-    host: v.optional(textSchema),
-    context: v.optional(textSchema),
-    payloads: v.optional(v.record(v.string(), absolutePath), {}),
-    'idle-timeout': v.optional(lifetimeSchema, '30m'),
-    'max-lifetime': v.optional(lifetimeSchema, '24h'),
-    ...options,
-  }),
+  tableOf(
+    {
+      kind: v.literal('docker'),
+      host: v.optional(textSchema),
+      context: v.optional(textSchema),
+      payloads: v.optional(v.record(v.string(), absolutePath), {}),
+      'idle-timeout': v.optional(lifetimeSchema, '30m'),
+      'max-lifetime': v.optional(lifetimeSchema, '24h'),
+      ...options,
+    },
+    { ...names, 'idle-timeout': 'idleTimeoutMs', 'max-lifetime': 'maxLifetimeMs' },
+  ),
   v.transform(
     ({
-      'idle-timeout': idleTimeoutMs,
-      'max-lifetime': maxLifetimeMs,
       kind,
       host,
       context,
       payloads,
-      ...rest
+      idleTimeoutMs,
+      maxLifetimeMs,
+      ...defaults
     }): DockerConfig => ({
-      ...{ kind, host, context, payloads, idleTimeoutMs, maxLifetimeMs },
-      defaults: toOptions(rest),
+      ...{ kind, host, context, payloads, idleTimeoutMs, maxLifetimeMs, defaults },
     }),
   ),
 );
 
-export const dockerTable = v.pipe(
-  v.strictObject({ image: v.optional(textSchema), ...options }),
-  v.transform(({ image, ...rest }): ContainerOptions & { image?: string | undefined } => ({
-    ...{ image, ...toOptions(rest) },
-  })),
-);
+export const dockerTable = tableOf({ image: v.optional(textSchema), ...options }, names);

@@ -1,26 +1,6 @@
 // The tables of virtual machines: [backends.NAME] with kind "gce", and [hosts.NAME.gce].
 import * as v from 'valibot';
-import type { GceMachine } from '../../builders.ts';
-import { lifetimeSchema, portSchema, textSchema } from '../../config/values.ts';
-
-export interface GceConfig {
-  readonly kind: 'gce';
-  readonly project: string;
-  /** Tried in this order. */
-  readonly zones: readonly [string, ...string[]];
-  /** Absent: Google's own. */
-  readonly endpoint?: string | undefined;
-  /** Whether machines are reached from outside their network. */
-  readonly externalIp: boolean;
-  /** Where buildlets listen. Absent: 443. */
-  readonly port?: number | undefined;
-  /** How many calls of the API a second one client makes at most. */
-  readonly apiRate: number;
-  /** How long a buildlet lives without use. 0: forever. */
-  readonly idleTimeoutMs: number;
-  /** How long it lives at most. 0: forever. */
-  readonly maxLifetimeMs: number;
-}
+import { lifetimeSchema, portSchema, tableOf, textSchema } from '../../config/values.ts';
 
 const project = v.pipe(
   v.string(),
@@ -41,31 +21,37 @@ const endpoint = v.pipe(
   ),
 );
 
-export const gceSection = v.pipe(
-  v.strictObject({
+export const gceSection = tableOf(
+  {
     kind: v.literal('gce'),
     project,
+    /** Tried in this order. */
     zones: v.tupleWithRest([zone], zone),
+    /** Absent: Google's own. */
     endpoint: v.optional(endpoint),
+    /** Whether machines are reached from outside their network. */
     'external-ip': v.optional(v.boolean(), true),
+    /** Where buildlets listen. Absent: 443. */
     port: v.optional(portSchema),
+    /** How many calls of the API a second one client makes at most. */
     'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
+    /** How long a buildlet lives without use. */
     'idle-timeout': v.optional(lifetimeSchema, '30m'),
+    /** How long it lives at most. */
     'max-lifetime': v.optional(lifetimeSchema, '24h'),
-  }),
-  v.transform(
-    ({ kind, project, zones, endpoint, port, ...file }): GceConfig => ({
-      ...{ kind, project, zones, endpoint, port },
-      externalIp: file['external-ip'],
-      apiRate: file['api-rate'],
-      idleTimeoutMs: file['idle-timeout'],
-      maxLifetimeMs: file['max-lifetime'],
-    }),
-  ),
+  },
+  {
+    'external-ip': 'externalIp',
+    'api-rate': 'apiRate',
+    'idle-timeout': 'idleTimeoutMs',
+    'max-lifetime': 'maxLifetimeMs',
+  },
 );
 
-export const gceTable = v.pipe(
-  v.strictObject({
+export type GceConfig = v.InferOutput<typeof gceSection>;
+
+export const gceTable = tableOf(
+  {
     image: textSchema,
     'machine-type': textSchema,
     'buildlet-url': v.optional(textSchema),
@@ -81,15 +67,12 @@ export const gceTable = v.pipe(
     network: v.optional(textSchema),
     subnetwork: v.optional(textSchema),
     meta: v.optional(v.record(v.string(), v.string())),
-  }),
-  v.transform(
-    ({ image, pricing, network, subnetwork, meta, ...file }): GceMachine => ({
-      ...{ image, pricing, network, subnetwork, meta },
-      machineType: file['machine-type'],
-      buildletUrl: file['buildlet-url'],
-      diskSizeGb: file['disk-size-gb'],
-      regularDisk: file['regular-disk'],
-      minCpuPlatform: file['min-cpu-platform'],
-    }),
-  ),
+  },
+  {
+    'machine-type': 'machineType',
+    'buildlet-url': 'buildletUrl',
+    'disk-size-gb': 'diskSizeGb',
+    'regular-disk': 'regularDisk',
+    'min-cpu-platform': 'minCpuPlatform',
+  },
 );

@@ -2,7 +2,7 @@
 
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
-import { memorySchema } from '../../config/values.ts';
+import { memorySchema, tableOf } from '../../config/values.ts';
 
 export interface LocalConfig {
   readonly kind: 'local';
@@ -27,35 +27,23 @@ export const confinementOptions = {
   'pids-limit': v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
 };
 
-const confinement = v.strictObject(confinementOptions);
+export const confinementNames = {
+  'read-only-paths': 'readOnlyPaths',
+  'writable-paths': 'writablePaths',
+  'pids-limit': 'pidsLimit',
+  memory: 'memoryBytes',
+} as const;
 
-export const toLocalMachine = ({
-  'read-only-paths': readOnlyPaths,
-  'writable-paths': writablePaths,
-  'pids-limit': pidsLimit,
-  memory: memoryBytes,
-  ...rest
-}: v.InferOutput<typeof confinement>): LocalMachine => ({
-  ...rest,
-  ...(readOnlyPaths !== undefined && { readOnlyPaths }),
-  ...(writablePaths !== undefined && { writablePaths }),
-  ...(pidsLimit !== undefined && { pidsLimit }),
-  ...(memoryBytes !== undefined && { memoryBytes }),
-});
-
-export const localTable = v.pipe(confinement, v.transform(toLocalMachine));
+export const localTable = tableOf(confinementOptions, confinementNames);
 
 export const localSection = v.pipe(
-  v.strictObject({
-    kind: v.literal('local'),
-    'inherit-env': v.optional(v.boolean()),
-    ...confinementOptions,
-  }),
-  v.transform(
-    ({ kind, 'inherit-env': inheritEnv, ...rest }): LocalConfig => ({
-      kind,
-      inheritEnv,
-      defaults: toLocalMachine(rest),
-    }),
+  tableOf(
+    {
+      kind: v.literal('local'),
+      'inherit-env': v.optional(v.boolean()),
+      ...confinementOptions,
+    },
+    { 'inherit-env': 'inheritEnv', ...confinementNames },
   ),
+  v.transform(({ kind, inheritEnv, ...defaults }): LocalConfig => ({ kind, inheritEnv, defaults })),
 );

@@ -1,7 +1,8 @@
 // The table of hosts reached by ssh: [backends.NAME] with kind "ssh".
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
-import { confinementOptions, toLocalMachine } from '../local/config.ts';
+import { tableOf } from '../../config/values.ts';
+import { confinementNames, confinementOptions } from '../local/config.ts';
 import { readDestination } from './destination.ts';
 
 export interface SshConfig {
@@ -27,27 +28,23 @@ const hostSchema = v.pipe(
 );
 
 export const sshSection = v.pipe(
-  v.strictObject({
-    kind: v.literal('ssh'),
-    hosts: v.pipe(
-      v.array(hostSchema),
-      v.minLength(1, 'it names no host'),
-      v.check((hosts) => new Set(hosts).size === hosts.length, 'it names a host twice'),
-    ),
-    'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
-    'inherit-env': v.optional(v.boolean()),
-    ...confinementOptions,
-  }),
+  tableOf(
+    {
+      kind: v.literal('ssh'),
+      hosts: v.pipe(
+        v.array(hostSchema),
+        v.minLength(1, 'it names no host'),
+        v.check((hosts) => new Set(hosts).size === hosts.length, 'it names a host twice'),
+      ),
+      'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
+      'inherit-env': v.optional(v.boolean()),
+      ...confinementOptions,
+    },
+    { 'ssh-config': 'sshConfig', 'inherit-env': 'inheritEnv', ...confinementNames },
+  ),
   v.transform(
-    ({
-      kind,
-      hosts,
-      'ssh-config': sshConfig,
-      'inherit-env': inheritEnv,
-      ...confinement
-    }): SshConfig => ({
-      ...{ kind, hosts, sshConfig, inheritEnv },
-      defaults: toLocalMachine(confinement),
+    ({ kind, hosts, sshConfig, inheritEnv, ...defaults }): SshConfig => ({
+      ...{ kind, hosts, sshConfig, inheritEnv, defaults },
     }),
   ),
 );

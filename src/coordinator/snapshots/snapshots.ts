@@ -14,14 +14,11 @@ import type { User } from '../state/user-records.ts';
 import { diskWatch } from './disk-watch.ts';
 import { type Kept, leastUsed } from './least-used.ts';
 
-export interface SnapshotsConfig {
+interface SnapshotsOptions {
   /** How much all may take on disk; 0: none are kept. */
   readonly limitBytes: number;
   /** How much those of one user may take. */
   readonly perUserBytes: number;
-}
-
-interface SnapshotsOptions extends SnapshotsConfig {
   readonly stateDirectory: string;
   /** What tells a user from another one who has the name later. */
   readonly lifeOf: (user: string) => string;

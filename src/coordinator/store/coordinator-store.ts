@@ -19,14 +19,11 @@ import { StoppableSource } from '../../worker/stoppable-source.ts';
 import { Thread } from '../../worker/thread.ts';
 import type { StoreFacts, StoreJob } from './jobs.ts';
 
-export interface CoordinatorStoreConfig {
+interface CoordinatorStoreOptions {
   /** How much it may take on disk; 0: there is none. */
   readonly limitBytes: number;
   /** Whether all users share what is in it. */
   readonly isShared: boolean;
-}
-
-interface CoordinatorStoreOptions extends CoordinatorStoreConfig {
   readonly stateDirectory: string;
   /** What tells a user from another one who has the name later. */
   readonly lifeOf: (user: string) => string;
