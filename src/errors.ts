@@ -190,11 +190,19 @@ export function copyOf(error: GomoteError): GomoteError {
   });
 }
 
+/** Throws ERR_USAGE for a value that is no signal: callers without types may give anything. */
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw new GomoteError('ERR_USAGE', 'signal must be an AbortSignal');
+  }
+}
+
 /** Does the work, unless the signal has aborted; when it fails because of that, the failure is {@link abortedError}. */
 export async function untilAborted<Result>(
   signal: AbortSignal | undefined,
   work: () => Promise<Result>,
 ): Promise<Result> {
+  checkSignal(signal);
   if (signal?.aborted) throw abortedError(signal);
   try {
     return await work();
@@ -209,6 +217,7 @@ export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
+  checkSignal(signal);
   if (signal === undefined) return await promise;
   if (signal.aborted) throw abortedError(signal);
   const leave = ownSignal(signal);

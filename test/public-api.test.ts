@@ -1,7 +1,12 @@
 // What programs get from the package: every export and member of one is described, and every type in it has a name to import.
 import { join, relative } from 'node:path';
 import { type Node, SyntaxKind } from 'typescript/unstable/ast';
-import { API, type Symbol as ApiSymbol, SymbolFlags } from 'typescript/unstable/sync';
+import {
+  API,
+  type Symbol as ApiSymbol,
+  SignatureKind,
+  SymbolFlags,
+} from 'typescript/unstable/sync';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -82,6 +87,30 @@ const withoutExample: Record<string, string> = {
   ClusterConfig: 'the KubeConfig of @kubernetes/client-node has it',
 };
 
+/** An exported function, or a method of an exported class or interface. */
+interface Callable {
+  readonly symbol: ApiSymbol;
+  readonly holder?: ApiSymbol;
+}
+
+const nameOf = ({ symbol, holder }: Callable): string =>
+  holder === undefined ? symbol.name : `${holder.name}.${symbol.name}`;
+
+const holders = SymbolFlags.Class | SymbolFlags.Interface;
+
+const callables = (): Callable[] =>
+  [...exported.values()].flatMap((holder): Callable[] => {
+    if (holder.flags & SymbolFlags.Function || holder.name === 'openTest')
+      return [{ symbol: holder }];
+    if (!(holder.flags & holders)) return [];
+    return membersOf(holder)
+      .filter(({ flags }) => flags & SymbolFlags.Method)
+      .map((symbol) => ({ symbol, holder }));
+  });
+
+/** Whether it belongs to a type whose values come from the caller. */
+const isTheirs = ({ holder }: Callable) => holder !== undefined && holder.name in withoutExample;
+
 it('every function and method is called in an example, its own or that of its class', () => {
   const { checker } = project;
   const examplesOf = (symbol: ApiSymbol): string =>
@@ -90,25 +119,65 @@ it('every function and method is called in an example, its own or that of its cl
       .filter(({ name }) => name === 'example')
       .map(({ text }) => text)
       .join('\n');
-  const holders = SymbolFlags.Class | SymbolFlags.Interface;
-  const callables = [...exported].flatMap(([name, symbol]) => {
-    if (symbol.flags & SymbolFlags.Function || name === 'openTest') {
-      return [{ name, shown: examplesOf(symbol), called: `${name}(` }];
-    }
-    if (!(symbol.flags & holders) || name in withoutExample) return [];
-    return membersOf(symbol)
-      .filter(({ flags }) => flags & SymbolFlags.Method)
-      .map((member) => ({
-        name: `${name}.${member.name}`,
-        shown: examplesOf(symbol) + examplesOf(member),
-        called: `.${member.name}(`,
-      }));
-  });
-  expect(callables.length).toBeGreaterThan(90);
-  const bare = callables.filter(({ shown, called }) => !shown.includes(called));
-  const names = bare.map(({ name }) => name).sort();
+  const shown = ({ symbol, holder }: Callable) =>
+    examplesOf(symbol) + (holder === undefined ? '' : examplesOf(holder));
+  const all = callables().filter((one) => !isTheirs(one));
+  expect(all.length).toBeGreaterThan(90);
+  const bare = all.filter(
+    (one) => !shown(one).includes(`${one.holder === undefined ? '' : '.'}${one.symbol.name}(`),
+  );
+  const names = bare.map(nameOf).sort();
   const excused = Object.keys(withoutExample).filter((name) => name.includes('.'));
   expect(names).toEqual(excused.sort());
+});
+
+/** What gives a promise or a generator and takes no signal, and why. */
+const withoutSignal: Record<string, string> = {
+  'BuildletClient.close': 'takes 2 s at most',
+  'BuildletClient.disconnect': 'asks nobody',
+  'BuildletClient.trees': 'asks nobody',
+  'Buildlet.disconnect': 'asks nobody',
+  'CoordinatorClient.disconnect': 'asks nobody',
+  'Forward.close': 'asks nobody',
+  'Ports.close': 'asks nobody',
+  'Gomote.close': 'asks nobody',
+  'TestGomote.close': 'ends what is here',
+  'TestGomote.kill': 'ends what is here',
+  'Run.then': 'as of any promise',
+  'Run.catch': 'as of any promise',
+  'Run.finally': 'as of any promise',
+  newKeyPair: 'computes',
+  newCoordinatorClientFromFlags: 'reads files',
+  openTest: 'asks nobody',
+};
+
+it('every call that waits takes a signal', () => {
+  const { checker } = project;
+  const signatureOf = ({ symbol }: Callable) => {
+    const type = checker.getTypeOfSymbol(symbol);
+    return type && checker.getSignaturesOfType(type, SignatureKind.Call)[0];
+  };
+  const waits = (one: Callable) => {
+    const signature = signatureOf(one);
+    const type = signature && checker.getReturnTypeOfSignature(signature);
+    return (
+      type !== undefined && /^(?:Promise|AsyncGenerator|Run)\b/.test(checker.typeToString(type))
+    );
+  };
+  const takesSignal = (one: Callable) =>
+    (signatureOf(one)?.getParameters() ?? []).some((parameter) => {
+      const type = checker.getTypeOfSymbol(parameter);
+      const given = type && checker.getNonNullableType(type);
+      return (
+        given &&
+        (checker.typeToString(given) === 'AbortSignal' ||
+          checker.getPropertyOfType(given, 'signal'))
+      );
+    });
+  const waiting = callables().filter((one) => waits(one) && !isTheirs(one));
+  expect(waiting.length).toBeGreaterThan(90);
+  const names = waiting.filter((one) => !takesSignal(one)).map(nameOf);
+  expect(names.sort()).toEqual(Object.keys(withoutSignal).sort());
 });
 
 const inner: readonly SyntaxKind[] = [SyntaxKind.Block, SyntaxKind.PropertyAssignment];

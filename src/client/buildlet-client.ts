@@ -173,14 +173,12 @@ export class BuildletClient implements AsyncDisposable {
    * @param deleteMachine Asks the platform to delete the machine; resolves once that is requested.
    * @throws GomoteError naming whichever of the two did not answer, when neither or only one did.
    */
-  async destroyVM(deleteMachine: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const buildlet = (signal: AbortSignal) => this.halt({ signal });
-    try {
-      const { destroyBoth } = await import('./destroy-vm.ts');
-      await destroyBoth(this.name, { platform: deleteMachine, buildlet });
-    } finally {
-      await this.disconnect();
-    }
+  async destroyVM(
+    deleteMachine: (signal: AbortSignal) => Promise<void>,
+    { signal }: CallOptions = {},
+  ): Promise<void> {
+    const { destroyVM } = await import('./destroy-vm.ts');
+    await destroyVM(this, deleteMachine, signal);
   }
 
   /**

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { abortedError, GomoteError, StatusError } from '../errors.ts';
+import { abortedError, checkSignal, type GomoteError, StatusError } from '../errors.ts';
 import { openSocket } from '../http/client/open-socket.ts';
 import { proxyReply } from '../http/client/proxy-reply.ts';
 import {
@@ -91,8 +91,8 @@ export class Connection {
   /** A signal that aborts with the caller's, or when the connection ends. Throws ERR_USAGE for an invalid signal. */
   signalWith(signal: AbortSignal | undefined): AbortSignal {
     if (signal === undefined) return this.#end.signal;
-    if (signal instanceof AbortSignal) return anySignal(signal, this.#end.signal);
-    throw new GomoteError('ERR_USAGE', 'the signal of a call must be an AbortSignal');
+    checkSignal(signal);
+    return anySignal(signal, this.#end.signal);
   }
 
   set dispatcher(dispatcher: Dispatcher) {

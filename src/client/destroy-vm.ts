@@ -1,27 +1,56 @@
 // Ends a machine by its platform and by its buildlet at once.
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, messageOf, unlessAborted, untilAborted } from '../errors.ts';
+import { anySignal } from '../timeout-signal.ts';
 
 /** The time limit for both sides, in ms. */
 const destroyTimeoutMs = 5_000;
 
-/** Asks all sides at once. Fails with one error that names those that refused or did not answer. */
-export async function destroyBoth(
+interface Client {
+  readonly name: string;
+  halt(options: { signal: AbortSignal }): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/**
+ * Asks both sides at once, and closes the client. Fails with one error that names those that refused or did not answer, or
+ * as soon as the signal aborts.
+ */
+export async function destroyVM(
+  client: Client,
+  deleteMachine: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const halt = (during: AbortSignal) => client.halt({ signal: during });
+  await untilAborted(signal, async () => {
+    try {
+      await destroyBoth(client.name, { platform: deleteMachine, buildlet: halt }, signal);
+    } finally {
+      await client.disconnect();
+    }
+  });
+}
+
+async function destroyBoth(
   name: string,
   sides: Readonly<Record<string, (signal: AbortSignal) => Promise<void>>>,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), destroyTimeoutMs);
+  const leave = signal === undefined ? late.signal : anySignal(late.signal, signal);
   const names = Object.keys(sides);
-  const results = await Promise.allSettled(
-    Object.values(sides).map((ask) => inTime(ask, late.signal)),
-  );
-  clearTimeout(timer);
-  const failed = results.flatMap((result, i) =>
-    result.status === 'rejected' ? [`${names[i]}: ${messageOf(result.reason)}`] : [],
-  );
-  if (failed.length === 0) return;
-  const code = late.signal.aborted ? 'ERR_TIMEOUT' : 'ERR_STATUS';
-  throw new GomoteError(code, `cannot destroy ${name}: ${failed.join('; ')}`);
+  try {
+    const asked = Object.values(sides).map((ask) => inTime(ask, leave));
+    const results = await unlessAborted(Promise.allSettled(asked), signal);
+    const failed = results.flatMap((result, i) =>
+      result.status === 'rejected' ? [`${names[i]}: ${messageOf(result.reason)}`] : [],
+    );
+    if (failed.length === 0) return;
+    const code = late.signal.aborted ? 'ERR_TIMEOUT' : 'ERR_STATUS';
+    throw new GomoteError(code, `cannot destroy ${name}: ${failed.join('; ')}`);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Fails when the signal aborts first, even if the work ignores it. */

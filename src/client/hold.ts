@@ -1,5 +1,5 @@
 // Holds a buildlet while this process lives, by one open request, which is repeated when it breaks.
-import { StatusError } from '../errors.ts';
+import { checkSignal, StatusError } from '../errors.ts';
 import { type HttpResponse, transportError } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
@@ -38,6 +38,7 @@ export async function hold(
   connection: Connection,
   { graceMs, reconnectMs = graceMs, signal }: HoldOptions & CallOptions,
 ): Promise<BuildletHold | undefined> {
+  checkSignal(signal);
   const dropped = new AbortController();
   const held = connection.signalWith(dropped.signal);
   const path = withQuery(endpoints.hold.path, { [holdParameters.graceMs]: String(graceMs) });

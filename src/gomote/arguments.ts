@@ -1,5 +1,5 @@
 // Checks the arguments of callers without types. Each failure is ERR_USAGE, and names the argument.
-import { GomoteError } from '../errors.ts';
+import { checkSignal, GomoteError } from '../errors.ts';
 
 const wrong = (what: string, expected: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${what} must be ${expected}`);
@@ -27,11 +27,6 @@ export function checkOptions(value: unknown): void {
 export function checkRecord(what: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw wrong(what, 'an object of strings');
   for (const [key, one] of Object.entries(value)) checkText(`${what}.${key}`, one);
-}
-
-export function checkSignal(value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal))
-    throw wrong('signal', 'an AbortSignal');
 }
 
 /** The options of `run`. */

@@ -1,5 +1,6 @@
 // The options of `open`, with the environment variables as defaults.
-import { checkOptionalText, checkOptions, checkSignal } from './arguments.ts';
+import { checkSignal } from '../errors.ts';
+import { checkOptionalText, checkOptions } from './arguments.ts';
 
 /** The options of `open`. All are optional, with the same defaults as the command line. */
 export interface OpenOptions {

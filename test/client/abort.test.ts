@@ -38,6 +38,7 @@ afterAll(() => {
 });
 
 const session = () => client.sessions.get('x');
+const request = { cmd: 'true', systemLevel: false, dir: '', args: [], env: [], debug: false };
 const target = { kind: 'tcp', host: 'localhost', port: 1 } as const;
 async function* bytes() {
   yield Buffer.from('x');
@@ -45,6 +46,7 @@ async function* bytes() {
 
 const calls: Record<string, (options: Options) => Promise<unknown>> = {
   halt: (options) => client.halt(options),
+  destroyVM: (options) => client.destroyVM(async () => undefined, options),
   hold: (options) => client.hold({ graceMs: 1_000, ...options }),
   exec: (options) => client.exec('true', options),
   getTar: (options) => client.getTar('', options),
@@ -68,6 +70,8 @@ const calls: Record<string, (options: Options) => Promise<unknown>> = {
   'sessions.start': (options) => client.sessions.start({ cmd: 'true' }, options),
   'sessions.list': (options) => client.sessions.list(options),
   'session.read': (options) => session().read(options),
+  'session.start': (options) => session().start(request, options),
+  'session.readUntil': (options) => session().readUntil(1, options),
   'session.sendInput': (options) => session().sendInput(bytes(), options),
   'session.kill': (options) => session().kill('SIGTERM', options),
   'session.resize': ({ signal }) => session().resize(80, 24, signal),
@@ -76,7 +80,12 @@ const calls: Record<string, (options: Options) => Promise<unknown>> = {
   'trees.manifest': (options) => trees.manifest('', 'all', options),
   'trees.differences': (options) => trees.differences('', options),
   'trees.chunks': (options) => trees.chunks('', 'x', options),
+  'trees.stored': (options) => trees.stored(Buffer.alloc(0), 0, options),
+  'trees.apply': (options) => trees.apply('', '', [], options),
+  'trees.read': (options) => trees.read('', ['x'], options),
   'coordinator.createBuildlet': (options) => coordinator.createBuildlet('linux', options),
+  'coordinator.requestBuildlet': (options) => coordinator.requestBuildlet('linux', options),
+  'coordinator.request': (options) => coordinator.request('linux', options),
   'coordinator.requestAll': (options) => coordinator.requestAll('linux', 2, options),
   'coordinator.remoteBuildlets': (options) => coordinator.remoteBuildlets(options),
   'coordinator.types': (options) => coordinator.types(options),
@@ -98,6 +107,14 @@ describe.each(Object.entries(calls))('%s', (_, call) => {
     onRequest = () => void requests++;
     await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
     expect(requests).toBe(0);
+  });
+
+  it('refuses a value that is not a signal', async () => {
+    const signal = { aborted: false } as AbortSignal;
+    await expect((async () => await call({ signal }))()).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: 'signal must be an AbortSignal',
+    });
   });
 
   it('ends when its signal aborts while the server is silent', async () => {
