@@ -45,7 +45,7 @@ import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
  * const { catalogue } = (await coordinator.types()) ?? {};
  * const skewMs = Number(await coordinator.clock()) - Date.now();
  * const signedIn = await coordinator.signIn(({ url }) => console.log(`Open ${url}`));
- * for (const { name } of await coordinator.machines()) await coordinator.drain(name, 'new disk');
+ * for (const { machine } of await coordinator.machines()) await coordinator.drain(machine, 'new disk');
  * await coordinator.undrain('mac-1');
  * await (await coordinator.snapshots())?.remove('old');
  * await coordinator.disconnect();

@@ -41,7 +41,7 @@ const flags: {
  * const { values } = parseArgs({ options: registerFlags({ verbose: { type: 'boolean' } }) });
  * const coordinator = await newCoordinatorClientFromFlags(values);
  */
-export function registerFlags<Own extends object = object>(own?: Own): Own & typeof flags {
+export function registerFlags<const Own extends object = object>(own?: Own): Own & typeof flags {
   return { ...(own as Own), ...flags };
 }
 

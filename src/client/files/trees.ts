@@ -49,7 +49,7 @@ export type TreeScope = 'all' | 'pull' | 'pushed';
  * const trees = await client.trees();
  * const { digest } = await trees.state('src', 'pushed');
  * const { entries, generation } = await trees.manifest('src', 'all');
- * for (const { kind, path } of await trees.differences('src')) console.log(kind, path);
+ * for (const { status, path } of await trees.differences('src')) console.log(status, path);
  * const chunks = await trees.chunks('src', 'large.bin');
  *
  * @example
