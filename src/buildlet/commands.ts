@@ -1,6 +1,5 @@
 // Runs commands with the confinement that the buildlet was started with.
 import { isAbsolute, join } from 'node:path';
-import type { ResourceLimits } from '../protocol/limits.ts';
 import type { ConfinementStatus } from '../protocol/status.ts';
 import { type CachePlace, linkCaches } from './caches.ts';
 import { firewallOnce, namespaceOnce } from './command/closed-network.ts';
@@ -43,6 +42,7 @@ const noConfinement: Confinement = {
   isolation: 'none',
   network: 'host',
   firewall: 'run',
+  hasOwnUser: false,
   readOnly: [],
   writable: [],
   limits: {},
@@ -50,8 +50,10 @@ const noConfinement: Confinement = {
 
 export async function openCommands(options: CommandsOptions): Promise<OpenedCommands> {
   const { confinement = noConfinement } = options;
-  const { isolation, network } = confinement;
-  const applied = limitsOf(confinement.limits, isolation === 'bubblewrap');
+  const { isolation, network, hasOwnUser } = confinement;
+  const whose = isolation === 'bubblewrap' ? 'nobody' : hasOwnUser ? 'buildlet' : 'everybody';
+  const isUnlimited = Object.values(confinement.limits).every((limit) => limit === undefined);
+  const applied = isUnlimited ? undefined : applyLimits(confinement.limits, { whose });
   const opened =
     isolation === 'bubblewrap'
       ? await inSandbox(options, confinement, applied)
@@ -63,11 +65,6 @@ export async function openCommands(options: CommandsOptions): Promise<OpenedComm
     release: () => applied?.release(),
   };
 }
-
-const limitsOf = (limits: ResourceLimits, isOwnUsers: boolean): AppliedLimits | undefined =>
-  Object.values(limits).every((limit) => limit === undefined)
-    ? undefined
-    : applyLimits(limits, { isOwnUsers });
 
 type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'link' | 'ready'>;
 

@@ -4,6 +4,7 @@ import { isAbsolute } from 'node:path';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 import { usage, type ValuesOf } from './option-values.ts';
+import type { userFlags } from './own-user.ts';
 
 const isolations = ['none', 'bubblewrap'] as const;
 export const networks = ['host', 'none'] as const;
@@ -15,6 +16,8 @@ export interface Confinement {
   readonly network: (typeof networks)[number];
   /** How the network is closed for a command that asks for it: for that command, or permanently on the machine. */
   readonly firewall: (typeof firewalls)[number];
+  /** Whether the user of the buildlet has nothing else. */
+  readonly hasOwnUser: boolean;
   /** Absolute paths that a sandbox shows in addition to the system. */
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
@@ -51,7 +54,7 @@ export const confinementFlags = {
 } as const;
 
 export function readConfinement(
-  values: ValuesOf<typeof confinementFlags>,
+  values: ValuesOf<typeof confinementFlags & typeof userFlags>,
   ownsMachine: boolean,
 ): Confinement {
   const { 'read-only': readOnly = [], writable = [] } = values;
@@ -66,6 +69,7 @@ export function readConfinement(
     isolation,
     network: oneOf('--network', networks, values.network ?? 'host'),
     firewall: oneOf('--firewall', firewalls, values.firewall ?? (ownsMachine ? 'machine' : 'run')),
+    hasOwnUser: values.user !== undefined,
     readOnly,
     writable,
     limits: {

@@ -42,22 +42,30 @@ const ways = [
     limitOf: ({ pids }: ResourceLimits) => pids,
     file: 'pids.max',
     text: (pids: number) => String(pids),
-    // Outside a sandbox it would count all processes of the user, and it does not limit root.
-    option: (pids: number, isOwnUsers: boolean) =>
-      isOwnUsers && process.getuid?.() !== 0 ? `--nproc=${pids}` : undefined,
+    // It counts what the user has, and does not limit root.
+    option: (pids: number, whose: LimitsPlace['whose']) =>
+      whose === 'everybody' || process.getuid?.() === 0
+        ? undefined
+        : `--nproc=${whose === 'buildlet' ? pids + ownThreads : pids}`,
   },
 ] as const;
 
+/** The most threads of a buildlet itself. The kernel counts them with the commands' where both have one user. */
+const ownThreads = 32;
+
 interface LimitsPlace {
-  /** Whether the processes are counted apart from all others of the user, as in a sandbox. */
-  readonly isOwnUsers: boolean;
+  /**
+   * Whose processes the kernel counts with those of commands: nobody's in a sandbox; the buildlet's, where it has a user of its
+   * own; or all of a user who has others.
+   */
+  readonly whose: 'nobody' | 'buildlet' | 'everybody';
   /** The file system's root; tests have another. */
   readonly root?: string | undefined;
 }
 
 export function applyLimits(
   limits: ResourceLimits,
-  { isOwnUsers, root = '/' }: LimitsPlace,
+  { whose, root = '/' }: LimitsPlace,
 ): AppliedLimits {
   const wanted = ways.flatMap((way) => {
     const limit = way.limitOf(limits);
@@ -70,7 +78,7 @@ export function applyLimits(
     if (group !== undefined && write(join(group, file), text(limit))) {
       return { resource, limit, by: 'cgroup' };
     }
-    const option = 'option' in way ? way.option(limit, isOwnUsers) : undefined;
+    const option = 'option' in way ? way.option(limit, whose) : undefined;
     if (option !== undefined) options.push(option);
     return { resource, limit, by: option === undefined ? 'nothing' : 'process' };
   });
@@ -80,7 +88,7 @@ export function applyLimits(
   else if (group !== undefined) write(join(group, 'memory.swap.max'), '0');
   return {
     enterGroup: isGrouped && group !== undefined ? entering(group) : [],
-    runGroups: isGrouped && !isOwnUsers ? openRunGroups(group) : undefined,
+    runGroups: isGrouped && whose !== 'nobody' ? openRunGroups(group) : undefined,
     limitProcess: options.length === 0 ? [] : ['prlimit', ...options, '--'],
     enforced,
     countMemoryKills: () => (group === undefined ? undefined : killsIn(group)),

@@ -38,7 +38,7 @@ const limits = { memoryBytes: 1 << 30, cpus: 1.5, pids: 100 };
 describe('limits', () => {
   it('are those of a control group beside that of the buildlet, as far as there are controllers', () => {
     const root = machineWith('memory pids');
-    const applied = applyLimits(limits, { isOwnUsers: true, root });
+    const applied = applyLimits(limits, { whose: 'nobody', root });
     expect(applied.enforced).toEqual([
       { resource: 'memory', limit: 1 << 30, by: 'cgroup' },
       { resource: 'cpus', limit: 1.5, by: 'nothing' },
@@ -59,7 +59,7 @@ describe('limits', () => {
   it('put each command of an unconfined buildlet into a group of its own, which tells what it used', () => {
     const root = machineWith('memory pids');
     writeFileSync(join(groupIn(root), 'cgroup.subtree_control'), '');
-    const { runGroups } = applyLimits(limits, { isOwnUsers: false, root });
+    const { runGroups } = applyLimits(limits, { whose: 'everybody', root });
     expect(readFileSync(join(groupIn(root), 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     const [one, two] = [runGroups?.make(), runGroups?.make()];
     expect(readdirSync(groupIn(root))).toEqual(
@@ -80,11 +80,11 @@ describe('limits', () => {
   it('put all commands of a sandbox into one group', () => {
     const root = machineWith('memory pids');
     writeFileSync(join(groupIn(root), 'cgroup.subtree_control'), '');
-    expect(applyLimits(limits, { isOwnUsers: true, root }).runGroups).toBeUndefined();
+    expect(applyLimits(limits, { whose: 'nobody', root }).runGroups).toBeUndefined();
   });
 
   it('are those of each process where no group can be made, and say what nothing enforces', () => {
-    const applied = applyLimits(limits, { isOwnUsers: true, root: temporaryDirectory() });
+    const applied = applyLimits(limits, { whose: 'nobody', root: temporaryDirectory() });
     const isRoot = process.getuid?.() === 0;
     expect(applied.enforced).toEqual([
       { resource: 'memory', limit: 1 << 30, by: 'process' },
@@ -97,14 +97,23 @@ describe('limits', () => {
   });
 
   it('count no processes of the user that are not the buildlet’s', () => {
-    const applied = applyLimits({ pids: 100 }, { isOwnUsers: false, root: temporaryDirectory() });
+    const applied = applyLimits({ pids: 100 }, { whose: 'everybody', root: temporaryDirectory() });
     expect(applied.enforced).toEqual([{ resource: 'pids', limit: 100, by: 'nothing' }]);
     expect(applied.limitProcess).toEqual([]);
   });
 
+  it('count the threads of the buildlet where it has a user of its own', () => {
+    const applied = applyLimits({ pids: 100 }, { whose: 'buildlet', root: temporaryDirectory() });
+    const isRoot = process.getuid?.() === 0;
+    expect(applied.enforced).toEqual([
+      { resource: 'pids', limit: 100, by: isRoot ? 'nothing' : 'process' },
+    ]);
+    if (!isRoot) expect(applied.limitProcess).toEqual(['prlimit', '--nproc=132', '--']);
+  });
+
   it('that nobody set make no control group', () => {
     const root = temporaryDirectory();
-    expect(applyLimits({}, { isOwnUsers: true, root }).enforced).toEqual([]);
+    expect(applyLimits({}, { whose: 'nobody', root }).enforced).toEqual([]);
     expect(readdirSync(root)).toEqual([]);
     expect(existsSync(groupIn(root))).toBe(false);
   });

@@ -35,6 +35,7 @@ describe('the buildlet’s options', () => {
         isolation: 'none',
         network: 'host',
         firewall: 'run',
+        hasOwnUser: false,
         readOnly: [],
         writable: [],
         limits: { memoryBytes: undefined, cpus: undefined, pids: undefined },

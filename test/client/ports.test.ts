@@ -198,6 +198,7 @@ describe('a port of a buildlet', () => {
       isolation: 'none',
       network: 'none',
       firewall: 'run',
+      hasOwnUser: false,
       readOnly: [],
       writable: [],
       limits: {},

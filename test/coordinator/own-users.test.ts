@@ -94,6 +94,20 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     expect(said.match(/ermi|No such/g)).toHaveLength(7);
   });
 
+  it('have no more processes than their limit, beside those of the buildlet', async () => {
+    const { one, two } = await twoMachines('isolation = "none"\npids-limit = 50\n');
+    // A shell that cannot make another process ends.
+    const script =
+      '(i=0; while [ $i -lt 300 ]; do sleep 600 >/dev/null 2>&1 & i=$((i+1)); echo; done) 2>/dev/null | wc -l';
+    const made = Number((await shell(one, script)).trim());
+    expect(made).toBeGreaterThan(20);
+    expect(made).toBeLessThan(100);
+    // What one has counts for no other.
+    expect(await shell(two, 'echo runs')).toBe('runs\n');
+    const { confinement } = await two.status();
+    expect(confinement?.limits).toEqual([{ resource: 'pids', limit: 50, by: 'process' }]);
+  });
+
   it('gain no privileges by set-user-ID programs', async () => {
     const { one, two } = await twoMachines('isolation = "none"');
     const [place] = (await shell(two, 'cd "$WORKDIR/.."; chmod 777 .; pwd')).split('\n');

@@ -9,6 +9,7 @@ export const sandboxed = (changes: Partial<Confinement> = {}): Confinement => ({
   isolation: 'bubblewrap',
   network: 'host',
   firewall: 'run',
+  hasOwnUser: false,
   readOnly: [],
   writable: [],
   limits: {},

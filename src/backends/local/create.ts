@@ -55,8 +55,9 @@ export async function reserve(
     const password = randomBytes(24).toString('hex');
     await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
     const owned = places.users && (await import('./own-users.ts'));
+    if (owned) await (await import('./claimed-ids.ts')).removeVoidClaims();
     // From here to its record nothing waits: two buildlets never get one id.
-    const uid = places.users && owned?.freeId(root, places.users);
+    const uid = places.users && owned?.takeId(directory, places.users);
     if (uid !== undefined) owned?.createUserDirectories(uid, files, workDir);
     const record: LocalRecord = {
       name,

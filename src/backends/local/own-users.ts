@@ -8,6 +8,14 @@ import type { LocalMachine } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
+import {
+  claimedIds,
+  claimId,
+  claimsDirectory,
+  makeClaimsDirectory,
+  releaseId,
+  removeVoidClaims,
+} from './claimed-ids.ts';
 import { idOwner } from './foreign-ids.ts';
 import { readRecord } from './record.ts';
 
@@ -35,12 +43,15 @@ const directoriesIn = (path: string): string[] =>
         .map(({ name }) => join(path, name))
     : [];
 
-/** An id that no buildlet has. Write it to a record before anything else can ask for one. */
-export function freeId(root: string, { first, last }: UserIds): number {
-  const used = usedIds(root);
-  for (let id = first; id <= last; id++) if (!used.has(id)) return id;
+/**
+ * Takes an id that no buildlet has, for the one in `directory`. Write it to its record before this process asks for another:
+ * claims are lost when the directory of claims is.
+ */
+export function takeId(directory: string, { first, last }: UserIds): number {
+  const used = usedIds(dirname(directory));
+  for (let id = first; id <= last; id++) if (!used.has(id) && claimId(id, directory)) return id;
   throw new GomoteError('ERR_CONFIG', `every user id from ${first} to ${last} is in use`, {
-    hint: 'give the pool more uids',
+    hint: `give the pool more uids; ls -l ${claimsDirectory} shows those that machines of this and other coordinators have`,
   });
 }
 
@@ -105,11 +116,22 @@ async function runAs(uid: number, script: string, timeout: number): Promise<void
 
 /** Clears the ids that processes have, but no buildlet: its record went before them. Returns a line for each. */
 export async function clearStrays(root: string, { first, last }: UserIds): Promise<string[]> {
-  const used = usedIds(root);
+  await removeVoidClaims();
   const found = processes().flatMap(({ ids }) => ids);
-  const stray = new Set(found.filter((id) => id >= first && id <= last && !used.has(id)));
-  for (const id of stray) await clearUser(id);
-  return [...stray].map((id) => `user ${id}: processes of no buildlet`);
+  // A buildlet's id is claimed before it has processes.
+  const used = new Set([...usedIds(root), ...claimedIds()]);
+  const said: string[] = [];
+  for (const id of new Set(found.filter((one) => one >= first && one <= last && !used.has(one)))) {
+    // Until it is cleared, no coordinator gives it away.
+    if (!claimId(id, root)) continue;
+    try {
+      await clearUser(id);
+      said.push(`user ${id}: processes of no buildlet`);
+    } finally {
+      releaseId(id);
+    }
+  }
+  return said;
 }
 
 interface Process {
@@ -164,6 +186,7 @@ export async function requireOwnUsers(
   if (process.getuid?.() !== 0) {
     throw refusal('uids need a coordinator that runs as root', 'leave them out, or run it as root');
   }
+  makeClaimsDirectory();
   const owner = await idOwner({ first, last });
   if (owner !== undefined) {
     throw refusal(

@@ -15,8 +15,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { claimsDirectory, removeVoidClaims } from '../../../src/backends/local/claimed-ids.ts';
 import { idOwner } from '../../../src/backends/local/foreign-ids.ts';
-import { clearUser, freeId, requireOwnUsers } from '../../../src/backends/local/own-users.ts';
+import {
+  clearStrays,
+  clearUser,
+  requireOwnUsers,
+  takeId,
+} from '../../../src/backends/local/own-users.ts';
 import { writeRecord } from '../../../src/backends/local/record.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 import { hasRoot, hasTool } from '../../helpers/tools.ts';
@@ -147,8 +153,15 @@ describe.runIf(isAble)('ids of users are refused', () => {
   });
 });
 
-describe('an id of a user', () => {
-  it('is given to one buildlet only, whatever pool that is or was of', () => {
+describe.runIf(isAble)('an id of a user', () => {
+  /** The directory of a new machine of a coordinator. */
+  function machineOf(coordinator: string, name = 'me-here-0'): string {
+    const directory = join(coordinator, 'pool', name);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return directory;
+  }
+
+  it('is given to one buildlet only, whatever pool that is or was of', async () => {
     const pools = temporaryDirectory();
     const users = { first, last: first + 3, directory: '/nowhere' };
     const record = (pool: string, name: string, uid: number) => {
@@ -161,7 +174,48 @@ describe('an id of a user', () => {
     };
     record('gone', 'me-here-0', first);
     record('here', 'me-here-0', first + 1);
-    expect(freeId(join(pools, 'here'), users)).toBe(first + 2);
-    expect(freeId(join(pools, 'new'), users)).toBe(first + 2);
+    await removeVoidClaims();
+    const made = join(pools, 'here', 'me-here-1');
+    mkdirSync(made, { mode: 0o700 });
+    expect(takeId(made, users)).toBe(first + 2);
+    rmSync(made, { recursive: true });
+    await removeVoidClaims();
+    expect(takeId(join(pools, 'new', 'me-here-0'), users)).toBe(first + 2);
+    await removeVoidClaims();
+  });
+
+  it('is not given to machines of two coordinators at once', async () => {
+    const [one, other] = [machineOf(temporaryDirectory()), machineOf(temporaryDirectory())];
+    const users = { first: next, last: next + 1, directory: '/nowhere' };
+    next += 2;
+    await removeVoidClaims();
+    expect([takeId(one, users), takeId(other, users)]).toEqual([users.first, users.last]);
+    const third = machineOf(temporaryDirectory());
+    expect(() => takeId(third, users)).toThrow('is in use');
+    rmSync(one, { recursive: true });
+    await removeVoidClaims();
+    expect(takeId(third, users)).toBe(users.first);
+    for (const directory of [other, third]) rmSync(directory, { recursive: true });
+    await removeVoidClaims();
+  });
+
+  it("belongs to its machine until that is gone, and another coordinator does not end the machine's processes", async () => {
+    const machine = machineOf(temporaryDirectory());
+    const users = { first: next, last: next, directory: '/nowhere' };
+    next++;
+    await removeVoidClaims();
+    const uid = takeId(machine, users);
+    const child = await python(`${become(uid)}\n${stay}`);
+    const ended = once(child, 'exit');
+    const root = join(temporaryDirectory(), 'pool');
+    mkdirSync(root);
+    expect(await clearStrays(root, users)).toEqual([]);
+    expect(child.exitCode ?? child.signalCode).toBeNull();
+    rmSync(machine, { recursive: true });
+    expect(await clearStrays(root, users)).toEqual([`user ${uid}: processes of no buildlet`]);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(
+      lstatSync(join(claimsDirectory, String(uid)), { throwIfNoEntry: false }),
+    ).toBeUndefined();
   });
 });
