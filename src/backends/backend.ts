@@ -62,6 +62,8 @@ export interface CreateCall extends BackendCall {
   readonly holdMs?: number | undefined;
   /** Whose caches it gets. Absent: those of `user`. */
   readonly cacheOwner?: string | undefined;
+  /** An image that `keepImage` of this backend has made, to begin with in place of the host type's. */
+  readonly image?: string | undefined;
   /** Labels for it, which `list` can filter by: see protocol/labels.ts. */
   readonly labels?: Labels | undefined;
   /** Labels that its machine must have, where machines have labels. */
@@ -182,6 +184,27 @@ export interface CacheKeeper {
   purgeCache(name: string, call: PartsCall): Promise<boolean>;
 }
 
+export interface ImageRequest extends BackendCall {
+  /** A new name for it, by which it can be removed also when this process does not learn its id. */
+  readonly reference: string;
+}
+
+/** An image of a machine. */
+export interface KeptImage {
+  /** Its id at the backend. */
+  readonly image: string;
+  /** What it takes in addition to the image that its machine was made of. */
+  readonly bytes: number;
+}
+
+/** Backends that can keep the whole file system of a machine, for later ones: `create` takes `image`. */
+export interface ImageKeeper {
+  /** Keeps the file system of the buildlet's machine, without the work directory. */
+  keepImage(name: string, request: ImageRequest): Promise<KeptImage>;
+  /** Takes an id or a reference. It is not an error when it is gone. Throws ERR_CONFLICT while a machine uses it. */
+  removeImage(image: string, call: BackendCall): Promise<void>;
+}
+
 /** Snapshots that a server keeps, by their names there. */
 export interface SnapshotServer {
   list(call: BackendCall): Promise<Snapshot[]>;
@@ -219,6 +242,7 @@ export type AnyBackend = Backend &
       Prompts &
       BatchCreation &
       CacheKeeper &
+      ImageKeeper &
       TeamServer &
       SnapshotKeeping
   >;

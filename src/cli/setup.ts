@@ -38,12 +38,12 @@ export function projectSetup(
   { path, directory }: Pick<Project, 'path' | 'directory'>,
   settings: ProjectSettings,
 ): Setup | undefined {
-  const { setup, 'setup-files': files, dest } = settings;
+  const { setup, 'setup-files': files, 'keep-setup': isKept, dest } = settings;
   if (setup === undefined) return undefined;
   const read = (name: string) => {
     const [key, limit] =
       name === normalize(setup) ? ['setup', inputLimitBytes] : ['setup-files', fileLimitBytes];
     return readInProject(directory, name, `${path}: ${key}: ${name}`, limit);
   };
-  return setupIn(directory, { script: setup, files }, read, pushPlace(directory, dest).dir);
+  return setupIn(directory, { script: setup, files, isKept }, read, pushPlace(directory, dest).dir);
 }

@@ -7,8 +7,9 @@ import {
   pruneResults,
   resultTag,
 } from '../backends/snapshots/setup-results.ts';
+import { unlessUnknown } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { messageOf } from '../errors.ts';
+import { isConnectionError, messageOf } from '../errors.ts';
 import type { Backends } from './backends.ts';
 import type { Wanted } from './find-type.ts';
 import { serverOf, userSnapshots } from './snapshot-places.ts';
@@ -21,17 +22,20 @@ export interface CachedSetup {
   keep(client: BuildletClient, name: string, signal: AbortSignal): Promise<void>;
 }
 
-/**
- * Finds the cached result. Undefined when none is kept: it is the work directory alone, and what else a setup does may be lost.
- *
- * @param tell Called with messages for the user.
- */
+interface CachedSetupCall {
+  readonly backends: Backends;
+  /** Whether to run the setup anyway, and to keep the new result. */
+  readonly isAgain: boolean;
+  /** Called with messages for the user. */
+  readonly tell: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Finds the cached result. Undefined when none is kept: it is the work directory alone, and what else a setup does may be lost. */
 export async function cachedSetup(
   { backend, builder, host }: Wanted,
   setups: readonly Setup[],
-  backends: Backends,
-  tell: (line: string) => void,
-  signal: AbortSignal,
+  { backends, isAgain, tell, signal }: CachedSetupCall,
 ): Promise<CachedSetup | undefined> {
   const config = await backends.configOf(backend.name);
   const isolation =
@@ -41,20 +45,37 @@ export async function cachedSetup(
   const store = userSnapshots(backends.settings.environment);
   const server = await serverOf(backend, signal);
   const tag = resultTag([backend.name, builder, host, platform(), arch()], setups);
-  const old =
-    server === undefined
+  const clear = async () => {
+    if (server === undefined) return await store.clear(tag);
+    await server.remove(tag, { signal }).catch(unlessUnknown);
+  };
+  const found = isAgain
+    ? undefined
+    : server === undefined
       ? store.find(tag)
       : (await server.list({ signal })).find((one) => one.tag === tag);
-  if (old !== undefined && isFresh(old)) {
+  if (found !== undefined && isFresh(found)) {
     const name = server === undefined ? tag : `${backend.name}/${tag}`;
     tell(`the setup was done before: this begins with its result, ${name} (--fresh-setup: again)`);
-    const restore = await restorer(name, backends, backend.name, signal);
-    return { restore, keep: async () => undefined };
+    const { restore } = await restorer(name, backends, backend, signal);
+    return {
+      restore: async (client, signal, instance) => {
+        try {
+          await restore(client, signal, instance);
+        } catch (error) {
+          // It may be damaged: the next buildlet does without it.
+          if (!signal.aborted && !isConnectionError(error)) await clear();
+          throw error;
+        }
+      },
+      keep: async () => undefined,
+    };
   }
   return {
     keep: async (client, name, signal) => {
       try {
-        if (old !== undefined) await (server?.remove(tag, { signal }) ?? store.remove(tag));
+        // One that is too old, or cannot be read.
+        await clear();
         const place = { name: `${backend.name}/${name}`, client, builder, backends };
         await takeSnapshot(place, tag, { signal, isAutomatic: true });
         if (server === undefined) await pruneResults(store);

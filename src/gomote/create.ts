@@ -77,7 +77,7 @@ export async function createSeveral(
     setupFiles,
     setupOutput,
     keepOnFailure,
-    freshSetup,
+    freshSetup = false,
     keepSetup,
     machineLabels,
     priority,
@@ -102,16 +102,16 @@ export async function createSeveral(
     merged.length === 0 ? [] : await possibleCaches(merged, backend, limited, backends, leftOut);
   const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
-    from === undefined && setups.length > 0 && !freshSetup
-      ? await (await import('./cached-setup.ts')).cachedSetup(
-          { ...wanted, host },
-          setups,
-          backends,
-          onWarning ?? (() => undefined),
-          signal,
-        )
+    from === undefined && setups.length > 0
+      ? await (await import('./cached-setup.ts')).cachedSetup({ ...wanted, host }, setups, {
+          ...{ backends, isAgain: freshSetup, tell: onWarning ?? (() => undefined), signal },
+        })
       : undefined;
-  const restore = kept?.restore ?? (await restorerOf(from, backends, backend.name, signal));
+  const begun =
+    from === undefined
+      ? undefined
+      : await (await import('./snapshots.ts')).restorer(from, backends, backend, signal);
+  const restore = kept?.restore ?? begun?.restore;
   const attributes = { 'gomote.type': builder.name, 'gomote.backend': backend.name };
   const user = await backends.user();
   const instances = await inSpan('create', { attributes }, () =>
@@ -120,6 +120,7 @@ export async function createSeveral(
       host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
       ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
       holdMs: holdMs ?? ready?.setupHoldMs,
+      image: begun?.image,
     }),
   );
   for (const line of leftOut) onWarning?.(line);
@@ -139,16 +140,6 @@ export async function createSeveral(
     await ready.setUpBuildlets(wanted, instances, call);
   }
   return instances;
-}
-
-async function restorerOf(
-  tag: string | undefined,
-  backends: Backends,
-  backend: string,
-  signal: AbortSignal,
-) {
-  if (tag === undefined) return undefined;
-  return (await import('./snapshots.ts')).restorer(tag, backends, backend, signal);
 }
 
 /** Throws ERR_USAGE for invalid labels, and ERR_UNSUPPORTED where they would not be stored. */

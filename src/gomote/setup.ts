@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { runSetup, type Setup, type SetupRun } from '../backends/setup.ts';
 import { readSetup, readSetupsOf } from '../backends/setup-files.ts';
-import type { BuilderType } from '../builders.ts';
+import type { BuilderType, SetupSource } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { currentDirectory } from '../files/named-fs.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
@@ -29,9 +29,7 @@ export interface SetupOptions {
    * say, else where nothing else can be lost.
    */
   keepSetup?: boolean | undefined;
-  /**
-   * Runs the script also where a result of the same setup is kept. Default false.
-   */
+  /** Runs the script also where a result of the same setup is kept, and keeps the new result instead. Default false. */
   freshSetup?: boolean | undefined;
   /** Keeps buildlets whose setup failed; the error names them. Default false. */
   keepOnFailure?: boolean | undefined;
@@ -80,11 +78,11 @@ export function setupFromOptions(
  */
 export function setupIn(
   directory: string,
-  { script, files }: { readonly script: string; readonly files: readonly string[] },
+  { script, files, isKept }: Omit<SetupSource, 'directory'>,
   read: (path: string) => Buffer,
   dir: string,
 ): Setup {
-  const source = { directory, script: join(directory, script), files };
+  const source = { directory, script: join(directory, script), files, isKept };
   const found = readSetup(source, (path) => read(relative(directory, path)), dir);
   return { ...found, name: script };
 }

@@ -1,13 +1,14 @@
 // Where snapshots are: on this machine, or at coordinators.
 import { join } from 'node:path';
 import type { AnyBackend, SnapshotServer } from '../backends/backend.ts';
-import { SnapshotStore } from '../backends/snapshots/store.ts';
+import { type BeforeRemoval, SnapshotStore } from '../backends/snapshots/store.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { userDirectory } from '../files/user-directories.ts';
 import { isTag, type Snapshot, splitOwner, unknownSnapshot } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
+import { dropImage } from './snapshot-images.ts';
 
 /** What `snapshots` takes. */
 export interface ListSnapshotsOptions extends CallOptions {
@@ -16,9 +17,13 @@ export interface ListSnapshotsOptions extends CallOptions {
 }
 
 /** Those of the user of this machine. */
-export const userSnapshots = (environment: NodeJS.ProcessEnv): SnapshotStore =>
+export const userSnapshots = (
+  environment: NodeJS.ProcessEnv,
+  beforeRemoval?: BeforeRemoval,
+): SnapshotStore =>
   new SnapshotStore(
     join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-snapshots'),
+    beforeRemoval,
   );
 
 /** The server of the backend that keeps snapshots; undefined: there is none. */
@@ -55,7 +60,7 @@ export async function locate(
 ): Promise<Found> {
   const { backend, instance: tag } = splitName(name);
   splitOwner(tag);
-  const local = backend === undefined && isTag(tag) ? here(backends).find(tag) : undefined;
+  const local = backend === undefined && isTag(tag) ? snapshotsHere(backends).find(tag) : undefined;
   if (local !== undefined) return { snapshot: local, tag, at: undefined };
   const opened = await backends.open(backend ?? usual);
   const server = await serverOf(opened, signal);
@@ -64,7 +69,9 @@ export async function locate(
   return { snapshot: named(opened.name, found), tag, at: { backend: opened.name, server } };
 }
 
-const here = ({ settings }: Backends): SnapshotStore => userSnapshots(settings.environment);
+/** The same, for what is removed together with images at the backends. */
+export const snapshotsHere = (backends: Backends): SnapshotStore =>
+  userSnapshots(backends.settings.environment, (directory) => dropImage(directory, backends));
 
 /** A snapshot by name. Throws ERR_UNKNOWN_SNAPSHOT. */
 export const findSnapshot = async (
@@ -95,7 +102,7 @@ export async function listSnapshots(
       onFailure(new GomoteError('ERR_CONNECT', message, { cause: error }));
     }
   }
-  return [...here(backends).list(), ...all];
+  return [...snapshotsHere(backends).list(), ...all];
 }
 
 /** Removes also one whose record cannot be read, which is in no list. Throws ERR_UNKNOWN_SNAPSHOT. */
@@ -104,9 +111,10 @@ export async function removeSnapshot(
   backends: Backends,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isTag(name) && here(backends).isUnreadable(name)) return await here(backends).remove(name);
+  const here = snapshotsHere(backends);
+  if (isTag(name) && here.isUnreadable(name)) return await here.remove(name);
   const { tag, at } = await locate(name, backends, signal);
-  await (at === undefined ? here(backends).remove(tag) : at.server.remove(tag, { signal }));
+  await (at === undefined ? here.remove(tag) : at.server.remove(tag, { signal }));
 }
 
 /** Shares one with all users of its coordinator, or no longer. */

@@ -1,5 +1,6 @@
 // Snapshots of buildlets: made, and put into new buildlets.
 import { dirname } from 'node:path';
+import type { AnyBackend } from '../backends/backend.ts';
 import {
   defaultLimitBytes,
   restoreArchives,
@@ -10,11 +11,12 @@ import type { SnapshotStore } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
-import type { Snapshot } from '../protocol/snapshot.ts';
+import type { Snapshot, SnapshotRecord } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
 import type { Place } from './place.ts';
-import { locate, named, serverOf, userSnapshots } from './snapshot-places.ts';
+import { requireImages, saveImage } from './snapshot-images.ts';
+import { locate, named, serverOf, snapshotsHere, userSnapshots } from './snapshot-places.ts';
 import { directoryInside } from './work-dir-path.ts';
 
 export type { Snapshot } from '../protocol/snapshot.ts';
@@ -23,6 +25,11 @@ export type { Snapshot } from '../protocol/snapshot.ts';
 export interface SnapshotOptions extends CallOptions {
   /** Paths to exclude with everything below them, relative to the work directory. */
   readonly exclude?: readonly string[] | undefined;
+  /**
+   * `files`: the work directory, for buildlets of any kind. `image`: also the rest of the machine's file system, for buildlets of
+   * the same backend, where it can keep that. Default: `files`.
+   */
+  readonly kind?: SnapshotRecord['kind'] | undefined;
   /** The maximum size, in bytes. Default: 32 GiB. */
   readonly maxBytes?: number | undefined;
   /** Whether to keep it on this machine, also where a coordinator keeps snapshots. Default false. */
@@ -37,6 +44,7 @@ export async function takeSnapshot(
   tag: string | undefined,
   {
     exclude = [],
+    kind = 'files',
     maxBytes,
     here = false,
     shared: isShared = false,
@@ -46,7 +54,9 @@ export async function takeSnapshot(
 ): Promise<Snapshot> {
   const left = exclude.map((path) => directoryInside('--exclude', path));
   const { backend = await backends.defaultName(), instance } = splitName(name);
-  const server = here ? undefined : await serverOf(await backends.open(backend), signal);
+  const opened = await backends.open(backend);
+  if (kind === 'image') requireImages(opened);
+  const server = here || kind === 'image' ? undefined : await serverOf(opened, signal);
   if (server !== undefined) {
     const taken = tag === undefined ? (await server.list({ signal })).map((one) => one.tag) : [];
     const free = tag ?? nextTag(instance, (one) => taken.includes(one));
@@ -58,15 +68,20 @@ export async function takeSnapshot(
       hint: 'leave --shared out: only coordinators share snapshots',
     });
   }
-  const store = userSnapshots(backends.settings.environment);
+  const store = snapshotsHere(backends);
   const free = tag ?? nextTag(instance, (one) => store.find(one) !== undefined);
   const limitBytes = maxBytes ?? defaultLimitBytes;
-  const made = await store.add(free, async (directory) => ({
-    ...{ kind: 'files', backend, buildlet: instance, isAutomatic, excluded: left },
-    builderType: builder?.name ?? '',
-    hostType: builder?.hostType ?? '',
-    ...(await saveArchives(client, directory, { exclude: left, limitBytes, signal })),
-  }));
+  const made = await store.add(free, async (directory) => {
+    const image =
+      kind === 'image' ? await saveImage(opened, instance, directory, signal) : undefined;
+    const saved = await saveArchives(client, directory, { exclude: left, limitBytes, signal });
+    return {
+      ...{ kind, backend, buildlet: instance, isAutomatic, excluded: left },
+      builderType: builder?.name ?? '',
+      hostType: builder?.hostType ?? '',
+      ...{ ...saved, ...image, storedBytes: saved.storedBytes + (image?.bytes ?? 0) },
+    };
+  });
   const { sharedDirectory } = await client.trees();
   if (sharedDirectory !== undefined) prepare(store, made.tag, backends.settings.environment);
   return made;
@@ -111,18 +126,32 @@ async function workDirHere(
 /** Puts a snapshot into a new buildlet, given also its name in its backend. */
 export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
-/** What puts the snapshot into a new buildlet of the backend. Throws ERR_UNKNOWN_SNAPSHOT. */
+/** How a buildlet begins with a snapshot. */
+export interface Beginning {
+  /** The image of its machine; absent: that of its host type. */
+  readonly image?: string | undefined;
+  readonly restore: Restore;
+}
+
+/** How a new buildlet of the backend begins with the snapshot. Throws ERR_UNKNOWN_SNAPSHOT. */
 export async function restorer(
   name: string,
   backends: Backends,
-  backend: string,
+  { name: backend, keepImage }: AnyBackend,
   signal: AbortSignal,
-): Promise<Restore> {
+): Promise<Beginning> {
   const { snapshot, tag, at } = await locate(name, backends, signal, backend);
   if (at === undefined) {
     const { environment } = backends.settings;
     const store = userSnapshots(environment);
-    return async (client, signal) => {
+    const { kind, image } = snapshot;
+    if (kind === 'image' && (snapshot.backend !== backend || keepImage === undefined)) {
+      const message = `the snapshot "${name}" has an image, which only ${snapshot.backend} can use`;
+      throw new GomoteError('ERR_UNSUPPORTED', message, {
+        hint: 'one of the kind "files" can be used anywhere',
+      });
+    }
+    const restore: Restore = async (client, signal) => {
       const workDir = await workDirHere(client, signal);
       if (workDir === undefined || !(await useReadyCopy(store, tag, workDir, signal))) {
         const { hasRecords } = snapshot;
@@ -131,9 +160,12 @@ export async function restorer(
       store.use(tag);
       if (workDir !== undefined) prepare(store, tag, environment);
     };
+    return { image, restore };
   }
   if (at.backend === backend) {
-    return async (_, signal, instance) => await at.server.restore(instance, tag, { signal });
+    return {
+      restore: async (_, signal, instance) => await at.server.restore(instance, tag, { signal }),
+    };
   }
   throw new GomoteError('ERR_UNSUPPORTED', `the snapshot "${name}" is for ${at.backend} only`, {
     hint: 'one that is made with --here can be used anywhere',

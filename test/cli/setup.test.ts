@@ -1,6 +1,15 @@
 // Scripts that make new buildlets ready before their names are printed.
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hasBubblewrap } from '../helpers/bubblewrap.ts';
@@ -13,6 +22,12 @@ function cliWith(script: string) {
   const path = join(cli.directory, 'setup.sh');
   writeFileSync(path, script);
   return { cli, path };
+}
+
+/** Changes fields in the record of a snapshot. */
+function rewriteRecord(directory: string, changes: object): void {
+  const path = join(directory, 'snapshot.json');
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...changes }));
 }
 
 describe('create --setup', () => {
@@ -230,6 +245,87 @@ describe('the result of a setup', () => {
       expect((await cli(['run', name, 'cat', 'file'])).stdout).toBe('content\n');
     },
   );
+
+  /** How a result is made unusable, and how many creates that costs. */
+  const damage: [string, number, (directory: string) => void][] = [
+    ['has no record', 0, (at) => rmSync(join(at, 'snapshot.json'))],
+    ['has the record of a newer gomote', 0, (at) => rewriteRecord(at, { version: 2 })],
+    ['has garbage for a record', 0, (at) => writeFileSync(join(at, 'snapshot.json'), '{"ver')],
+    [
+      'has a directory for a record',
+      0,
+      (at) => {
+        rmSync(join(at, 'snapshot.json'));
+        mkdirSync(join(at, 'snapshot.json'));
+      },
+    ],
+    [
+      'is a dangling link',
+      0,
+      (at) => {
+        rmSync(at, { recursive: true });
+        symlinkSync('nowhere', at);
+      },
+    ],
+    ['is too old', 0, (at) => rewriteRecord(at, { created: '2020-01-01T00:00:00Z' })],
+    ['has no archive', 1, (at) => rmSync(join(at, 'files.tgz'))],
+    ['has half an archive', 1, (at) => truncateSync(join(at, 'files.tgz'), 40)],
+  ];
+
+  it.each(damage)('that %s is made again', async (_what, failures, spoil) => {
+    const { cli, path } = cliWith('');
+    writeFileSync(path, script.replace('"$COUNT"', `'${join(cli.directory, 'count')}'`));
+    const count = () => readFileSync(join(cli.directory, 'count'), 'utf8').length / 2;
+    const create = () => cli(['create', '--setup', path, 'local']);
+    const store = join(cli.directory, '.local/state/gomote-snapshots');
+    await create();
+    const [tag = ''] = readdirSync(store);
+    spoil(join(store, tag));
+    const listed = await cli(['snapshot', 'list']);
+    expect(listed).toMatchObject({ code: 0 });
+    for (let i = 0; i < failures; i++) expect((await create()).code).toBe(1);
+    expect(await create()).toMatchObject({ code: 0, stderr: '' });
+    expect(count()).toBe(2);
+    expect((await create()).stderr).toContain('the setup was done before');
+    expect(count()).toBe(2);
+  });
+
+  it('is replaced by --fresh-setup', async () => {
+    const { cli, path } = cliWith('');
+    const input = join(cli.directory, 'input');
+    writeFileSync(path, `cat '${input}' >file\n`);
+    const create = async (...args: string[]) =>
+      (await cli(['create', '--setup', path, ...args, 'local'])).stdout.trim();
+    writeFileSync(input, 'old');
+    await create();
+    writeFileSync(input, 'new');
+    await create('--fresh-setup');
+    const name = await create();
+    expect((await cli(['run', name, 'cat', 'file'])).stdout).toBe('new');
+  });
+
+  it('of a project is kept or not as its file says', async () => {
+    const shop = workshop();
+    const top = join(shop.directory, 'project');
+    mkdirSync(top);
+    writeFileSync(join(top, 's.sh'), 'echo made >made\n');
+    const create = async (keep: string) => {
+      writeFileSync(join(top, '.gomote.toml'), `setup = "s.sh"\n${keep}\n`);
+      const args = ['create', '--backend', 'local', 'local'];
+      return await ending(shop.start('gomote', args, { cwd: top }));
+    };
+    const kept = async () =>
+      JSON.parse((await shop.gomote('snapshot', 'list', '--json')).stdout.toString()).length;
+    expect(await create('keep-setup = false')).toMatchObject({ code: 0 });
+    expect(await kept()).toBe(0);
+    expect(await create('keep-setup = true')).toMatchObject({ code: 0, stderr: '' });
+    expect(await kept()).toBe(1);
+    expect((await create('keep-setup = true')).stderr).toContain('the setup was done before');
+    writeFileSync(join(top, '.gomote.toml'), 'keep-setup = true\n');
+    const without = await ending(shop.start('gomote', ['create', 'local'], { cwd: top }));
+    expect(without.code).toBe(1);
+    expect(without.stderr).toMatch(/\.gomote\.toml: keep-setup: true: there is no setup/);
+  });
 
   it('of a setup that failed is not kept', async () => {
     const { cli, path } = cliWith('touch half; exit 1');

@@ -1,5 +1,13 @@
 // Machines of a coordinator that are made ready before they are lent.
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hasBubblewrap } from '../helpers/bubblewrap.ts';
@@ -108,6 +116,25 @@ describe('the result of a setup of a host type', () => {
     await create();
     truncateSync(join(results()[0] ?? '', 'files.tgz'), 10);
     await expect(create()).rejects.toThrow();
+    expect(await create()).toEqual(['file']);
+    expect(await create()).toEqual(['file']);
+    expect(count()).toBe(2);
+  });
+
+  it.each([
+    ['no record', (path: string) => rmSync(path)],
+    ['garbage for a record', (path: string) => writeFileSync(path, '{')],
+    [
+      'a directory for a record',
+      (path: string) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+    ],
+  ] as const)('that has %s is made again', async (_what, spoil) => {
+    const { create, count, results } = await keeping();
+    await create();
+    spoil(join(results()[0] ?? '', 'snapshot.json'));
     expect(await create()).toEqual(['file']);
     expect(await create()).toEqual(['file']);
     expect(count()).toBe(2);

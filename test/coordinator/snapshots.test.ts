@@ -1,5 +1,5 @@
 // The snapshots that a coordinator keeps.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
@@ -339,5 +339,12 @@ describe('the command line', () => {
     // Each user has their own, and without the option the script runs.
     expect(await bob([...setup, '--keep-setup'], options)).toMatchObject({ code: 0, stderr: '' });
     expect(await one(setup, options)).toMatchObject({ code: 0, stderr: '' });
+    // One that cannot be read is made again.
+    const top = join(coordinator.directory, 'state/snapshots');
+    for (const room of readdirSync(top)) {
+      for (const tag of readdirSync(join(top, room))) rmSync(join(top, room, tag, 'snapshot.json'));
+    }
+    expect(await one([...setup, '--keep-setup'], options)).toMatchObject({ code: 0, stderr: '' });
+    expect((await one([...setup, '--keep-setup'], options)).stderr).toContain('was done before');
   });
 });

@@ -13,8 +13,11 @@ import type {
   Cleanup,
   CreateCall,
   Diagnosis,
+  ImageKeeper,
+  ImageRequest,
   Instance,
   KeptCache,
+  KeptImage,
   RequestLog,
   Surroundings,
 } from '../backend.ts';
@@ -42,7 +45,7 @@ const probeTimeoutMs = 3_000;
 /** How many buildlets are asked at once when they are listed. */
 const probesAtOnce = 8;
 
-export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
+export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, ImageKeeper {
   readonly name: string;
   readonly #settings: DockerSettings;
   readonly #onRequest: RequestLog;
@@ -194,6 +197,17 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
   async purgeCache(name: string, call: BackendCall): Promise<boolean> {
     const { purgeCache } = await import('./caches.ts');
     return await purgeCache(this.#open(), this.#settings.user, name, call);
+  }
+
+  async keepImage(name: string, request: ImageRequest): Promise<KeptImage> {
+    const { place, labels: own } = await this.#find(name, request.signal);
+    const { keepImage } = await import('./images.ts');
+    return await keepImage(this.#open(), place.id, { ...request, owner: own[labels.owner] });
+  }
+
+  async removeImage(image: string, call: BackendCall): Promise<void> {
+    const { removeImage } = await import('./images.ts');
+    await removeImage(this.#open(), image, call);
   }
 
   async reap(call: BackendCall): Promise<string[]> {

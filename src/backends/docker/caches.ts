@@ -4,7 +4,14 @@ import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 import type { Cache } from '../../protocol/cache.ts';
 import type { BackendCall, KeptCache } from '../backend.ts';
-import { cacheLabel, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import {
+  cacheLabel,
+  hidden,
+  type ListedContainer,
+  labels,
+  listedContainer,
+  nameOf,
+} from './container.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './refusal.ts';
 import { volumesWith } from './volumes.ts';
@@ -150,7 +157,10 @@ async function usersOf(
   const query = { all: '1', filters };
   const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
   const all = v.parse(v.array(listedContainer), reply);
-  return all.filter(({ State }) => State !== 'exited' && State !== 'dead');
+  return all.filter(({ State, Labels }) => {
+    const usage = Labels?.[`${cacheLabel}${volume}`];
+    return State !== 'exited' && State !== 'dead' && usage !== hidden;
+  });
 }
 
 /** The volumes of a user; undefined: of everybody. */

@@ -38,6 +38,9 @@ const userLabel = 'gomote.label.';
 /** The prefix of the labels that say which volumes of caches it has, and how. */
 export const cacheLabel = 'gomote.cache.';
 
+/** The value of a label that an image has taken over from its container: none, since it cannot be left out. */
+export const hidden = ' ';
+
 const defaultPidsLimit = 4_096;
 
 /** A cache, and what the container's label says of it. */

@@ -1,6 +1,6 @@
 // Creates buildlets: their names, and what concurrent creates share.
-import type { BuilderType } from '../../builders.ts';
-import { GomoteError } from '../../errors.ts';
+import type { BuilderType, DockerMachine } from '../../builders.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { CreateCall, Instance, Surroundings } from '../backend.ts';
 import { withNewName } from '../new-name.ts';
@@ -24,9 +24,19 @@ export class Creations {
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
     const { environment, defaults, payloads, idleTimeoutMs, maxLifetimeMs } = this.#settings;
-    const machine = dockerMachineOf(call.host, defaults);
+    const described = dockerMachineOf(call.host, defaults);
+    const machine: DockerMachine =
+      call.image === undefined ? described : { ...described, image: call.image, pull: 'never' };
     const engine = this.#engine;
-    const image = await ensureImage(engine, machine, { ...call, environment });
+    const image = await ensureImage(engine, machine, { ...call, environment }).catch(
+      (error: unknown) => {
+        if (call.image === undefined || !isGomoteError(error, 'ERR_PLATFORM')) throw error;
+        throw new GomoteError('ERR_PLATFORM', 'the image of the snapshot is no longer there', {
+          hint: 'remove the snapshot, and make another',
+          cause: error,
+        });
+      },
+    );
     const payload = payloadSource(image.architecture, machine.image, payloads);
     const user = (machine.user ?? image.user).split(':')[0] ?? '';
     const volumes = (call.host.caches ?? []).map((cache) =>

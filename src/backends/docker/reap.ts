@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { BackendCall } from '../backend.ts';
 import { type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
 import type { Engine } from './engine.ts';
+import { removeUnfinished } from './images.ts';
 import { removeContainer } from './launch.ts';
 import { isStatus } from './refusal.ts';
 import { volumesWith } from './volumes.ts';
@@ -24,7 +25,8 @@ export async function reap(
     await removeContainer(engine, container.Id);
     said.push(`container ${nameOf(container)}: ${why}`);
   }
-  return [...said, ...(await removePayloads(engine, call))];
+  const images = await removeUnfinished(engine, call);
+  return [...said, ...images, ...(await removePayloads(engine, call))];
 }
 
 async function listed(

@@ -1,7 +1,7 @@
 // Stores snapshots in a directory of the user: each is a directory, which gets its name when it is complete.
 import { randomBytes } from 'node:crypto';
 import {
-  existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -29,12 +29,17 @@ const recordName = 'snapshot.json';
 /** The name of a directory that is being filled or removed, with the id of the process. */
 const partial = /^\.(?:new|old)-([0-9]+)-[0-9a-f]{16}$/;
 
+/** Removes what a snapshot has outside of its directory. When it fails, the directory stays. */
+export type BeforeRemoval = (directory: string) => Promise<void>;
+
 export class SnapshotStore {
   /** The directory of all of them. */
   readonly root: string;
+  readonly #beforeRemoval: BeforeRemoval;
 
-  constructor(root: string) {
+  constructor(root: string, beforeRemoval: BeforeRemoval = async () => undefined) {
     this.root = root;
+    this.#beforeRemoval = beforeRemoval;
   }
 
   /** The complete snapshots, by name. */
@@ -52,15 +57,15 @@ export class SnapshotStore {
     try {
       const record = parseRecord(readFileSync(path, 'utf8'));
       return record && { ...record, tag, used: statSync(path).mtime };
-    } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
-      throw error;
+    } catch {
+      return undefined;
     }
   }
 
   /** Whether the name is taken by something that is no complete snapshot, or that a newer version has made. */
   isUnreadable(tag: string): boolean {
-    return this.find(tag) === undefined && existsSync(this.directory(tag));
+    if (this.find(tag) !== undefined) return false;
+    return lstatSync(this.directory(tag), { throwIfNoEntry: false }) !== undefined;
   }
 
   /** Throws ERR_UNKNOWN_SNAPSHOT. */
@@ -99,7 +104,7 @@ export class SnapshotStore {
       await syncDirectory(this.root);
       return this.get(tag);
     } catch (error) {
-      await removeTree(directory);
+      await this.#removePartial(directory);
       if (['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw taken(tag);
       throw error;
     }
@@ -113,6 +118,7 @@ export class SnapshotStore {
   async remove(tag: string): Promise<void> {
     checkTag(tag);
     if (!hasPrivateDirectory(this.root, what)) throw unknownSnapshot(tag);
+    await this.#beforeRemoval(this.directory(tag));
     const old = this.partial('old');
     try {
       renameSync(this.directory(tag), old);
@@ -121,6 +127,11 @@ export class SnapshotStore {
       throw error;
     }
     await removeTree(old);
+  }
+
+  /** Removes whatever has the name, if anything has. */
+  async clear(tag: string): Promise<void> {
+    await this.remove(tag).catch(unlessUnknown);
   }
 
   /** Changes its record, and not when it was used last. Throws ERR_UNKNOWN_SNAPSHOT. */
@@ -147,9 +158,7 @@ export class SnapshotStore {
     for (const [at, { tag, storedBytes }] of automatic.entries()) {
       bytes += storedBytes;
       if (at < keptCount && bytes <= keptBytes) continue;
-      await this.remove(tag).catch((error: unknown) => {
-        if (!isGomoteError(error, 'ERR_UNKNOWN_SNAPSHOT')) throw error;
-      });
+      await this.clear(tag);
     }
   }
 
@@ -163,14 +172,28 @@ export class SnapshotStore {
     for (const name of readdirSync(this.root)) {
       const pid = partial.exec(name)?.[1];
       if (pid === undefined || (!isAlone && isAlive(Number(pid)))) continue;
-      await removeTree(join(this.root, name));
+      await this.#removePartial(join(this.root, name));
     }
+  }
+
+  /** What cannot be removed now is left to a later sweep. */
+  async #removePartial(directory: string): Promise<void> {
+    try {
+      await this.#beforeRemoval(directory);
+    } catch {
+      return;
+    }
+    await removeTree(directory);
   }
 
   /** A new name for a directory that is being filled or removed: what is left of it is removed when this process has ended. */
   partial(kind: 'new' | 'old'): string {
     return join(this.root, `.${kind}-${process.pid}-${randomBytes(8).toString('hex')}`);
   }
+}
+
+export function unlessUnknown(error: unknown): void {
+  if (!isGomoteError(error, 'ERR_UNKNOWN_SNAPSHOT')) throw error;
 }
 
 const taken = (tag: string): GomoteError =>

@@ -108,7 +108,10 @@ export function define(command: Command, context: Context): void {
       '--keep-setup',
       'keep its result also where only the work dir of it can be kept, for later creates',
     )
-    .option('--fresh-setup', 'run it also where the result of the same setup is kept')
+    .option(
+      '--fresh-setup',
+      'run it also where the result of the same setup is kept, and keep the new one',
+    )
     .option('--keep-on-failure', 'keep it when its setup fails')
     .option('--no-project', 'without the setup and the caches of .gomote.toml')
     .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')

@@ -1,5 +1,5 @@
 // gomote snapshot: what is in the work directories of buildlets, kept for later ones.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { didYouMean } from '../../did-you-mean.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
@@ -16,6 +16,7 @@ import { appendValue, parseMemoryOption } from '../values.ts';
 
 interface Options extends ListingOptions {
   exclude: string[];
+  kind?: Snapshot['kind'];
   maxSize?: number;
   here?: boolean;
   shared?: boolean;
@@ -35,6 +36,12 @@ export function define(command: Command, context: Context): void {
       'leave out this file or directory, relative to the work dir; can be repeated',
       appendValue,
       [],
+    )
+    .addOption(
+      new Option(
+        '--kind <kind>',
+        "what to keep: the work directory, or an image of the machine's whole file system, where the backend can (default: files)",
+      ).choices(['files', 'image']),
     )
     .option('--max-size <size>', 'the most that it may hold, such as 4g (default: 32g)', (text) =>
       parseMemoryOption('--max-size', text),
@@ -57,15 +64,15 @@ const verbs: Readonly<
 > = {
   create: async ([name, tag, ...more], options, context) => {
     if (name === undefined || more.length > 0) throw usage('create NAME [TAG]');
-    const { exclude, maxSize: maxBytes, here, shared } = options;
+    const { exclude, kind, maxSize: maxBytes, here, shared } = options;
     const { signal, messages, terminal } = context;
     const made = await context.withBuildlet(name, (buildlet) =>
       messages.during('keeping the work directory', () =>
-        buildlet.snapshot(tag, { exclude, maxBytes, here, shared, signal }),
+        buildlet.snapshot(tag, { exclude, kind, maxBytes, here, shared, signal }),
       ),
     );
     messages.say(
-      `${plural(made.files, 'file')} (${formatBytes(made.bytes)}) of the work directory`,
+      `${plural(made.files, 'file')} (${formatBytes(made.bytes)}) of the work directory${made.kind === 'image' ? ', and an image of its machine' : ''}`,
     );
     const table = () => `${made.tag}\n`;
     await printListing([toJson(made)], options, { fields, table, terminal });
@@ -130,7 +137,7 @@ const usage = (words: string): GomoteError =>
 
 const fields = [
   ...['tag', 'kind', 'created', 'used', 'backend', 'buildlet', 'builderType', 'hostType'],
-  ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic', 'owner', 'isShared'],
+  ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic', 'owner', 'isShared', 'image'],
 ] as const;
 
 const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>

@@ -80,6 +80,7 @@ const jobSchema = v.strictObject({
 
 const schema = v.strictObject({
   ...settings,
+  'keep-setup': v.optional(v.boolean()),
   jobs: v.optional(namedValues(nameSchema, jobSchema), {}),
 });
 
@@ -103,6 +104,10 @@ export function parseProject(path: string, bytes: Uint8Array): ProjectFile {
           ? 'count and shard'
           : undefined;
     if (both !== undefined) throw badValue(path, `jobs.${name}`, both, 'give one of them');
+  }
+  const isKept = own['keep-setup'];
+  if (isKept !== undefined && own.setup === undefined) {
+    throw badValue(path, 'keep-setup', isKept, 'there is no setup');
   }
   return { settings: own, jobs };
 }

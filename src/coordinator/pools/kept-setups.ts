@@ -62,7 +62,7 @@ export class KeptSetups {
       return true;
     } catch (error) {
       // It may be damaged: the next machine does without it.
-      if (!signal.aborted && !isConnectionError(error)) await this.#remove(tag);
+      if (!signal.aborted && !isConnectionError(error)) await this.#store.clear(tag);
       throw error;
     }
   }
@@ -77,7 +77,7 @@ export class KeptSetups {
     if (this.#inWork.has(tag) || this.#find(tag) !== undefined) return;
     this.#inWork.add(tag);
     try {
-      await this.#remove(tag);
+      await this.#store.clear(tag);
       const { storedBytes } = await this.#store.add(tag, async (directory) => {
         const limits = { limitBytes: keptBytes, onBytes: diskWatch(directory) };
         const saved = await saveArchives(client, directory, { exclude: [], ...limits, signal });
@@ -106,9 +106,5 @@ export class KeptSetups {
     } catch {
       return undefined;
     }
-  }
-
-  async #remove(tag: string): Promise<void> {
-    if (this.#store.find(tag) !== undefined) await this.#store.remove(tag);
   }
 }
