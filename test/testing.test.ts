@@ -1,6 +1,6 @@
 // gomote/testing: buildlets in this process, and what can go wrong with them.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
@@ -41,6 +41,23 @@ it.each(['linux-amd64', 'local', 'docker:debian:12', 'ssh:nowhere'])(
     expect(existsSync(directory)).toBe(false);
   },
 );
+
+it('output and files of many megabytes arrive whole', async () => {
+  const gomote = await setUp();
+  const buildlet = await gomote.create('local');
+  const bytes = 20_000_000;
+  const run = await buildlet.run('head', ['-c', `${bytes}`, '/dev/zero']);
+  expect({ ok: run.ok, bytes: run.stdout.length }).toEqual({ ok: true, bytes });
+  const tree = makeTree();
+  writeFileSync(join(tree, 'large'), Buffer.alloc(bytes, 1));
+  await buildlet.push(tree);
+  const to = join(temporaryDirectory(), 'back');
+  await buildlet.pull('tree', { to });
+  expect(readFileSync(join(to, 'large')).equals(Buffer.alloc(bytes, 1))).toBe(true);
+  await buildlet.put(join(tree, 'large'), 'large');
+  await buildlet.get('large', join(to, 'got'));
+  expect(readFileSync(join(to, 'got')).equals(Buffer.alloc(bytes, 1))).toBe(true);
+});
 
 it('a buildlet that is destroyed is gone, and those that are left end with the Gomote', async () => {
   const gomote = await setUp();

@@ -51,6 +51,8 @@ export interface AgentOptions {
   readonly address: ListenAddress;
   /** Absent: a new directory. A directory that was created is removed at the end. */
   readonly workDir?: string | undefined;
+  /** Where its temporary files are made, such as the logs of runs. Default: as the environment of this process says. */
+  readonly temporaryDirectory?: string | undefined;
   /** Empty or absent: none is required. */
   readonly password?: string | undefined;
   readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
@@ -108,7 +110,8 @@ export const uploads: readonly Endpoint[] = [
 
 /** Starts a buildlet in this process; it answers when the promise resolves. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const scratch = mkdtempSync(join(temporaryDirectory(process.env), 'buildlet-'));
+  const parent = options.temporaryDirectory ?? temporaryDirectory(process.env);
+  const scratch = mkdtempSync(join(parent, 'buildlet-'));
   try {
     makePrivateDirectory(scratch, 'the temporary directory', 'set TMPDIR');
     return await startIn(scratch, options);

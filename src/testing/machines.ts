@@ -41,6 +41,7 @@ export class Machines {
     const agent = await startAgent({
       address: { kind: 'unix', path: inner },
       workDir,
+      temporaryDirectory: filesOf(record),
       password: readPassword(directory),
       environment: inheritEnv ? inheritedEnvironment(own) : cleanEnvironment(own),
       holdMs,
