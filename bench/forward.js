@@ -10,13 +10,22 @@ const sizeMib = Number(process.argv[2] ?? 512);
 const rounds = 7;
 const pings = 2_000;
 
-/** Sends back what begins with `p`, and counts the rest; each in a process of its own, as a user's server is. */
+/**
+ * Sends back what begins with `p`, sends as many MiB as follow a `d`, and counts the rest; in a process of its own, as a
+ * user's server is.
+ */
 const server = `
+  const { once } = require('node:events');
+  const chunk = Buffer.alloc(1 << 16);
   require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
     socket.setNoDelay(true);
-    socket.once('data', (first) => {
+    socket.once('data', async (first) => {
       if (first[0] === 112) { socket.write(first); socket.pipe(socket); return; }
-      socket.resume().once('end', () => socket.end('d'));
+      if (first[0] !== 100) return socket.resume().once('end', () => socket.end('d'));
+      for (let left = 16 * Number(first.subarray(1)); left > 0; left--) {
+        if (!socket.write(chunk)) await once(socket, 'drain');
+      }
+      socket.end();
     });
     socket.on('error', () => {});
   }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
@@ -58,8 +67,10 @@ async function roundTripMs(port) {
   return median(times);
 }
 
+const mibs = (startMs) => sizeMib / ((performance.now() - startMs) / 1000);
+
 /** MiB a second to a server that counts. */
-async function throughput(port) {
+async function upload(port) {
   const socket = await open(port);
   const chunk = Buffer.alloc(1 << 16);
   const startMs = performance.now();
@@ -69,7 +80,21 @@ async function throughput(port) {
   const done = once(socket, 'data');
   socket.end();
   await done;
-  return sizeMib / ((performance.now() - startMs) / 1000);
+  return mibs(startMs);
+}
+
+/** MiB a second from a server that sends. */
+async function download(port) {
+  const socket = await open(port);
+  const startMs = performance.now();
+  let bytes = 0;
+  socket.on('data', (piece) => {
+    bytes += piece.length;
+  });
+  socket.write(`d${sizeMib}`);
+  await once(socket, 'end');
+  if (bytes !== sizeMib << 20) throw new Error(`${bytes} bytes came`);
+  return mibs(startMs);
 }
 
 await withBuildlet(async (name) => {
@@ -79,22 +104,25 @@ await withBuildlet(async (name) => {
   const inner = await start('-e', proxy, line);
   const outer = await start('-e', proxy, inner.line);
   const rows = { direct: Number(line), proxied: Number(outer.line), forwarded };
-  const found = { direct: [[], []], proxied: [[], []], forwarded: [[], []] };
+  const found = Object.fromEntries(Object.keys(rows).map((way) => [way, [[], [], []]]));
   for (let round = -1; round < rounds; round++) {
     for (const [way, port] of Object.entries(rows)) {
-      const pair = [await roundTripMs(port), await throughput(port)];
-      if (round < 0) continue;
-      for (const index of [0, 1]) found[way][index].push(pair[index]);
+      const row = [await roundTripMs(port), await upload(port), await download(port)];
+      if (round >= 0) row.forEach((value, index) => void found[way][index].push(value));
     }
   }
   for (const { child: program } of [forward, outer, inner]) program.kill();
   child.kill();
-  const of = (way) => found[way].map(median);
-  const [[directMs, directMibs], [proxiedMs, proxiedMibs], [ms, mibs]] = Object.keys(rows).map(of);
-  const row = (name, times, rates) => `${name}: ${times.toFixed(3)} ms, ${rates.toFixed(0)} MiB/s`;
-  console.log(row('the port', directMs, directMibs));
-  console.log(row('behind two proxies', proxiedMs, proxiedMibs));
-  console.log(row('forwarded', ms, mibs));
-  const ratios = { proxiedRatio: proxiedMibs / directMibs, throughputRatio: mibs / directMibs };
-  console.log(JSON.stringify({ addedMs: ms - directMs, ...ratios }));
+  const [direct, proxied, through] = Object.keys(rows).map((way) => found[way].map(median));
+  const shown = (name, [ms, up, down]) =>
+    `${name}: ${ms.toFixed(3)} ms, ${up.toFixed(0)} MiB/s up, ${down.toFixed(0)} MiB/s down`;
+  console.log(shown('the port', direct));
+  console.log(shown('behind two proxies', proxied));
+  console.log(shown('forwarded', through));
+  const ratio = (of, index) => Number((of[index] / direct[index]).toFixed(3));
+  const [proxiedUp, proxiedDown] = [ratio(proxied, 1), ratio(proxied, 2)];
+  const [up, down] = [ratio(through, 1), ratio(through, 2)];
+  console.log(
+    JSON.stringify({ addedMs: through[0] - direct[0], proxiedUp, proxiedDown, up, down }),
+  );
 });

@@ -11,11 +11,13 @@ import {
   listeningHeader,
   listenParameter,
   parseTarget,
+  reachHeader,
   type SocketTarget,
 } from '../protocol/forward.ts';
 import type { CallingLink } from '../reverse/reverse-link.ts';
 import type { CallOptions } from './client-options.ts';
 import type { Connection } from './connection.ts';
+import type { NearSockets } from './near-sockets.ts';
 import { hasFeature } from './status.ts';
 
 /** How many connections of one listener may be open: each may hold 1 MiB here that is not yet passed on. */
@@ -23,6 +25,12 @@ const takenLimit = 500;
 
 /** The time limit for a connection there, in ms: a buildlet gives up earlier, and says why. */
 const connectTimeoutMs = 30_000;
+
+/** A connection to the buildlet, and what connects without it. */
+interface Made {
+  readonly link: CallingLink;
+  readonly near?: NearSockets | undefined;
+}
 
 /**
  * A socket on the machine that accepts connections for a caller here.
@@ -54,7 +62,7 @@ export interface RemoteListener extends AsyncDisposable {
  */
 export class Ports {
   readonly #connection: Connection;
-  #link: Promise<CallingLink> | undefined;
+  #link: Promise<Made> | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -67,8 +75,8 @@ export class Ports {
     /** Resolves when the connection has ended, with the reason. */
     readonly ended: Promise<string>;
   }> {
-    const { ended } = await this.#current(options);
-    return { ended };
+    const { link } = await this.#current(options);
+    return { ended: link.ended };
   }
 
   /**
@@ -77,7 +85,7 @@ export class Ports {
    */
   async connect(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
     const signal = this.#connection.signalWith(options.signal);
-    const link = await this.#current(options);
+    const { link } = await this.#current(options);
     const stream = link.open(formatTarget(target));
     const noAnswer = new Error(`no answer for ${connectTimeoutMs / 1_000} s`);
     const late = setTimeout(() => stream.destroy(noAnswer), connectTimeoutMs);
@@ -86,14 +94,33 @@ export class Ports {
       return stream;
     } catch (error) {
       stream.destroy();
-      const { label } = this.#connection.options;
-      const words = messageOf(error).replace(`${label}: it cut the stream: `, '');
-      throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} on ${label}: ${words}`, {
-        cause: error,
-      });
+      throw this.#notConnected(target, error);
     } finally {
       clearTimeout(late);
     }
+  }
+
+  /**
+   * Like `connect`, but where the buildlet's sockets are those of this process, the result is a socket, paused, and its bytes
+   * do not pass through the buildlet. To be destroyed by `breakOff`.
+   *
+   * @internal
+   */
+  async connectNear(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
+    const { near } = await this.#current(options);
+    if (near === undefined) return await this.connect(target, options);
+    try {
+      return await near.connect(target, this.#connection.signalWith(options.signal));
+    } catch (error) {
+      throw this.#notConnected(target, error);
+    }
+  }
+
+  #notConnected(target: SocketTarget, error: unknown): GomoteError {
+    const { label } = this.#connection.options;
+    const words = messageOf(error).replace(`${label}: it cut the stream: `, '');
+    const message = `${describeTarget(target)} on ${label}: ${words}`;
+    return new GomoteError('ERR_CONNECT', message, { cause: error });
   }
 
   /**
@@ -147,11 +174,11 @@ export class Ports {
 
   /** Ends all connections that were made here. */
   async close(): Promise<void> {
-    const link = await this.#link?.catch(() => undefined);
-    link?.end('the client left', 0);
+    const made = await this.#link?.catch(() => undefined);
+    made?.link.end('the client left', 0);
   }
 
-  async #current(options: CallOptions): Promise<CallingLink> {
+  async #current(options: CallOptions): Promise<Made> {
     this.#link ??= this.#dial(options);
     try {
       return await this.#link;
@@ -161,13 +188,17 @@ export class Ports {
     }
   }
 
-  async #dial(options: CallOptions): Promise<CallingLink> {
+  async #dial(options: CallOptions): Promise<Made> {
     const { callingLink, ...upgraded } = await this.#upgrade(endpoints.forward.path, options);
-    const link = callingLink(upgraded, { label: this.#connection.options.label });
+    const { label, sharedDirectory } = this.#connection.options;
+    const link = callingLink(upgraded, { label });
     void link.ended.then(() => {
       this.#link = undefined;
     });
-    return link;
+    if (sharedDirectory === undefined) return { link };
+    const { isNear, NearSockets } = await import('./near-sockets.ts');
+    const isHere = isNear(upgraded.headers[reachHeader.toLowerCase()]);
+    return isHere ? { link, near: new NearSockets(link) } : { link };
   }
 
   async #upgrade(path: string, { signal }: CallOptions) {

@@ -1,5 +1,6 @@
 // Connections to targets and listeners at targets, in this process.
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { SocketTarget } from '../protocol/forward.ts';
 
@@ -25,6 +26,19 @@ export async function connectTo(target: SocketTarget, signal?: AbortSignal): Pro
   } finally {
     clearTimeout(late);
     signal?.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * The network, the files and the user of this process: one with equal text reaches the same sockets. Undefined where the
+ * system does not tell.
+ */
+export function reachOfSockets(): string | undefined {
+  try {
+    const spaces = ['net', 'mnt', 'user'].map((kind) => readlinkSync(`/proc/self/ns/${kind}`));
+    return [...spaces, `uid:[${process.geteuid?.()}]`].join(' ');
+  } catch {
+    return undefined;
   }
 }
 

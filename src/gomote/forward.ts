@@ -131,7 +131,7 @@ async function listenHere(place: Place, from: SocketTarget): Promise<Opened> {
   const { ports } = buildlet.client;
   const link = await buildlet.explained(() => ports.open({ signal }));
   const listening = await listenAt(from, (socket) => {
-    void carry(socket, () => ports.connect(to, { signal }), place);
+    void carry(socket, () => ports.connectNear(to, { signal }), place);
   }).catch((error: unknown) => {
     throw cannotListen(from, error);
   });

@@ -12,6 +12,9 @@ export const listenParameter = 'listen';
 /** The header of the reply 101 with the address that the buildlet listens at. */
 export const listeningHeader = 'Gomote-Listening';
 
+/** The header of the reply 101 that says what the buildlet's sockets reach: a client with equal text may connect itself. */
+export const reachHeader = 'Gomote-Reach';
+
 /** The maximum number of ports of commands in a reply. */
 export const portLimit = 100;
 

@@ -1,12 +1,13 @@
 // Forwarded ports where the buildlet, or what is on the way to it, does what it should not.
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { reachOfSockets } from '../../src/files/target-sockets.ts';
 import { openForward } from '../../src/gomote/forward.ts';
-import { forwardUpgrade, listeningHeader } from '../../src/protocol/forward.ts';
+import { forwardUpgrade, listeningHeader, reachHeader } from '../../src/protocol/forward.ts';
 import { callingLink, servingLink } from '../../src/reverse/reverse-link.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { echoServer, sent } from '../helpers/ports.ts';
@@ -17,13 +18,14 @@ type Hostile = (socket: Duplex, count: number) => void;
 async function hostileBuildlet(
   at: string | undefined,
   onUpgrade: Hostile,
+  headerName = listeningHeader,
 ): Promise<BuildletClient> {
   let count = 0;
   const server = createHttpServer();
   server.on('upgrade', (_request, socket) => {
     onTestFinished(() => void socket.destroy());
     socket.on('error', () => undefined);
-    const header = at === undefined ? '' : `${listeningHeader}: ${at}\r\n`;
+    const header = at === undefined ? '' : `${headerName}: ${at}\r\n`;
     socket.write(
       `HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: ${forwardUpgrade}\r\n${header}\r\n`,
     );
@@ -36,7 +38,8 @@ async function hostileBuildlet(
 }
 
 function clientAt(port: number): BuildletClient {
-  const client = new BuildletClient(`127.0.0.1:${port}`, { password: '' });
+  const options = { sharedDirectory: '/not/there' };
+  const client = new BuildletClient(`127.0.0.1:${port}`, { password: '' }, options);
   onTestFinished(() => client.disconnect());
   return client;
 }
@@ -47,6 +50,30 @@ const reached = (client: BuildletClient) => ({
   explain: async (error: unknown) => error,
   explained: async <T>(work: () => Promise<T>) => await work(),
 });
+
+it.each([
+  { reach: undefined },
+  { reach: '' },
+  { reach: 'undefined' },
+  { reach: 'net:[1] mnt:[1] user:[1] uid:[0]' },
+  { reach: `${reachOfSockets()}, ${reachOfSockets()}` },
+])(
+  'a buildlet on this machine whose sockets reach "$reach" connects to them itself',
+  async ({ reach }) => {
+    const seen = new EventEmitter();
+    const onUpgrade = (socket: Duplex) => {
+      socket.on('data', (frames: Buffer) => {
+        const [words] = /tcp:.*/.exec(frames.toString('latin1')) ?? [];
+        if (words !== undefined) seen.emit('target', words);
+      });
+    };
+    const client = await hostileBuildlet(reach, onUpgrade, reachHeader);
+    const target = { kind: 'tcp', host: '127.0.0.1', port: 9 } as const;
+    const asked = once(seen, 'target');
+    client.ports.connectNear(target).catch(() => undefined);
+    expect(await asked).toEqual(['tcp:127.0.0.1:9']);
+  },
+);
 
 describe('a buildlet that listens', () => {
   it.each([

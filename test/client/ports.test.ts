@@ -1,12 +1,13 @@
 // Ports of a buildlet: connections to what commands listen at, and those that come to a socket made there for the client.
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Duplex, Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { resetBuildlet } from '../../src/client/reset.ts';
+import { errnoOf } from '../../src/errors.ts';
 import { breakOff } from '../../src/files/join-streams.ts';
 import type { SocketTarget } from '../../src/protocol/forward.ts';
 import { hasBubblewrap, sandboxed } from '../helpers/bubblewrap.ts';
@@ -46,6 +47,9 @@ async function sendThrough(stream: Duplex, bytes: Buffer): Promise<Buffer> {
   stream.end(bytes);
   return await back;
 }
+
+/** The option by which a client takes the buildlet's machine for its own. */
+const onThisMachine = { sharedDirectory: '/not/there' };
 
 const ways: { way: string; client: () => Promise<BuildletClient> }[] = [
   {
@@ -193,7 +197,42 @@ describe('a port of a buildlet', () => {
     });
   });
 
-  it('of one without a network is no port of the machine', async () => {
+  it('on this machine is connected to by the client itself, until its connection to the buildlet ends', async () => {
+    const buildlet = await startBuildlet();
+    const cutter = await startCutter(buildlet.address);
+    const client = clientOf({ ...buildlet, address: cutter.address }, '', onThisMachine);
+    const failed: (string | undefined)[] = [];
+    const target = await serverAt((socket) => {
+      socket.on('error', (error) => failed.push(errnoOf(error)));
+      socket.pipe(socket);
+    });
+    const whole = await client.ports.connectNear(target);
+    expect(whole).toBeInstanceOf(Socket);
+    expect((await sendThrough(whole.resume(), Buffer.from('hello'))).toString()).toBe('hello');
+    for (const cut of [() => cutter.drop(), () => void client.ports.close()]) {
+      const stream = await client.ports.connectNear(target);
+      const closed = once(stream.resume(), 'close');
+      stream.write('half');
+      cut();
+      await closed;
+      expect(stream.readableEnded).toBe(false);
+      await expect.poll(() => failed.splice(0)).toEqual(['ECONNRESET']);
+    }
+  });
+
+  it('on this machine is refused as by the buildlet', async () => {
+    const client = clientOf(await startBuildlet(), '', onThisMachine);
+    const path = join(temporaryDirectory(), 'missing');
+    const message = `unix:${path} on ${client.name}: connect ENOENT ${path}`;
+    const refused = { code: 'ERR_CONNECT', message };
+    await expect(client.ports.connect({ kind: 'unix', path })).rejects.toMatchObject(refused);
+    await expect(client.ports.connectNear({ kind: 'unix', path })).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    { where: 'elsewhere', options: {} },
+    { where: 'on this machine', options: onThisMachine },
+  ])('of one without a network $where is no port of the machine', async ({ options }) => {
     const confinement = {
       isolation: 'none',
       network: 'none',
@@ -203,9 +242,9 @@ describe('a port of a buildlet', () => {
       writable: [],
       limits: {},
     } as const;
-    const client = clientOf(await startBuildlet({ confinement }));
+    const client = clientOf(await startBuildlet({ confinement }), '', options);
     const target = await serverAt(echo);
-    await expect(client.ports.connect(target)).rejects.toThrow('commands have no network here');
+    await expect(client.ports.connectNear(target)).rejects.toThrow('commands have no network here');
     await expect(client.ports.listen(tcp(0), echo)).rejects.toThrow(
       'commands have no network here',
     );
@@ -213,9 +252,9 @@ describe('a port of a buildlet', () => {
 
   it.skipIf(!hasBubblewrap)('of a sandbox is one of its commands, at either end', async () => {
     const confinement = sandboxed({ network: 'none' });
-    const client = clientOf(await startBuildlet({ confinement }));
+    const client = clientOf(await startBuildlet({ confinement }), '', onThisMachine);
     const outside = await serverAt(echo);
-    await expect(client.ports.connect(outside)).rejects.toThrow('ECONNREFUSED');
+    await expect(client.ports.connectNear(outside)).rejects.toThrow('ECONNREFUSED');
     const listener = await client.ports.listen(tcp(0), echo);
     if (listener.at.kind !== 'tcp') throw new Error('not at a port');
     const { port } = listener.at;

@@ -1,11 +1,13 @@
 // Sockets in the network of commands: connections to their listeners, and listeners that they can reach.
 import type { Socket } from 'node:net';
 import { GomoteError } from '../../errors.ts';
-import { connectTo, type Listening, listenAt } from '../../files/target-sockets.ts';
+import { connectTo, type Listening, listenAt, reachOfSockets } from '../../files/target-sockets.ts';
 import type { SocketTarget } from '../../protocol/forward.ts';
 
 /** Access to the network and the sockets that commands see. */
 export interface CommandSockets {
+  /** What is reached, if it is what this process reaches. */
+  reach?(): string | undefined;
   /** Opens a connection, paused and half-open. Fails as the system does. The caller destroys it. */
   connect(target: SocketTarget): Promise<Socket>;
   /** Accepts connections until it is closed. `onSocket` gets each in the form of `connect`. */
@@ -13,7 +15,11 @@ export interface CommandSockets {
 }
 
 /** For this process, and so for unconfined commands. */
-export const openSockets: CommandSockets = { connect: connectTo, listen: listenAt };
+export const openSockets: CommandSockets = {
+  reach: reachOfSockets,
+  connect: connectTo,
+  listen: listenAt,
+};
 
 /** For commands without network: unix sockets only. */
 export const socketsWithoutNetwork: CommandSockets = {

@@ -13,6 +13,7 @@ import {
   listeningHeader,
   listenParameter,
   parseTarget,
+  reachHeader,
 } from '../../protocol/forward.ts';
 import type { MuxStream } from '../../reverse/mux-stream.ts';
 import {
@@ -53,7 +54,8 @@ export class Forwards {
     }
     const address = query.get(listenParameter);
     if (address !== null) return await this.#listen(address, exchange);
-    acceptUpgrade(response, forwardUpgrade);
+    const reach = this.#sockets.reach?.();
+    acceptUpgrade(response, forwardUpgrade, reach === undefined ? {} : { [reachHeader]: reach });
     await this.#keep(
       servingLink(upgrade, { label }, (stream, words) => {
         this.#connect(stream, words).catch((error: Error) => stream.destroy(error));
