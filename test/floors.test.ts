@@ -54,7 +54,7 @@ const homes: Record<string, string[]> = {
   ora: ['cli'],
   re2js: ['re2.ts'],
   'smol-toml': ['config'],
-  'prom-client': ['coordinator/metrics.ts', 'coordinator/store/metrics.ts'],
+  'prom-client': ['coordinator/metrics.ts'],
   tar: ['tar'],
   undici: ['http'],
   valibot: [

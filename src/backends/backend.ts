@@ -248,7 +248,7 @@ export type AnyBackend = Backend &
   >;
 
 /** What every backend is opened with, in addition to its section of the configuration. */
-export interface Surroundings {
+export interface BackendContext {
   /** As in the configuration. */
   readonly name: string;
   readonly environment: NodeJS.ProcessEnv;

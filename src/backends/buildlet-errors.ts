@@ -13,6 +13,14 @@ export const deadBuildlet = (name: string, message: string, cause?: unknown): Go
     cause,
   });
 
+/** @param isExclusive Whether the buildlet shares the cache with nobody. */
+export const cacheInUse = (name: string, buildlet: string, isExclusive = false): GomoteError => {
+  const sole = isExclusive ? ', which has it for itself' : '';
+  return new GomoteError('ERR_CONFLICT', `the cache "${name}" is in use by ${buildlet}${sole}`, {
+    hint: `wait until it has ended, or run gomote destroy ${buildlet}`,
+  });
+};
+
 export const othersBuildlet = (name: string, owner: string): GomoteError =>
   new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
     hint: `give --user ${owner} to act as its owner`,

@@ -7,7 +7,7 @@ import type { Log } from './log.ts';
 import { MachineAdmin } from './pools/machine-admin.ts';
 import type { MachineAllocator } from './pools/machine-allocator.ts';
 import type { OpenedPool } from './pools/open-pools.ts';
-import { closedPools, poolsWithUnfit } from './pools/pool-problems.ts';
+import { closedPools, poolsWithUnavailable } from './pools/pool-problems.ts';
 import { PoolTable, type PoolTableChange } from './pools/pool-table.ts';
 import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
 import { adoptSessions, withPools } from './sessions/adopt-sessions.ts';
@@ -137,7 +137,7 @@ export class Coordinator {
 
   /** Pools with unavailable machines. */
   get down(): string[] {
-    return poolsWithUnfit(this.#pools.allocators);
+    return poolsWithUnavailable(this.#pools.allocators);
   }
 
   #adoptSessions(allocator: MachineAllocator): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { formatDuration } from '../duration.ts';
 import { GomoteError } from '../errors.ts';
 import type { CoordinatorConfig } from './config.ts';
-import { History, type HistoryEntry } from './page/history.ts';
+import { beginningOf, History, type HistoryEntry, pastRuns } from './page/history.ts';
 
 interface PastRun {
   /** When the audit trail had it: at its end, or of a detached one at its start. */
@@ -42,18 +42,17 @@ export async function pastBuildlets(
 
 const moment = (ms: number): string => new Date(ms).toISOString();
 
-function pastBuildlet({ name, owner, rows, end }: HistoryEntry): PastBuildlet {
-  const [first] = rows;
-  const ends = new Map(rows.flatMap((row) => (row.event === 'exec-end' ? [[row.run, row]] : [])));
-  const runs = rows.flatMap((row): PastRun[] => {
-    if (row.event !== 'exec') return [];
-    const { outcome = 'unknown', durationMs } = { ...row, ...(row.run && ends.get(row.run)) };
-    const { command = '', by } = row;
-    return [{ at: moment(row.atMs), command, outcome, by, durationMs }];
-  });
+function pastBuildlet(entry: HistoryEntry): PastBuildlet {
+  const { name, owner, rows, end } = entry;
+  const { hostType, createdMs } = beginningOf(entry);
+  const runs = pastRuns(rows).map(
+    ({ atMs, command = '', outcome = 'unknown', by, durationMs }): PastRun => ({
+      ...{ at: moment(atMs), command, outcome, by, durationMs },
+    }),
+  );
   return {
-    ...{ name, owner, hostType: rows.find(({ hostType }) => hostType !== undefined)?.hostType },
-    created: first?.event === 'create' ? moment(first.atMs) : undefined,
+    ...{ name, owner, hostType },
+    created: createdMs === undefined ? undefined : moment(createdMs),
     ended: end && moment(end.atMs),
     ...{ why: end?.why ?? end?.reason, runs },
   };

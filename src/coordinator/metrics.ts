@@ -1,14 +1,14 @@
 // Metrics for Prometheus: the coordinator's current state, and counters.
 
 import { readVersion } from '../package-root.ts';
+import type { Snapshot } from '../protocol/snapshot.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { RequestDone } from './http/server.ts';
 import type { Log, LogFields } from './log.ts';
 import { type Readiness, troubles } from './readiness.ts';
-import { snapshotMetrics } from './snapshots/metrics.ts';
 import type { Snapshots } from './snapshots/snapshots.ts';
 import type { CoordinatorStore } from './store/coordinator-store.ts';
-import { storeMetrics } from './store/metrics.ts';
+import type { StoreFacts } from './store/jobs.ts';
 
 export interface Metrics {
   /** Records a finished request. */
@@ -28,6 +28,10 @@ const createBuckets = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
 /** Node's metrics whose names have a suffix that only counters may have. */
 const misnamed = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 
+/** Values by their labels. */
+type Values = readonly (readonly [Readonly<Record<string, string>>, number])[];
+type Read = Values | Promise<Values>;
+
 const everybody = { name: '', isAdmin: true };
 
 export async function createMetrics(
@@ -42,90 +46,116 @@ export async function createMetrics(
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  if (store !== undefined) storeMetrics({ Gauge, Counter }, store, registers);
-  if (snapshots !== undefined) snapshotMetrics(Gauge, snapshots, registers);
+  /** A gauge that is read anew for each reply; the values of equal labels are added up. */
+  const gauge = (name: string, help: string, labelNames: string[], read: () => Read) =>
+    new Gauge({
+      ...{ name, help, labelNames, registers },
+      async collect() {
+        const values = await read();
+        this.reset();
+        for (const [labels, value] of values) this.inc(labels, value);
+      },
+    });
+  if (store !== undefined) {
+    const count = (name: string, help: string, of: (facts: StoreFacts) => number) =>
+      new Counter({
+        ...{ name, help, registers },
+        async collect() {
+          const now = of(await store.facts());
+          this.reset();
+          this.inc(now);
+        },
+      });
+    gauge('gomote_store_bytes', 'What the content store takes on disk.', [], async () => [
+      [{}, (await store.facts()).storedBytes],
+    ]);
+    count(
+      'gomote_store_hits_total',
+      'Files of pushes whose content was in the store.',
+      ({ hits }) => hits,
+    );
+    count(
+      'gomote_store_misses_total',
+      'Files of pushes whose content was sent.',
+      ({ misses }) => misses,
+    );
+    count(
+      'gomote_store_saved_bytes_total',
+      'Bytes of files that were not sent.',
+      ({ hitBytes }) => hitBytes,
+    );
+  }
+  if (snapshots !== undefined) {
+    const ofUsers = (name: string, help: string, of: (snapshot: Snapshot) => number) =>
+      gauge(name, help, ['user'], () =>
+        snapshots.all.map(({ snapshot }) => [{ user: snapshot.owner ?? '' }, of(snapshot)]),
+      );
+    ofUsers('gomote_snapshots', 'Snapshots that are kept for a user.', () => 1);
+    ofUsers(
+      'gomote_snapshot_bytes',
+      'What the snapshots of a user take on disk.',
+      ({ storedBytes }) => storedBytes,
+    );
+  }
   for (const name of misnamed) registry.removeSingleMetric(name);
   const view = () => coordinatorOf().view(everybody);
-  new Gauge({
-    name: 'gomote_build_info',
-    help: 'Always 1; the labels say what runs.',
-    labelNames: ['version', 'node_version'],
-    registers,
-  }).set({ version: readVersion(), node_version: process.version }, 1);
-  new Gauge({
-    name: 'gomote_sessions',
-    help: 'Sessions by state and host type.',
-    labelNames: ['state', 'host_type'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { state, hostType } of view().sessions) {
-        this.inc({ state, host_type: hostType });
-      }
-    },
-  });
-  new Gauge({
-    name: 'gomote_pool_machines',
-    help: 'Machines of a pool by state: lent, ready (made ahead), free (not made, or idle), down (they do not answer), unclean (they could not be cleaned).',
-    labelNames: ['host_type', 'pool', 'state'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { hostType: host_type, name, ...pool } of view().pools) {
+  gauge(
+    'gomote_build_info',
+    'Always 1; the labels say what runs.',
+    ['version', 'node_version'],
+    () => [[{ version: readVersion(), node_version: process.version }, 1]],
+  );
+  gauge('gomote_sessions', 'Sessions by state and host type.', ['state', 'host_type'], () =>
+    view().sessions.map(({ state, hostType }) => [{ state, host_type: hostType }, 1]),
+  );
+  gauge(
+    'gomote_pool_machines',
+    'Machines of a pool by state: lent, ready (made ahead), free (not made, or idle), down (they do not answer), unclean (they could not be cleaned).',
+    ['host_type', 'pool', 'state'],
+    () =>
+      view().pools.flatMap(({ hostType: host_type, name, ...pool }) => {
         const { capacity, lent, warm: ready } = pool;
         const free = Math.max(0, capacity - lent - ready);
-        const unfit = { down: pool.down.length, unclean: pool.outOfService.length };
-        for (const [state, value] of Object.entries({ lent, ready, free, ...unfit })) {
-          this.set({ host_type, pool: name, state }, value);
-        }
-      }
+        const unavailable = { down: pool.down.length, unclean: pool.outOfService.length };
+        return Object.entries({ lent, ready, free, ...unavailable }).map(
+          ([state, value]) => [{ host_type, pool: name, state }, value] as const,
+        );
+      }),
+  );
+  gauge(
+    'gomote_pool_capacity_machines',
+    'How many machines of a pool can be lent at once.',
+    ['host_type', 'pool'],
+    () =>
+      view().pools.map(({ hostType, name, capacity }) => [
+        { host_type: hostType, pool: name },
+        capacity,
+      ]),
+  );
+  gauge(
+    'gomote_pool_waiting_requests',
+    'Requests that wait for a machine of a host type.',
+    ['host_type'],
+    () => {
+      // Pools of a host type have one queue.
+      const queues = new Map(view().pools.map(({ hostType, waiting }) => [hostType, waiting]));
+      return [...queues].map(([host_type, waiting]) => [{ host_type }, waiting]);
     },
-  });
-  new Gauge({
-    name: 'gomote_pool_capacity_machines',
-    help: 'How many machines of a pool can be lent at once.',
-    labelNames: ['host_type', 'pool'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { hostType, name, capacity } of view().pools)
-        this.set({ host_type: hostType, pool: name }, capacity);
-    },
-  });
-  new Gauge({
-    name: 'gomote_pool_waiting_requests',
-    help: 'Requests that wait for a machine of a host type.',
-    labelNames: ['host_type'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { hostType, waiting } of view().pools) this.set({ host_type: hostType }, waiting);
-    },
-  });
-  new Gauge({
-    name: 'gomote_user_buildlets',
-    help: 'Buildlets that a user has.',
-    labelNames: ['user'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { owner, state } of view().sessions) {
-        if (state === 'running') this.inc({ user: owner });
-      }
-    },
-  });
-  new Gauge({
-    name: 'gomote_trouble',
-    help: 'Whether something is wrong (1): pools that are not open, a disk that cannot be written, users or sessions that cannot be read. See /readyz.',
-    labelNames: ['what'],
-    registers,
-    async collect() {
+  );
+  gauge('gomote_user_buildlets', 'Buildlets that a user has.', ['user'], () =>
+    view()
+      .sessions.filter(({ state }) => state === 'running')
+      .map(({ owner }) => [{ user: owner }, 1]),
+  );
+  gauge(
+    'gomote_trouble',
+    'Whether something is wrong (1): pools that are not open, a disk that cannot be written, users or sessions that cannot be read. See /readyz.',
+    ['what'],
+    async () => {
       const { failures, warnings } = await readiness();
-      for (const what of troubles) {
-        this.set({ what }, failures.has(what) || warnings.has(what) ? 1 : 0);
-      }
+      return troubles.map((what) => [{ what }, failures.has(what) || warnings.has(what) ? 1 : 0]);
     },
-  });
+  );
   const requests = new Counter({
     name: 'gomote_requests_total',
     help: 'Requests by path (relay: all that went to a buildlet) and status; status 0: the client left before a reply.',

@@ -143,7 +143,7 @@ export const poolSchema = v.variant(
 
 type PoolSection = v.InferOutput<typeof poolSchema>;
 
-interface PoolSurroundings {
+interface PoolContext {
   readonly catalogue: Catalogue;
   readonly backends: ReadonlyMap<string, BackendConfig>;
   readonly at: (relative: string) => string;
@@ -154,7 +154,7 @@ export function toPool(
   path: string,
   name: string,
   section: PoolSection,
-  { catalogue, backends, at }: PoolSurroundings,
+  { catalogue, backends, at }: PoolContext,
 ): PoolConfig {
   const host = catalogue.hosts.find((candidate) => candidate.name === section.host);
   if (host === undefined) {

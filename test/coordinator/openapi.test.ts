@@ -71,9 +71,10 @@ describe('of a coordinator', () => {
       metrics: await createMetrics(() => coordinator, readiness),
       config: loadCoordinatorConfig(join(directory, 'coordinator.toml')),
     });
-    const rows = routes.flatMap(({ path, methods, access }) =>
-      methods.map((method) => [`${method} ${path}`, access === 'anyone']),
-    );
+    const rows = routes.map(({ path, method, access }) => [
+      `${method} ${path}`,
+      access === 'anyone',
+    ]);
     // Only where a provider is configured.
     rows.push([`POST ${coordinatorPaths.device}`, true]);
     const found = documented('coordinator').map(({ request, operation }) => [

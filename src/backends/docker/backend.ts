@@ -9,6 +9,7 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  BackendContext,
   CacheKeeper,
   Cleanup,
   CreateCall,
@@ -19,7 +20,6 @@ import type {
   KeptCache,
   KeptImage,
   RequestLog,
-  Surroundings,
 } from '../backend.ts';
 import { othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { DockerConfig } from './config.ts';
@@ -37,7 +37,7 @@ import { Engine } from './engine.ts';
 import { findEngine } from './location.ts';
 import { isStatus } from './refusal.ts';
 
-export interface DockerSettings extends DockerConfig, Surroundings {}
+export interface DockerSettings extends DockerConfig, BackendContext {}
 
 /** The time limit for asking a buildlet when it expires, in ms. */
 const probeTimeoutMs = 3_000;

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 import type { Cache } from '../../protocol/cache.ts';
 import type { BackendCall, KeptCache } from '../backend.ts';
+import { cacheInUse } from '../buildlet-errors.ts';
 import {
   cacheLabel,
   hidden,
@@ -78,17 +79,10 @@ export async function checkUsers(
     for (const container of await usersOf(engine, volume, call)) {
       const isSole = container.Labels?.[`${cacheLabel}${volume}`]?.startsWith('exclusive');
       if (container.Id === id || !(isSole || mode === 'exclusive')) continue;
-      throw held(name, nameOf(container), isSole);
+      throw cacheInUse(name, nameOf(container), isSole);
     }
   }
 }
-
-const held = (name: string, buildlet: string, isSole = false): GomoteError =>
-  new GomoteError(
-    'ERR_CONFLICT',
-    `the cache "${name}" is in use by ${buildlet}${isSole ? ', which has it for itself' : ''}`,
-    { hint: `wait until it has ended, or run gomote destroy ${buildlet}` },
-  );
 
 /** What a container's label says of a cache: how it has it, and what it may take. */
 export const usageOf = ({ mode = 'shared', maxBytes }: Cache): string =>
@@ -201,7 +195,7 @@ export async function purgeCache(
   for (const { Name } of volumes) {
     if (await removeVolume(engine, Name, call)) continue;
     const [container] = await usersOf(engine, Name, call);
-    throw held(name, container === undefined ? 'a container' : nameOf(container));
+    throw cacheInUse(name, container === undefined ? 'a container' : nameOf(container));
   }
   return volumes.length > 0;
 }

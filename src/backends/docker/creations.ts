@@ -2,7 +2,7 @@
 import type { BuilderType, DockerMachine } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import type { CreateCall, Instance, Surroundings } from '../backend.ts';
+import type { BackendContext, CreateCall, Instance } from '../backend.ts';
 import { withNewName } from '../new-name.ts';
 import { cacheVolume, checkUsers, makeVolumes, usageOf } from './caches.ts';
 import type { DockerConfig } from './config.ts';
@@ -14,10 +14,10 @@ import { ensureImage } from './pull.ts';
 
 export class Creations {
   readonly #engine: Engine;
-  readonly #settings: DockerConfig & Surroundings;
+  readonly #settings: DockerConfig & BackendContext;
   readonly #fillings = new Map<string, Promise<void>>();
 
-  constructor(engine: Engine, settings: DockerConfig & Surroundings) {
+  constructor(engine: Engine, settings: DockerConfig & BackendContext) {
     this.#engine = engine;
     this.#settings = settings;
   }

@@ -8,6 +8,7 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  BackendContext,
   Cleanup,
   CreateCall,
   Diagnosis,
@@ -16,7 +17,6 @@ import type {
   Renewal,
   RequestLog,
   SharedNotes,
-  Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import { withNewName } from '../new-name.ts';
@@ -39,7 +39,7 @@ import {
 import { startVm } from './start-vm.ts';
 import { gceMachineOf, reachOf, zoneOf } from './vm.ts';
 
-export interface GceSettings extends GceConfig, Surroundings {
+export interface GceSettings extends GceConfig, BackendContext {
   /** Default: the application's default credentials. */
   readonly auth?: GceAuth | undefined;
 }

@@ -10,6 +10,7 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  BackendContext,
   CacheKeeper,
   Cleanup,
   CreateCall,
@@ -18,7 +19,6 @@ import type {
   Renewal,
   RequestLog,
   SharedNotes,
-  Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import { withNewName } from '../new-name.ts';
@@ -33,7 +33,7 @@ import { stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
 import type { PodOutcome } from './post-mortem.ts';
 
-export interface KubernetesSettings extends KubernetesConfig, Surroundings {}
+export interface KubernetesSettings extends KubernetesConfig, BackendContext {}
 
 /** The rate limit of calls to the API server: burst and steady rate. */
 const gateRate = { perSecond: 50, burst: 100 };

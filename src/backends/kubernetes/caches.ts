@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { BackendCall, CreateCall, KeptCache } from '../backend.ts';
+import { cacheInUse } from '../buildlet-errors.ts';
 import type { Cluster } from './cluster.ts';
 import type { CacheVolumes } from './config.ts';
 import { labelValue } from './names.ts';
@@ -149,13 +150,8 @@ const isUsing = ({ status }: V1Pod): boolean =>
 const isSole = ({ metadata }: V1Pod, label: string): boolean =>
   metadata?.labels?.[label] === 'exclusive';
 
-function held(name: string, pod: V1Pod, label: string): GomoteError {
-  const buildlet = pod.metadata?.name;
-  const sole = isSole(pod, label) ? ', which has it for itself' : '';
-  return new GomoteError('ERR_CONFLICT', `the cache "${name}" is in use by ${buildlet}${sole}`, {
-    hint: `wait until it has ended, or run gomote destroy ${buildlet}`,
-  });
-}
+const held = (name: string, pod: V1Pod, label: string): GomoteError =>
+  cacheInUse(name, pod.metadata?.name ?? '', isSole(pod, label));
 
 /** The claims of a user; undefined: of everybody. */
 async function claimsOf(

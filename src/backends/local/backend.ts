@@ -10,6 +10,7 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  BackendContext,
   CacheKeeper,
   Cleanup,
   CreateCall,
@@ -18,7 +19,6 @@ import type {
   KeptCache,
   KnownNames,
   RequestLog,
-  Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { CacheDirectories } from './caches.ts';
@@ -37,7 +37,7 @@ import {
   unreadable,
 } from './record.ts';
 
-export interface LocalSettings extends LocalConfig, Surroundings {
+export interface LocalSettings extends LocalConfig, BackendContext {
   /** The directory of the buildlets, private to this process. Absent: the user's. */
   readonly root?: string | undefined;
   /** The same, shared by all processes that name it. */

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
 import type { CachePlace } from '../../buildlet/caches.ts';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoOf, type GomoteError } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
@@ -20,6 +20,7 @@ import { userDirectory } from '../../files/user-directories.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { type Cache, cacheModes, cacheName } from '../../protocol/cache.ts';
 import type { KeptCache } from '../backend.ts';
+import { cacheInUse } from '../buildlet-errors.ts';
 import { checkPlaces } from './cache-places.ts';
 import { isRunning } from './process.ts';
 import { readRecord } from './record.ts';
@@ -191,11 +192,7 @@ function makeContent(path: string): void {
 }
 
 const held = (name: string, { buildlet, mode }: User): GomoteError =>
-  new GomoteError(
-    'ERR_CONFLICT',
-    `the cache "${name}" is in use by ${buildlet}${mode === 'exclusive' ? ', which has it for itself' : ''}`,
-    { hint: `wait until it has ended, or run gomote destroy ${buildlet}` },
-  );
+  cacheInUse(name, buildlet, mode === 'exclusive');
 
 function namesIn(directory: string): string[] {
   try {

@@ -6,6 +6,7 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  BackendContext,
   CacheKeeper,
   Cleanup,
   CreateCall,
@@ -17,7 +18,6 @@ import type {
   PartsCall,
   Prompts,
   RequestLog,
-  Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { Choice, HostChooser } from './choose-host.ts';
@@ -27,7 +27,7 @@ import type { FoundBuildlet } from './messages.ts';
 import { Routes } from './routes.ts';
 import type { SshHost } from './ssh-host.ts';
 
-export interface SshSettings extends SshConfig, Surroundings {}
+export interface SshSettings extends SshConfig, BackendContext {}
 
 /** The time limit for finding the reason of a lost connection, in ms. */
 const explainMs = 15_000;

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { stat } from '../../files/named-fs.ts';
 import { flowing } from '../../http/relay/flowing.ts';
-import { readFormBody, sendText } from '../../http/server/reply.ts';
+import { readForm, sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { transferFeature } from '../../protocol/features.ts';
-import { decodeForm } from '../../protocol/form.ts';
 import {
   compressHeader,
   formatTotals,
@@ -58,7 +57,7 @@ async function fetchUrl(url: string, signal: AbortSignal): Promise<AsyncIterable
 }
 
 async function readUrl(request: IncomingMessage): Promise<string> {
-  const url = decodeForm(await readFormBody(request)).get('url') ?? '';
+  const url = (await readForm(request)).get('url') ?? '';
   if (url === '') throw new GomoteError('ERR_REQUEST', 'missing url POST param');
   return url;
 }

@@ -4,10 +4,9 @@ import { errnoOf, GomoteError } from '../../errors.ts';
 import { lstatSync } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
-import { readFormBody, sendEmpty } from '../../http/server/reply.ts';
+import { readForm, sendEmpty } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { quoted } from '../../printable.ts';
-import { decodeForm } from '../../protocol/form.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatWarnings, warningsHeader } from '../../protocol/transfer.ts';
@@ -16,7 +15,7 @@ import { headerOf } from './request.ts';
 
 export function removeAll(workDir: string): Handler {
   return async ({ request, response }) => {
-    const given = decodeForm(await readFormBody(request)).getAll('path');
+    const given = (await readForm(request)).getAll('path');
     if (given.length === 0) throw new GomoteError('ERR_REQUEST', "requires 'path' parameter");
     // Every path is checked before anything is removed.
     for (const path of given) placeOf(workDir, path)?.close();

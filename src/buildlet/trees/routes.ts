@@ -1,11 +1,11 @@
 // The endpoints of pushed and pulled trees.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { flowing } from '../../http/relay/flowing.ts';
-import { readFormBody, sendStream, sendText } from '../../http/server/reply.ts';
+import { readForm, sendStream, sendText } from '../../http/server/reply.ts';
 import type { Exchange, Handler, Route } from '../../http/server/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { namesFeature, storeFeature, zstdFeature } from '../../protocol/features.ts';
-import { decodeForm, parseBool } from '../../protocol/form.ts';
+import { parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { parseStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
@@ -140,7 +140,7 @@ async function* decompressed(
 
 function read(thread: TreeThread, features: readonly string[]): Handler {
   return async (exchange) => {
-    const form = decodeForm(await readFormBody(exchange.request));
+    const form = await readForm(exchange.request);
     const paths = form.has('all') ? undefined : form.getAll('path');
     const isNamed = parseBool(exchange.query.get('named'));
     const givesUpFiles = parseBool(exchange.query.get('giveup'));

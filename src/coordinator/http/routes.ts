@@ -16,10 +16,6 @@ import { drain, machineList, undrain } from './handlers/machines.ts';
 import { snapshotRoutes } from './handlers/snapshots.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 
-/** The texts of a Go coordinator. */
-const GET = { methods: ['GET'], wrongMethod: 'GET required' } as const;
-const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
-
 interface RouteParts {
   readonly coordinator: Coordinator;
   readonly audit: Log;
@@ -48,43 +44,29 @@ export function routesOf({
     else sendRefusal(response, 503, text('not ready'));
   };
   const features = snapshots === undefined ? [] : [snapshotsFeature];
+  const route = (
+    method: CoordinatorRoute['method'],
+    path: string,
+    access: CoordinatorRoute['access'],
+    handle: CoordinatorHandler,
+  ) => ({ method, path, access, handle });
+  const metricsText: CoordinatorHandler = async ({ response }) => {
+    const { body, contentType } = await metrics.text();
+    sendText(response, body, contentType);
+  };
+  const paths = coordinatorPaths;
   return [
-    { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
-    { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
-    {
-      path: coordinatorPaths.types,
-      ...GET,
-      access: 'user',
-      handle: types(coordinator, audit, features),
-    },
-    { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator, audit) },
-    ...machineRoutes(coordinator),
+    route('POST', paths.create, 'user', create(coordinator)),
+    route('GET', paths.list, 'user', list(coordinator)),
+    route('GET', paths.types, 'user', types(coordinator, audit, features)),
+    route('POST', paths.extend, 'user', extend(coordinator, audit)),
+    route('GET', paths.machines, 'admin', machineList(coordinator.machines)),
+    route('POST', paths.drain, 'admin', drain(coordinator.machines)),
+    route('POST', paths.undrain, 'admin', undrain(coordinator.machines)),
     ...snapshotRoutes(coordinator, snapshots),
-    {
-      path: coordinatorPaths.health,
-      ...GET,
-      access: 'anyone',
-      handle: ({ response }) => sendText(response, 'ok\n'),
-    },
-    { path: coordinatorPaths.ready, ...GET, access: 'anyone', handle: ready },
-    { path: reversePath, ...GET, access: 'anyone', handle: gate.handle },
-    {
-      path: coordinatorPaths.metrics,
-      ...GET,
-      access: config.openMetrics ? 'anyone' : 'monitor',
-      handle: async ({ response }) => {
-        const { body, contentType } = await metrics.text();
-        sendText(response, body, contentType);
-      },
-    },
-  ];
-}
-
-function machineRoutes({ machines }: Coordinator): CoordinatorRoute[] {
-  const { machines: list, drain: drainPath, undrain: undrainPath } = coordinatorPaths;
-  return [
-    { path: list, ...GET, access: 'admin', handle: machineList(machines) },
-    { path: drainPath, ...POST, access: 'admin', handle: drain(machines) },
-    { path: undrainPath, ...POST, access: 'admin', handle: undrain(machines) },
+    route('GET', paths.health, 'anyone', ({ response }) => sendText(response, 'ok\n')),
+    route('GET', paths.ready, 'anyone', ready),
+    route('GET', reversePath, 'anyone', gate.handle),
+    route('GET', paths.metrics, config.openMetrics ? 'anyone' : 'monitor', metricsText),
   ];
 }

@@ -17,7 +17,7 @@ import {
   UnauthenticatedConnections,
 } from '../../http/server/unauthenticated-connections.ts';
 import { onUpgrade } from '../../http/server/upgrades.ts';
-import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
+import { proxyHeader } from '../../protocol/endpoints.ts';
 import { asCause, causedBy } from '../audit.ts';
 import type { Log } from '../log.ts';
 import type { User } from '../state/user-records.ts';
@@ -42,9 +42,8 @@ export type CoordinatorHandler = (
 
 export interface CoordinatorRoute {
   readonly path: string;
-  readonly methods: readonly Method[];
-  /** The reply (status 400) to any other method. */
-  readonly wrongMethod: string;
+  /** Any other is refused with status 400. */
+  readonly method: 'GET' | 'POST';
   /** `anyone`: the handler gets no user and checks the request itself; `monitor`: also read-only users. */
   readonly access: 'anyone' | 'user' | 'admin' | 'monitor';
   /** Whether web pages may request it; the handler checks which. */
@@ -206,8 +205,8 @@ async function dispatch(
     return await options.relay(exchange, user, name);
   }
   if (route === undefined) return;
-  if (!route.methods.some((method) => method === request.method)) {
-    return sendError(response, 400, route.wrongMethod);
+  if (request.method !== route.method) {
+    return sendError(response, 400, `${route.method} required`);
   }
   const isForSome = route.access === 'admin' || route.access === 'monitor';
   if (isForSome && !user.isAdmin && !user.isMonitor) {

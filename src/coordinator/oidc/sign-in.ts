@@ -1,12 +1,12 @@
 // Signing in by the provider: with a browser, and for `gomote login` with a code that is typed on another device.
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.ts';
-import { readFormBody, sendRefusal, sendText } from '../../http/server/reply.ts';
+import { readForm, sendRefusal, sendText } from '../../http/server/reply.ts';
 import { contentTypes, coordinatorPaths } from '../../protocol/endpoints.ts';
-import { decodeForm } from '../../protocol/form.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
+import { cookieIn, digest } from '../page/browser-logins.ts';
 import type { StatusPage } from '../page/status-page.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
@@ -42,12 +42,12 @@ export class SignIn {
 
   constructor(options: SignInOptions) {
     this.#options = options;
-    const get = { methods: ['GET'], wrongMethod: 'GET required', access: 'anyone' } as const;
-    const post = { methods: ['POST'], wrongMethod: 'POST required', access: 'anyone' } as const;
+    const forPages = { method: 'GET', access: 'anyone', isForPages: true } as const;
+    const device = { method: 'POST', access: 'anyone' } as const;
     this.routes = [
-      { path: '/page/oidc', ...get, isForPages: true, handle: this.#with(this.#begin) },
-      { path: '/page/oidc/callback', ...get, isForPages: true, handle: this.#with(this.#finish) },
-      { path: coordinatorPaths.device, ...post, handle: this.#with(this.#device) },
+      { path: '/page/oidc', ...forPages, handle: this.#with(this.#begin) },
+      { path: '/page/oidc/callback', ...forPages, handle: this.#with(this.#finish) },
+      { path: coordinatorPaths.device, ...device, handle: this.#with(this.#device) },
     ];
   }
 
@@ -96,9 +96,7 @@ export class SignIn {
     const { request, response, query, note, trust } = exchange;
     const { page } = this.#options;
     const { name, attributes } = this.#cookieOf(provider);
-    const pairs = (request.headers.cookie ?? '').split(/; */);
-    const value = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
-    const key = digest(value);
+    const key = digest(cookieIn(request, name));
     const challenge = this.#browsers.get(key);
     this.#browsers.delete(key);
     if (challenge === undefined || challenge.expiresMs < Date.now()) {
@@ -121,7 +119,7 @@ export class SignIn {
     { request, response, note }: CoordinatorExchange,
     provider: OidcProvider,
   ): Promise<void> {
-    const id = decodeForm(await readFormBody(request, smallForm)).get('id');
+    const id = (await readForm(request, smallForm)).get('id');
     const json = (value: object) =>
       sendText(response, `${JSON.stringify(value)}\n`, contentTypes.json);
     try {
@@ -166,8 +164,6 @@ export class SignIn {
     return admitted;
   }
 }
-
-const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
 
 /** Drops the oldest ones when there are too many. */
 function keep<T>(map: Map<string, T>, key: string, value: T): void {

@@ -133,10 +133,14 @@ export class BrowserLogins {
 
   /** Looked up by digest: the time that takes says nothing of the cookie. */
   #keyOf(request: IncomingMessage): string {
-    const start = `${this.#nameFor(request)}=`;
-    const pairs = (request.headers.cookie ?? '').split(/; */);
-    return digest(pairs.find((text) => text.startsWith(start))?.slice(start.length) ?? '');
+    return digest(cookieIn(request, this.#nameFor(request)));
   }
 }
 
-const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
+/** The value of the request's cookie of that name; empty when there is none. */
+export function cookieIn({ headers }: IncomingMessage, name: string): string {
+  const pairs = (headers.cookie ?? '').split(/; */);
+  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+}
+
+export const digest = (value: string): string => createHash('sha256').update(value).digest('hex');

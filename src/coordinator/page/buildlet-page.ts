@@ -5,7 +5,13 @@ import type { Session } from '../sessions/session.ts';
 import type { User } from '../state/user-records.ts';
 import { type BuildletFinder, maySee } from './buildlet-finder.ts';
 import type { PageState } from './feed.ts';
-import type { History, HistoryEntry, HistoryRow } from './history.ts';
+import {
+  beginningOf,
+  type History,
+  type HistoryEntry,
+  type HistoryRow,
+  pastRuns,
+} from './history.ts';
 import { type RunRow, runsOn } from './run-list.ts';
 
 interface BuildletPageParts {
@@ -84,38 +90,25 @@ export function endedFor({ finder, history }: BuildletPageParts, user: User): ob
     .slice(0, endedLimit);
 }
 
-const endOf = ({ name, owner, rows, end }: HistoryEntry) => {
-  const [first] = rows;
+function endOf(entry: HistoryEntry) {
+  const { name, owner, rows, end } = entry;
   return {
-    ...{ name, owner, hostType: rows.find(({ hostType }) => hostType !== undefined)?.hostType },
-    createdMs: first?.event === 'create' ? first.atMs : undefined,
+    ...{ name, owner, ...beginningOf(entry) },
     endedMs: end?.atMs,
     why: end?.why ?? end?.reason,
     isDead: rows.some(({ event }) => event === 'died'),
     runs: rows.filter(({ event }) => event === 'exec').length,
   };
-};
+}
 
 /** Those that the machine knows, and those that only the history knows, the newest first. */
 function mergedRuns(runs: readonly RunRow[], rows: readonly HistoryRow[]): object[] {
   const byId = new Map(runs.map((run) => [run.id, run]));
-  const ends = new Map(rows.flatMap((row) => (row.event === 'exec-end' ? [[row.run, row]] : [])));
-  const past = rows.flatMap((row) => {
-    if (row.event !== 'exec' || (row.run !== undefined && byId.has(row.run))) return [];
-    const {
-      run: id,
-      command = '',
-      by,
-      outcome,
-      code,
-      signal,
-      durationMs = 0,
-    } = {
-      ...row,
-      ...(row.run !== undefined && ends.get(row.run)),
-    };
-    const startedMs = row.atMs - (row.durationMs ?? 0);
-    return [{ id, command, by, outcome, code, signal, durationMs, startedMs, isPast: true }];
-  });
+  const past = pastRuns(rows)
+    .filter(({ run }) => run === undefined || !byId.has(run))
+    .map(({ run: id, command = '', durationMs = 0, ...row }) => {
+      const { by, outcome, code, signal, startedMs } = row;
+      return { id, command, by, outcome, code, signal, durationMs, startedMs, isPast: true };
+    });
   return [...runs, ...past].sort((a, b) => b.startedMs - a.startedMs).slice(0, shownLimit);
 }

@@ -209,5 +209,24 @@ export class History implements Log {
   }
 }
 
+/** The runs in the rows, with how they ended as far as it is known. */
+export function pastRuns(rows: readonly HistoryRow[]) {
+  const ends = new Map(rows.flatMap((row) => (row.event === 'exec-end' ? [[row.run, row]] : [])));
+  return rows
+    .filter(({ event }) => event === 'exec')
+    .map((row) => ({
+      ...row,
+      ...(row.run !== undefined && ends.get(row.run)),
+      atMs: row.atMs,
+      startedMs: row.atMs - (row.durationMs ?? 0),
+    }));
+}
+
+/** The buildlet's host type, and when it was created, as far as the rows go back. */
+export const beginningOf = ({ rows }: HistoryEntry) => ({
+  hostType: rows.find(({ hostType }) => hostType !== undefined)?.hostType,
+  createdMs: rows[0]?.event === 'create' ? rows[0].atMs : undefined,
+});
+
 const lines = (rows: readonly HistoryRow[]): string =>
   rows.map((row) => `${JSON.stringify(row)}\n`).join('');

@@ -1,12 +1,11 @@
 // What can be done on the page: destroying and extending a buildlet, ending a run, leaving the queue, draining a machine.
-import { parseDuration } from '../../duration.ts';
-import { GomoteError } from '../../errors.ts';
-import { readFormBody, sendEmpty, sendError, smallForm } from '../../http/server/reply.ts';
+import { readForm, sendEmpty, sendError, smallForm } from '../../http/server/reply.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
-import { decodeForm, withQuery } from '../../protocol/form.ts';
+import { withQuery } from '../../protocol/form.ts';
 import { isSessionId } from '../../protocol/session.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Coordinator } from '../coordinator.ts';
+import { extendSession } from '../http/handlers/list.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
@@ -34,7 +33,7 @@ export function pageActions(parts: PageActionsParts, { act }: PageRoutes): Coord
   const action = (path: string, work: (parts: PageActionsParts, action: Action) => Promise<void>) =>
     act(path, async (exchange, user) => {
       const { request, response, note } = exchange;
-      const form = decodeForm(await readFormBody(request, smallForm));
+      const form = await readForm(request, smallForm);
       const session = parts.finder.find(user, form.get('name') ?? '');
       if (session === undefined) return sendNoBuildlet(exchange);
       note.buildlet = session.name;
@@ -57,7 +56,7 @@ function machineAction(
   act: PageRoutes['act'],
 ): CoordinatorRoute {
   return act(path, async ({ request, response }, user) => {
-    const form = decodeForm(await readFormBody(request, smallForm));
+    const form = await readForm(request, smallForm);
     if (!user.isAdmin) return sendError(response, 403, 'that is for admins');
     await work(form.get('machine') ?? '', form.get('note') ?? '', user.name);
     sendEmpty(response);
@@ -84,11 +83,7 @@ async function extend(
   { coordinator, audit }: PageActionsParts,
   { response, session, form }: Action,
 ): Promise<void> {
-  const byMs = parseDuration('duration', form.get('duration') ?? '');
-  if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
-  const { name, owner, expiresMs } = await coordinator.extend(session, byMs);
-  const expires = new Date(expiresMs).toISOString();
-  audit.write('extend', { name, owner, byMs, expires });
+  await extendSession(coordinator, audit, session, form);
   sendEmpty(response);
 }
 

@@ -10,8 +10,7 @@ const route = (
   path: string,
   handle: CoordinatorHandler,
 ): CoordinatorRoute => ({
-  ...{ path, methods: [method], wrongMethod: `${method} required`, handle },
-  ...{ access: 'anyone', isForPages: true },
+  ...{ path, method, handle, access: 'anyone', isForPages: true },
 });
 
 export class PageRoutes {

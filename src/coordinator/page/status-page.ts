@@ -4,8 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
-import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
-import { decodeForm } from '../../protocol/form.ts';
+import { readForm, sendError, sendRefusal } from '../../http/server/reply.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
@@ -138,7 +137,7 @@ export class StatusPage {
   async #login({ request, response, address, note, trust }: CoordinatorExchange): Promise<void> {
     let form: URLSearchParams;
     try {
-      form = decodeForm(await readFormBody(request, loginForm));
+      form = await readForm(request, loginForm);
     } catch (error) {
       return sendRefusal(response, 400, messageOf(error));
     }

@@ -39,14 +39,14 @@ export class MachineAdmin {
             : [],
         ),
     );
-    const unfit = new Map(pool.unfit?.all.map((one) => [one.machine, one]));
+    const unavailable = new Map(pool.unavailable?.all.map((one) => [one.machine, one]));
     const members = new Map(pool.members?.map((one) => [one.name, one]));
     const known = pool.members === undefined ? [...ready, ...kept] : members.keys();
     const whyKept = new Map(kept.map((id) => [nameOf(pool, id), book.whyKept(id)]));
-    const names = new Set([...known, ...held.keys(), ...unfit.keys()]);
+    const names = new Set([...known, ...held.keys(), ...unavailable.keys()]);
     return [...names].sort().map((machine): MachineRecord => {
       const session = held.get(machine);
-      const fault = unfit.get(machine);
+      const fault = unavailable.get(machine);
       const drain = drains.get(machine);
       const why = whyKept.get(machine);
       const reasons = [fault?.reason, why].filter((one) => one !== undefined);

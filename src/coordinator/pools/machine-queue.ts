@@ -10,7 +10,7 @@ import {
   hasMachinesUp,
   type Lent,
   type MachineRequest,
-  refuseImpossible,
+  refuseUnsatisfiable,
   type WaitingView,
 } from './request.ts';
 
@@ -46,7 +46,7 @@ export class MachineQueue {
     for (const allocator of allocators) allocator.onFree = () => this.#grant();
     for (const request of this.#queue.inOrder()) {
       try {
-        this.refuseImpossible(request);
+        this.refuseUnsatisfiable(request);
       } catch (error) {
         this.#queue.remove(request);
         request.refuse(error);
@@ -71,7 +71,7 @@ export class MachineQueue {
    */
   async allocate(owner: string, call: AllocateCall): Promise<Lent[]> {
     call.signal.throwIfAborted();
-    this.refuseImpossible(call);
+    this.refuseUnsatisfiable(call);
     const startMs = performance.now();
     return await new Promise((resolve, reject) => {
       const leave = () => {
@@ -100,9 +100,9 @@ export class MachineQueue {
   }
 
   /** Throws ERR_NO_CAPACITY for what can never be had, and while nothing that would do is up. */
-  refuseImpossible(call: Pick<AllocateCall, 'count' | 'wanted'>): void {
+  refuseUnsatisfiable(call: Pick<AllocateCall, 'count' | 'wanted'>): void {
     const pools = this.allocators.map(({ pool }) => pool);
-    refuseImpossible(this.hostType, pools, call);
+    refuseUnsatisfiable(this.hostType, pools, call);
   }
 
   /** Turns away all who wait; what is being made is finished. */
@@ -140,7 +140,7 @@ export class MachineQueue {
         try {
           return { pool: allocator.pool.name, id: await allocator.take({ ...request, signal }) };
         } catch (error) {
-          if (allocator.pool.unfit === undefined) request.avoided.add(allocator.pool);
+          if (allocator.pool.unavailable === undefined) request.avoided.add(allocator.pool);
           failed.abort(error);
           throw error;
         }

@@ -10,9 +10,9 @@ export const closedPools = (allocators: Allocators): string[] =>
   );
 
 /** Pools with unavailable machines. */
-export const poolsWithUnfit = (allocators: Allocators): string[] =>
+export const poolsWithUnavailable = (allocators: Allocators): string[] =>
   [...allocators].flatMap(([, { pool }]) => {
-    const count = pool.unfit?.all.length ?? 0;
+    const count = pool.unavailable?.all.length ?? 0;
     const of = pool.size === undefined ? '' : ` of ${pool.size}`;
     return count === 0 ? [] : [`${pool.hostType}: ${count}${of} machines cannot be lent`];
   });

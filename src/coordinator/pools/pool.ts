@@ -4,7 +4,7 @@ import type { GomoteError } from '../../errors.ts';
 import type { Labels, WantedLabels } from '../../protocol/labels.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import type { SharedMachines } from './shared-machines.ts';
-import type { UnfitMachines } from './unfit-machines.ts';
+import type { UnavailableMachines } from './unavailable-machines.ts';
 
 export interface PoolCall {
   readonly signal: AbortSignal;
@@ -61,7 +61,7 @@ export interface Pool {
   /** Whether a machine with these labels may come that is not among the members. Absent: none comes. */
   mayGain?(wanted: WantedLabels): boolean;
   /** Machines that are not lent, because they do not answer or could not be cleaned; they are tried again. */
-  readonly unfit?: UnfitMachines | undefined;
+  readonly unavailable?: UnavailableMachines | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
   readonly shared?: SharedMachines | undefined;
   /** Set by the allocator. Call it when the capacity has grown. */

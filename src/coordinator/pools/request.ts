@@ -36,7 +36,7 @@ export interface WaitingView
 const namedLabels = 20;
 
 /** Throws ERR_NO_CAPACITY where there will never be as many such machines, and while none of them is up. */
-export function refuseImpossible(
+export function refuseUnsatisfiable(
   hostType: string,
   pools: readonly Pool[],
   { count, wanted }: { readonly count: number; readonly wanted: WantedLabels },
@@ -53,7 +53,9 @@ export function refuseImpossible(
     throw new GomoteError('ERR_NO_CAPACITY', message, { hint: 'ask for fewer' });
   }
   if (pools.some((pool) => hasMachinesUp(pool, wanted))) return;
-  const reasons = pools.flatMap(({ unfit }) => (unfit === undefined ? [] : [unfit.text]));
+  const reasons = pools.flatMap(({ unavailable }) =>
+    unavailable === undefined ? [] : [unavailable.text],
+  );
   throw new GomoteError('ERR_NO_CAPACITY', `no machine of ${what} is up: ${reasons.join('; ')}`);
 }
 

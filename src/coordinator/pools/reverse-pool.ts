@@ -10,7 +10,7 @@ import { clean } from './cleaning.ts';
 import { freeWith } from './members.ts';
 import type { AcquireCall, Member, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { clientOf, type Machine, machineId, newMachine } from './reverse-machine.ts';
-import { UnfitMachines } from './unfit-machines.ts';
+import { UnavailableMachines } from './unavailable-machines.ts';
 
 /** Who dialled. */
 export interface ReverseConnection {
@@ -46,7 +46,7 @@ export class ReversePool implements Pool {
   readonly name: string;
   readonly hostType: string;
   readonly kind = 'reverse';
-  readonly unfit: UnfitMachines;
+  readonly unavailable: UnavailableMachines;
   onCapacity = (): void => undefined;
   onLost = (_id: string, _reason: string): void => undefined;
   #options: ReversePoolOptions;
@@ -64,7 +64,7 @@ export class ReversePool implements Pool {
     this.name = options.name;
     this.hostType = options.hostType;
     this.#labels = new AnnouncedLabels(options, options.graceMs);
-    this.unfit = new UnfitMachines(options.hostType, options.log);
+    this.unavailable = new UnavailableMachines(options.hostType, options.log);
   }
 
   reconfigure(config: PoolConfig): void {
@@ -119,7 +119,7 @@ export class ReversePool implements Pool {
     clearTimeout(machine.awayTimer);
     machine.link = link;
     if (machine.state === 'clean') machine.state = 'dirty';
-    if (machine.state === 'kept') this.unfit.remove(name);
+    if (machine.state === 'kept') this.unavailable.remove(name);
     this.#machines.set(id, machine);
     void link.ended.then((reason) => this.#left(machine, link, reason));
     const { hostType } = this;
@@ -146,7 +146,7 @@ export class ReversePool implements Pool {
     if (link.saidGoodbye) this.#gone(machine, `machine ${machine.name}: ${reason}`);
     else if (machine.state === 'held') this.#await(machine);
     else {
-      this.unfit.add(machine.name, 'down', `it is away: ${reason}`);
+      this.unavailable.add(machine.name, 'down', `it is away: ${reason}`);
       if (machine.state !== 'releasing' && machine.state !== 'kept') this.#forget(machine);
     }
   }
@@ -164,7 +164,7 @@ export class ReversePool implements Pool {
   #gone(machine: Machine, reason: string): void {
     if (machine.state === 'held') this.onLost(machine.id, reason);
     else {
-      this.unfit.forget(machine.name);
+      this.unavailable.forget(machine.name);
       if (machine.state !== 'releasing') this.#forget(machine);
     }
   }
@@ -180,7 +180,7 @@ export class ReversePool implements Pool {
     try {
       await this.#clean(machine, new AbortController().signal);
       if (!isCurrent()) return;
-      this.unfit.remove(machine.name);
+      this.unavailable.remove(machine.name);
       machine.state = 'clean';
       // The last to become free is the last to be lent.
       this.#machines.delete(machine.id);
@@ -188,7 +188,7 @@ export class ReversePool implements Pool {
       this.onCapacity();
     } catch (error) {
       if (!isCurrent()) return;
-      this.unfit.add(machine.name, 'unclean', messageOf(error));
+      this.unavailable.add(machine.name, 'unclean', messageOf(error));
       const timer = setTimeout(() => {
         this.#retries.delete(timer);
         if (isCurrent()) void this.#offer(machine, link, Math.min(retryMs * 2, longestRetryMs));
@@ -237,15 +237,15 @@ export class ReversePool implements Pool {
       if (link !== undefined) await this.#clean(machine, call.signal);
     } catch (error) {
       call.signal.throwIfAborted();
-      if (machine.link === link) this.unfit.add(machine.name, 'unclean', messageOf(error));
+      if (machine.link === link) this.unavailable.add(machine.name, 'unclean', messageOf(error));
     }
     if (machine.link === undefined) {
       // It is cleaned when it reconnects, before it is offered.
-      this.unfit.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
+      this.unavailable.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
       return this.#forget(machine);
     }
     machine.state = 'dirty';
-    const isUnclean = this.unfit.get(machine.name) !== undefined;
+    const isUnclean = this.unavailable.get(machine.name) !== undefined;
     if (machine.link !== link || isUnclean) return void this.#offer(machine, machine.link);
     machine.state = 'clean';
     this.#machines.delete(id);
@@ -269,7 +269,7 @@ export class ReversePool implements Pool {
       this.#machines.set(id, machine);
       if (machine.link !== undefined) continue;
       if (machine.state === 'held') this.#await(machine);
-      else this.unfit.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
+      else this.unavailable.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
     }
     this.#isReconciled = true;
     this.#keepsAll = leavesOthers;

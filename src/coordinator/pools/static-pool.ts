@@ -11,7 +11,7 @@ import { freeWith } from './members.ts';
 import type { AcquireCall, Member, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { pause } from './retry.ts';
 import { clientOf, secretsOf } from './static-credentials.ts';
-import { UnfitMachines, type Unfitness } from './unfit-machines.ts';
+import { type FaultKind, UnavailableMachines } from './unavailable-machines.ts';
 
 interface StaticPoolOptions {
   /** As in the configuration. */
@@ -36,18 +36,18 @@ const firstRetryMs = 1_000;
 
 /** Why a machine cannot be lent. */
 interface Fault {
-  readonly what: Unfitness;
+  readonly what: FaultKind;
   readonly reason: string;
 }
 
-/** `busy`: lent, or being cleaned. `unfit`: not lent before it answers and is clean. `kept`: left as it is. */
-type State = 'free' | 'busy' | 'unfit' | 'kept';
+/** `busy`: lent, or being cleaned. `unavailable`: not lent before it answers and is clean. `kept`: left as it is. */
+type State = 'free' | 'busy' | 'unavailable' | 'kept';
 
 export class StaticPool implements Pool {
   readonly name: string;
   readonly hostType: string;
   readonly kind = 'static';
-  readonly unfit: UnfitMachines;
+  readonly unavailable: UnavailableMachines;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
   #options: StaticPoolOptions;
@@ -71,7 +71,7 @@ export class StaticPool implements Pool {
     this.#options = options;
     this.name = name;
     this.hostType = hostType;
-    this.unfit = new UnfitMachines(hostType, options.log);
+    this.unavailable = new UnavailableMachines(hostType, options.log);
     this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
     for (const id of this.#machines.keys()) this.#states.set(id, 'free');
   }
@@ -81,7 +81,7 @@ export class StaticPool implements Pool {
     const isUsable = (state: State, id: string) =>
       state === 'busy' ||
       (state === 'free' && !isDrained(id)) ||
-      (state === 'kept' && this.unfit.get(id) === undefined);
+      (state === 'kept' && this.unavailable.get(id) === undefined);
     return [...this.#states].filter(([id, state]) => isUsable(state, id)).length;
   }
 
@@ -93,7 +93,7 @@ export class StaticPool implements Pool {
     return [...this.#states].map(([id, state]) => ({
       ...{ id, name: id, labels: this.#machines.get(id)?.labels },
       isFree: state === 'free' && !this.#options.isDrained(id),
-      isUp: this.unfit.get(id) === undefined,
+      isUp: this.unavailable.get(id) === undefined,
       isKept: state === 'kept',
     }));
   }
@@ -121,7 +121,7 @@ export class StaticPool implements Pool {
     if (this.#options.machines.some(({ address }) => address === id)) return false;
     this.#machines.delete(id);
     this.#states.delete(id);
-    this.unfit.remove(id);
+    this.unavailable.remove(id);
     return true;
   }
 
@@ -141,7 +141,7 @@ export class StaticPool implements Pool {
     }
     throw new GomoteError(
       'ERR_NO_CAPACITY',
-      `no machine of ${this.hostType} is up: ${this.unfit.text}`,
+      `no machine of ${this.hostType} is up: ${this.unavailable.text}`,
     );
   }
 
@@ -162,8 +162,8 @@ export class StaticPool implements Pool {
 
   /** Takes the machine out of service; it is tried again until it answers and is clean. */
   #retire(id: string, { what, reason }: Fault, retryMs = firstRetryMs): void {
-    this.#states.set(id, 'unfit');
-    this.unfit.add(id, what, reason);
+    this.#states.set(id, 'unavailable');
+    this.unavailable.add(id, what, reason);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       void this.#retry(id, retryMs);
@@ -177,7 +177,7 @@ export class StaticPool implements Pool {
     try {
       const fault = await this.#faultOf(id, this.#closed.signal);
       if (fault !== undefined) return this.#retire(id, fault, Math.min(retryMs * 2, longestMs));
-      this.unfit.remove(id);
+      this.unavailable.remove(id);
       this.#free(id);
       this.onCapacity();
     } catch (error) {
@@ -207,8 +207,8 @@ export class StaticPool implements Pool {
     const fault = await answer.catch(() => 'unknown' as const);
     if (fault === 'unknown' || !this.#isIdle(id)) return;
     const isKept = this.#states.get(id) === 'kept';
-    if (isKept && fault === undefined) this.unfit.remove(id);
-    if (isKept && fault !== undefined) this.unfit.add(id, fault.what, fault.reason);
+    if (isKept && fault === undefined) this.unavailable.remove(id);
+    if (isKept && fault !== undefined) this.unavailable.add(id, fault.what, fault.reason);
     if (!isKept && fault !== undefined) this.#retire(id, fault);
     if (isKept || fault !== undefined) this.onCapacity();
   }
@@ -222,7 +222,7 @@ export class StaticPool implements Pool {
     signal: AbortSignal,
     { isCleaned = true } = {},
   ): Promise<Fault | undefined> {
-    let what: Unfitness = 'down';
+    let what: FaultKind = 'down';
     try {
       const client = await this.connect(id);
       try {

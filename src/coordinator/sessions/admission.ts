@@ -77,7 +77,7 @@ export class Admission {
     if (known !== undefined) return known;
     if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'the coordinator is restarting');
     const priority = this.#priorityOf(user, wanted);
-    this.#refuseImpossible(user, builder, wanted);
+    this.#refuseUnsatisfiable(user, builder, wanted);
     const names = this.#reserve(user, builder, wanted);
     const creation = new Creation({
       make: (call) => this.#make(names, { wanted: wanted.machineLabels, priority }, call),
@@ -123,10 +123,10 @@ export class Admission {
   }
 
   /** Before a name is given: each is given once. */
-  #refuseImpossible(user: User, { hostType }: BuilderType, wanted: Wanted): void {
+  #refuseUnsatisfiable(user: User, { hostType }: BuilderType, wanted: Wanted): void {
     const { queueOf, audit } = this.#options;
     try {
-      queueOf(hostType).refuseImpossible({ count: wanted.count, wanted: wanted.machineLabels });
+      queueOf(hostType).refuseUnsatisfiable({ count: wanted.count, wanted: wanted.machineLabels });
     } catch (error) {
       const code = isGomoteError(error) ? error.code : 'other';
       audit.write('create', { owner: user.name, hostType, outcome: String(error), code });

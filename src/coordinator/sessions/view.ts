@@ -3,7 +3,7 @@ import type { Labels } from '../../protocol/labels.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { PoolTable } from '../pools/pool-table.ts';
-import type { Unfitness } from '../pools/unfit-machines.ts';
+import type { FaultKind } from '../pools/unavailable-machines.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import type { Health, MachineConnections } from './machine-connections.ts';
@@ -131,9 +131,9 @@ export class Views {
 }
 
 function poolView({ pool, lent, warm }: MachineAllocator, waiting: number, user: User): PoolView {
-  const { name, hostType, kind, capacity, unfit } = pool;
-  const machines = (what: Unfitness): PoolMachine[] =>
-    (unfit?.all ?? [])
+  const { name, hostType, kind, capacity, unavailable } = pool;
+  const machines = (what: FaultKind): PoolMachine[] =>
+    (unavailable?.all ?? [])
       .filter((one) => one.what === what)
       .map(({ machine, sinceMs, reason }) =>
         user.isAdmin ? { machine, sinceMs, reason } : { machine, sinceMs },

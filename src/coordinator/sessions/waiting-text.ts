@@ -16,12 +16,12 @@ export function waitingText(
   const held = sessions.filter((one) => one.hostType === hostType && one.machine !== undefined);
   const total = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0);
   const kept = total(allocators.map((one) => one.kept.length));
-  const unfit = total(allocators.map(({ pool }) => pool.unfit?.all.length ?? 0));
+  const unavailable = total(allocators.map(({ pool }) => pool.unavailable?.all.length ?? 0));
   const capacity = total(allocators.map(({ pool }) => pool.capacity));
   const parts = [
-    `${held.length} of ${capacity + unfit} machines of ${hostType} in use${ownersText(held)}`,
+    `${held.length} of ${capacity + unavailable} machines of ${hostType} in use${ownersText(held)}`,
     ...(kept > 0 ? [`${kept} kept for sessions whose files cannot be read: tell an admin`] : []),
-    ...(unfit > 0 ? [`${unfit} cannot be lent at the moment`] : []),
+    ...(unavailable > 0 ? [`${unavailable} cannot be lent at the moment`] : []),
     ...expiryText(held),
   ];
   return `; ${parts.join('; ')}`;

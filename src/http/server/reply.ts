@@ -3,6 +3,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import { type ErrorCode, GomoteError } from '../../errors.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { errorCodeHeader, errorReply } from '../../protocol/error-reply.ts';
+import { decodeForm } from '../../protocol/form.ts';
 
 /** The largest form accepted, in bytes: Go's own limit. */
 const formLimitBytes = 10 << 20;
@@ -174,6 +175,12 @@ export const smallForm: FormLimits = { limitBytes: 64 << 10, timeoutMs: 30_000 }
 
 /** The default time limit for a form, in ms. */
 const formTimeoutMs = 120_000;
+
+/** The values of a form in the body; see `readFormBody`. */
+export const readForm = async (
+  request: IncomingMessage,
+  limits?: FormLimits,
+): Promise<URLSearchParams> => decodeForm(await readFormBody(request, limits));
 
 /** Reads a form body. Refuses one that is too large or too slow with ERR_REQUEST. */
 export async function readFormBody(

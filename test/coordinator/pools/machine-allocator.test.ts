@@ -4,7 +4,7 @@ import type { BuildletClient } from '../../../src/client/buildlet-client.ts';
 import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
 import { MachineQueue } from '../../../src/coordinator/pools/machine-queue.ts';
 import type { AcquireCall, Member, Pool } from '../../../src/coordinator/pools/pool.ts';
-import { UnfitMachines } from '../../../src/coordinator/pools/unfit-machines.ts';
+import { UnavailableMachines } from '../../../src/coordinator/pools/unavailable-machines.ts';
 import { GomoteError } from '../../../src/errors.ts';
 import { until } from '../../helpers/processes.ts';
 
@@ -15,7 +15,7 @@ class HandPool implements Pool {
   readonly kind = 'hand';
   capacity = 2;
   size: number | undefined;
-  unfit: UnfitMachines | undefined;
+  unavailable: UnavailableMachines | undefined;
   members: Member[] | undefined;
   onCapacity = (): void => undefined;
   onLost: Pool['onLost'] = () => undefined;
@@ -292,14 +292,14 @@ describe('an allocator', () => {
     const member = (id: string, isFree: boolean, isUp = true): Member => {
       return { id, name: id, labels: undefined, isFree, isUp, isKept: false };
     };
-    pool.unfit = new UnfitMachines('h', log);
+    pool.unavailable = new UnavailableMachines('h', log);
     pool.members = [member('m0', true), member('dead', true)];
     const first = ask('a');
     pool.make();
     const held = await first;
     pool.members = [member('m0', false), member('dead', true)];
     const second = ask('b');
-    pool.unfit.add('dead', 'down', 'no answer');
+    pool.unavailable.add('dead', 'down', 'no answer');
     pool.members = [member('m0', false), member('dead', false, false)];
     pool.asked.shift()?.fail(new GomoteError('ERR_NO_CAPACITY', 'none'));
     await until(() => queue.waiting.length === 1);
@@ -308,7 +308,7 @@ describe('an allocator', () => {
     pool.make();
     expect(await second).toBe('m1');
     pool.members = [member('m1', false, false), member('dead', false, false)];
-    pool.unfit.add('m1', 'down', 'no answer');
+    pool.unavailable.add('m1', 'down', 'no answer');
     await expect(ask('c')).rejects.toThrow(
       'no machine of h is up: dead has been down for 0s: no answer; m1 has been down',
     );

@@ -1,9 +1,9 @@
 // POST /buildlet/create: creates a buildlet; on request, reports progress while it waits.
 import { GomoteError } from '../../../errors.ts';
-import { readFormBody, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';
+import { readForm, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';
 import { formatCreated, formatRecord, formatRecords } from '../../../protocol/coordinator.ts';
 import { contentTypes, gomoteVersion } from '../../../protocol/endpoints.ts';
-import { decodeForm, parseBool } from '../../../protocol/form.ts';
+import { parseBool } from '../../../protocol/form.ts';
 import {
   type Labels,
   labelsInText,
@@ -18,7 +18,7 @@ import type { CoordinatorHandler } from '../server.ts';
 
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
-    const form = decodeForm(await readFormBody(exchange.request, smallForm));
+    const form = await readForm(exchange.request, smallForm);
     const { builderType, count, labels, machineLabels, priority } = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {

@@ -1,12 +1,13 @@
 // GET /buildlet/list, /buildlet/types and POST /buildlet/extend.
 import { parseDuration } from '../../../duration.ts';
 import { GomoteError } from '../../../errors.ts';
-import { readFormBody, sendText, smallForm } from '../../../http/server/reply.ts';
+import { readForm, sendText, smallForm } from '../../../http/server/reply.ts';
 import { formatRecord, formatRecords, formatTypes } from '../../../protocol/coordinator.ts';
 import { contentTypes } from '../../../protocol/endpoints.ts';
-import { decodeForm, parseBool } from '../../../protocol/form.ts';
+import { parseBool } from '../../../protocol/form.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Log } from '../../log.ts';
+import type { Session } from '../../sessions/session.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
 /** With `health=1` also the health of each; with `all=1`, for admins, everybody's buildlets. */
@@ -50,13 +51,24 @@ export function types(
 
 export function extend(coordinator: Coordinator, audit: Log): CoordinatorHandler {
   return async ({ request, response }, user) => {
-    const form = decodeForm(await readFormBody(request, smallForm));
-    const name = form.get('name') ?? '';
-    const byMs = parseDuration('duration', form.get('duration') ?? '');
-    if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
-    const session = await coordinator.extend(await coordinator.find(user, name), byMs);
-    const expires = new Date(session.expiresMs).toISOString();
-    audit.write('extend', { name: session.name, owner: session.owner, byMs, expires });
-    sendText(response, formatRecord(session), contentTypes.json);
+    const form = await readForm(request, smallForm);
+    const session = await coordinator.find(user, form.get('name') ?? '');
+    const extended = await extendSession(coordinator, audit, session, form);
+    sendText(response, formatRecord(extended), contentTypes.json);
   };
+}
+
+/** Extends the session by the form's duration. */
+export async function extendSession(
+  coordinator: Coordinator,
+  audit: Log,
+  session: Session,
+  form: URLSearchParams,
+): Promise<Session> {
+  const byMs = parseDuration('duration', form.get('duration') ?? '');
+  if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
+  const extended = await coordinator.extend(session, byMs);
+  const { name, owner, expiresMs } = extended;
+  audit.write('extend', { name, owner, byMs, expires: new Date(expiresMs).toISOString() });
+  return extended;
 }

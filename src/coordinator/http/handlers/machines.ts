@@ -1,8 +1,7 @@
 // GET /machine/list, POST /machine/drain and /machine/undrain: the machines of the pools, for admins.
-import { readFormBody, sendText, smallForm } from '../../../http/server/reply.ts';
+import { readForm, sendText, smallForm } from '../../../http/server/reply.ts';
 import { formatMachine, formatMachines } from '../../../protocol/coordinator.ts';
 import { contentTypes } from '../../../protocol/endpoints.ts';
-import { decodeForm } from '../../../protocol/form.ts';
 import type { MachineAdmin } from '../../pools/machine-admin.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
@@ -12,7 +11,7 @@ export function machineList(machines: MachineAdmin): CoordinatorHandler {
 
 export function drain(machines: MachineAdmin): CoordinatorHandler {
   return async ({ request, response }, user) => {
-    const form = decodeForm(await readFormBody(request, smallForm));
+    const form = await readForm(request, smallForm);
     const note = form.get('note') ?? '';
     const row = await machines.drain(form.get('machine') ?? '', note, user.name);
     sendText(response, formatMachine(row), contentTypes.json);
@@ -21,7 +20,7 @@ export function drain(machines: MachineAdmin): CoordinatorHandler {
 
 export function undrain(machines: MachineAdmin): CoordinatorHandler {
   return async ({ request, response }, user) => {
-    const form = decodeForm(await readFormBody(request, smallForm));
+    const form = await readForm(request, smallForm);
     const row = await machines.undrain(form.get('machine') ?? '', user.name);
     sendText(response, formatMachine(row), contentTypes.json);
   };

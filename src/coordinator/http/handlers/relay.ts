@@ -92,7 +92,7 @@ const isPlain = (path: string): boolean => path === '/' || /^(?:\/[\w-]+)+$/.tes
 
 const forwarding = { protocol: forwardUpgrade, passed: [listeningHeader] };
 
-interface Surroundings {
+interface RelayContext {
   readonly coordinator: Coordinator;
   readonly audit: CommandAudit;
   readonly followers: Followers;
@@ -101,7 +101,7 @@ interface Surroundings {
 }
 
 async function pass(
-  { coordinator, audit, followers, store, user }: Surroundings,
+  { coordinator, audit, followers, store, user }: RelayContext,
   exchange: CoordinatorExchange,
   session: Session,
   { path, query }: { path: string; query: URLSearchParams },

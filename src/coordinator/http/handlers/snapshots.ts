@@ -1,9 +1,9 @@
 // The requests below /snapshot/: what is in the work directories of buildlets, kept for later ones.
 import { defaultLimitBytes } from '../../../backends/snapshots/archives.ts';
 import { GomoteError } from '../../../errors.ts';
-import { readFormBody, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';
+import { readForm, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';
 import { contentTypes, coordinatorPaths } from '../../../protocol/endpoints.ts';
-import { decodeForm, parseBool } from '../../../protocol/form.ts';
+import { parseBool } from '../../../protocol/form.ts';
 import { normalizeRelativePath } from '../../../protocol/relative-path.ts';
 import {
   checkTag,
@@ -22,8 +22,8 @@ import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '
 const { snapshotCreate, snapshotList, snapshotRemove, snapshotRestore, snapshotShare } =
   coordinatorPaths;
 
-const GET = { methods: ['GET'], wrongMethod: 'GET required', access: 'user' } as const;
-const POST = { methods: ['POST'], wrongMethod: 'POST required', access: 'user' } as const;
+const GET = { method: 'GET', access: 'user' } as const;
+const POST = { method: 'POST', access: 'user' } as const;
 
 /** Absent snapshots: requests for them are refused. */
 export function snapshotRoutes(
@@ -37,7 +37,7 @@ export function snapshotRoutes(
   const onMachine =
     (work: (exchange: MachineWork) => Promise<Snapshot>): CoordinatorHandler =>
     async (exchange, user) => {
-      const form = await formOf(exchange);
+      const form = await readForm(exchange.request, smallForm);
       await withMachine(coordinator, exchange, { user, form }, work);
     };
   return [
@@ -63,7 +63,7 @@ export function snapshotRoutes(
       path: snapshotShare,
       ...POST,
       handle: async (exchange, user) => {
-        const form = await formOf(exchange);
+        const form = await readForm(exchange.request, smallForm);
         const isShared = parseBool(form.get('shared') ?? '1');
         const changed = await kept().share(user, form.get('tag') ?? '', isShared);
         sendText(exchange.response, formatSnapshot(changed), contentTypes.json);
@@ -73,15 +73,12 @@ export function snapshotRoutes(
       path: snapshotRemove,
       ...POST,
       handle: async (exchange, user) => {
-        await kept().remove(user, (await formOf(exchange)).get('tag') ?? '');
+        await kept().remove(user, (await readForm(exchange.request, smallForm)).get('tag') ?? '');
         sendEmpty(exchange.response);
       },
     },
   ];
 }
-
-const formOf = async ({ request }: CoordinatorExchange): Promise<URLSearchParams> =>
-  decodeForm(await readFormBody(request, smallForm));
 
 type MachineWork = Parameters<Snapshots['create']>[0] & { readonly form: URLSearchParams };
 

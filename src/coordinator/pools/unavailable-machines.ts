@@ -3,11 +3,11 @@ import { formatDuration } from '../../duration.ts';
 import type { Log } from '../log.ts';
 
 /** `down`: it does not answer. `unclean`: it answers, but what its last user left cannot be removed. */
-export type Unfitness = 'down' | 'unclean';
+export type FaultKind = 'down' | 'unclean';
 
-export interface UnfitMachine {
+export interface UnavailableMachine {
   readonly machine: string;
-  readonly what: Unfitness;
+  readonly what: FaultKind;
   readonly reason: string;
   /** When it was first found so. */
   readonly sinceMs: number;
@@ -16,21 +16,21 @@ export interface UnfitMachine {
 /** How many are remembered: machines that dial in may have ever new names. */
 const limit = 1_000;
 
-export class UnfitMachines {
+export class UnavailableMachines {
   readonly #hostType: string;
   readonly #log: Log;
-  readonly #machines = new Map<string, UnfitMachine>();
+  readonly #machines = new Map<string, UnavailableMachine>();
 
   constructor(hostType: string, log: Log) {
     this.#hostType = hostType;
     this.#log = log;
   }
 
-  get all(): readonly UnfitMachine[] {
+  get all(): readonly UnavailableMachine[] {
     return [...this.#machines.values()];
   }
 
-  get(machine: string): UnfitMachine | undefined {
+  get(machine: string): UnavailableMachine | undefined {
     return this.#machines.get(machine);
   }
 
@@ -46,7 +46,7 @@ export class UnfitMachines {
   }
 
   /** Notes that the machine cannot be lent; each change is logged once. */
-  add(machine: string, what: Unfitness, reason: string): void {
+  add(machine: string, what: FaultKind, reason: string): void {
     const known = this.#machines.get(machine);
     const sinceMs = known?.what === what ? known.sinceMs : Date.now();
     this.#machines.set(machine, { machine, what, reason, sinceMs });
