@@ -28,7 +28,7 @@ import {
   instanceOf,
   type ListedContainer,
   labels,
-  listedContainer,
+  listContainers,
   nameOf,
 } from './container.ts';
 import type { Creations } from './creations.ts';
@@ -84,17 +84,8 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
 
   async #listed(signal: AbortSignal): Promise<ListedContainer[]> {
     const { user } = this.#settings;
-    const label = [
-      `${labels.role}=buildlet`,
-      ...(user === undefined ? [] : [`${labels.owner}=${user}`]),
-    ];
-    const reply = await this.#open().json({
-      method: 'GET',
-      path: '/containers/json',
-      query: { all: '1', filters: JSON.stringify({ label }) },
-      signal,
-    });
-    return v.parse(v.array(listedContainer), reply);
+    const owner = user === undefined ? [] : [`${labels.owner}=${user}`];
+    return await listContainers(this.#open(), [`${labels.role}=buildlet`, ...owner], signal);
   }
 
   /** Only the buildlet knows when it was used last. */

@@ -10,12 +10,11 @@ import {
   hidden,
   type ListedContainer,
   labels,
-  listedContainer,
+  listContainers,
   nameOf,
 } from './container.ts';
 import type { Engine } from './engine.ts';
-import { isStatus } from './refusal.ts';
-import { volumesWith } from './volumes.ts';
+import { removeVolume, volumesWith } from './volumes.ts';
 
 const nameLabel = 'gomote.cache';
 
@@ -110,20 +109,7 @@ async function trimVolume(
 ): Promise<void> {
   if (maxBytes === undefined) return;
   const sizes = await volumeSizes(engine, call);
-  if ((sizes.get(volume) ?? 0) > maxBytes) await removeVolume(engine, volume, call);
-}
-
-/** Returns whether it is gone; the engine keeps one that a container has. */
-async function removeVolume(engine: Engine, volume: string, call: BackendCall): Promise<boolean> {
-  try {
-    const path = `/volumes/${encodeURIComponent(volume)}`;
-    await engine.json({ method: 'DELETE', path, signal: call.signal });
-    return true;
-  } catch (error) {
-    if (isStatus(error, 404)) return true;
-    if (isStatus(error, 409)) return false;
-    throw error;
-  }
+  if ((sizes.get(volume) ?? 0) > maxBytes) await removeVolume(engine, volume, call.signal);
 }
 
 /** By name; where the engine does not measure volumes, there are none. */
@@ -147,10 +133,7 @@ async function usersOf(
   volume: string,
   { signal }: BackendCall,
 ): Promise<ListedContainer[]> {
-  const filters = JSON.stringify({ label: [`${cacheLabel}${volume}`] });
-  const query = { all: '1', filters };
-  const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
-  const all = v.parse(v.array(listedContainer), reply);
+  const all = await listContainers(engine, [`${cacheLabel}${volume}`], signal);
   return all.filter(({ State, Labels }) => {
     const usage = Labels?.[`${cacheLabel}${volume}`];
     return State !== 'exited' && State !== 'dead' && usage !== hidden;
@@ -193,7 +176,7 @@ export async function purgeCache(
   const all = await volumesOf(engine, user, call);
   const volumes = all.filter(({ Labels }) => Labels?.[nameLabel] === name);
   for (const { Name } of volumes) {
-    if (await removeVolume(engine, Name, call)) continue;
+    if ((await removeVolume(engine, Name, call.signal)) !== 'in use') continue;
     const [container] = await usersOf(engine, Name, call);
     throw cacheInUse(name, container === undefined ? 'a container' : nameOf(container));
   }

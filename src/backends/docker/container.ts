@@ -10,6 +10,7 @@ import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { startArguments } from '../payload.ts';
 import { mount } from './dial.ts';
+import type { Engine } from './engine.ts';
 import {
   cachesDirectory,
   currentPayload,
@@ -211,7 +212,7 @@ export const payloadContainer = (
 });
 
 /** A container as the engine lists it. */
-export const listedContainer = v.object({
+const listedContainer = v.object({
   Id: v.string(),
   Names: v.array(v.string()),
   Labels: v.nullish(v.record(v.string(), v.string())),
@@ -222,6 +223,17 @@ export const listedContainer = v.object({
   Mounts: v.nullish(v.array(mount)),
 });
 export type ListedContainer = v.InferOutput<typeof listedContainer>;
+
+/** All containers that have the labels, `KEY` or `KEY=VALUE` each. */
+export async function listContainers(
+  engine: Engine,
+  label: readonly string[],
+  signal: AbortSignal,
+): Promise<ListedContainer[]> {
+  const query = { all: '1', filters: JSON.stringify({ label }) };
+  const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
+  return v.parse(v.array(listedContainer), reply);
+}
 
 export const nameOf = ({ Names: [name = ''] }: ListedContainer): string => name.replace(/^\//, '');
 

@@ -33,8 +33,6 @@ export const volumeOf = (
   mounts?.find(({ Type, Destination }) => Type === 'volume' && Destination === volumeDirectory)
     ?.Source;
 
-const execCreated = v.object({ Id: v.string() });
-
 export async function dialBuildlet(engine: Engine, place: BuildletPlace): Promise<Duplex> {
   const { id, socket, volume } = place;
   if (engine.location.kind === 'unix' && volume !== undefined) {
@@ -46,10 +44,9 @@ export async function dialBuildlet(engine: Engine, place: BuildletPlace): Promis
     Cmd: [dialProgram, socket],
   };
   try {
-    const reply = await engine.json({ method: 'POST', path: `/containers/${id}/exec`, json });
-    const { Id } = v.parse(execCreated, reply);
+    const exec = await engine.make({ path: `/containers/${id}/exec`, json });
     const hijacked = await engine.hijack({
-      path: `/exec/${Id}/start`,
+      path: `/exec/${exec}/start`,
       json: { Detach: false, Tty: false },
     });
     return new ExecStream(hijacked);

@@ -1,5 +1,6 @@
 // Requests to a Docker engine, or to Podman's service that speaks the same API.
 import type { Duplex, Readable } from 'node:stream';
+import * as v from 'valibot';
 import { errnoOf, GomoteError, isGomoteError, messageOf, StatusError } from '../../errors.ts';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../../http/client/request.ts';
 import { type Upgraded, upgrade } from '../../http/client/upgrade.ts';
@@ -12,6 +13,8 @@ const newestVersion = [1, 51] as const;
 
 /** The size limit of a JSON reply, in bytes. */
 const replyLimitBytes = 32 << 20;
+
+const made = v.object({ Id: v.string() });
 
 interface EngineCall {
   readonly signal?: AbortSignal | undefined;
@@ -60,6 +63,11 @@ export class Engine {
         cause: error,
       });
     }
+  }
+
+  /** Makes something by a POST request, and returns its id. */
+  async make(request: Omit<EngineRequest, 'method'>): Promise<string> {
+    return v.parse(made, await this.json({ ...request, method: 'POST' })).Id;
   }
 
   /** The reply's body as a stream. */

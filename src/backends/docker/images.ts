@@ -57,8 +57,6 @@ export async function keepImage(
   return { image: made.Id, bytes: Math.max(0, made.Size - base.Size) };
 }
 
-const created = v.object({ Id: v.string() });
-
 /** Returns the id of the image. Never cancelled: the engine might still carry it out. */
 async function commit(
   engine: Engine,
@@ -68,8 +66,7 @@ async function commit(
 ): Promise<string> {
   const [repo, tag] = reference?.split(':') ?? [];
   const query = { container, repo, tag, pause: '1', changes: changes.join('\n') };
-  const reply = await engine.json({ method: 'POST', path: '/commit', query, json: {} });
-  return v.parse(created, reply).Id;
+  return await engine.make({ path: '/commit', query, json: {} });
 }
 
 /** Many engines put the whole configuration of the container into an image. That of this one, which is never started, has no secrets. */
@@ -78,12 +75,11 @@ async function commitAgain(engine: Engine, first: string, reference: string): Pr
     ...{ Image: first, Labels: { [labels.role]: 'filler' } },
     HostConfig: { NetworkMode: 'none' },
   };
-  const reply = await engine.json({ method: 'POST', path: '/containers/create', json });
-  const path = `/containers/${v.parse(created, reply).Id}`;
+  const id = await engine.make({ path: '/containers/create', json });
   try {
-    await commit(engine, v.parse(created, reply).Id, [roleOfImage], reference);
+    await commit(engine, id, [roleOfImage], reference);
   } finally {
-    await engine.json({ method: 'DELETE', path, query: { force: '1' } });
+    await engine.json({ method: 'DELETE', path: `/containers/${id}`, query: { force: '1' } });
   }
 }
 

@@ -11,6 +11,7 @@ import { cachesDirectory, currentPayload, openName, volumeDirectory } from './pa
 import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
 import { isStatus, platformError, refusalOf } from './refusal.ts';
+import { removeVolume } from './volumes.ts';
 
 /** The time limit from the container's start until the buildlet answers, in ms. */
 const startTimeoutMs = 60_000;
@@ -76,23 +77,15 @@ async function undo(engine: Engine, id: string, { name, payloadVolume }: Contain
       },
     );
   }
-  const path = `/volumes/${encodeURIComponent(payloadVolume)}`;
-  await engine.json({ method: 'DELETE', path }).catch(() => undefined);
+  await removeVolume(engine, payloadVolume).catch(() => undefined);
 }
-
-const created = v.object({ Id: v.string() });
 
 /** The request is never cancelled: the engine might still carry it out, and the container would be unknown. */
 async function createContainer(engine: Engine, plan: ContainerPlan): Promise<string> {
   const { name, machine } = plan;
   try {
-    const reply = await engine.json({
-      method: 'POST',
-      path: '/containers/create',
-      query: { name, platform: machine.platform },
-      json: containerOf(plan),
-    });
-    return v.parse(created, reply).Id;
+    const query = { name, platform: machine.platform };
+    return await engine.make({ path: '/containers/create', query, json: containerOf(plan) });
   } catch (error) {
     if (isStatus(error, 409)) {
       throw new GomoteError('ERR_NAME_TAKEN', `the engine has a container ${name}`, {

@@ -1,7 +1,6 @@
 // The volume with the buildlet's programs: filled once for each engine and version, read by all containers.
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
-import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 import { encodeHeader, type HeaderFields } from '../../tar/tar-header.ts';
 import type { BackendCall } from '../backend.ts';
@@ -18,8 +17,6 @@ import type { Engine } from './engine.ts';
 import { payloadDirectory } from './paths.ts';
 import { refusalOf } from './refusal.ts';
 
-const created = v.object({ Id: v.string() });
-
 interface Filling extends BackendCall {
   /** An image that exists on the engine. */
   readonly image: string;
@@ -35,12 +32,8 @@ export async function fillPayload(engine: Engine, filling: Filling): Promise<voi
   const files = await payloadFiles(filling);
   const what = 'cannot copy the buildlet into a volume';
   try {
-    const { Id: id } = v.parse(
-      created,
-      await engine.json({
-        ...{ method: 'POST', path: '/containers/create', json: payloadContainer(image, volume) },
-      }),
-    );
+    const json = payloadContainer(image, volume);
+    const id = await engine.make({ path: '/containers/create', json });
     try {
       signal.throwIfAborted();
       await engine.json({

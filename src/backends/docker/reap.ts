@@ -1,12 +1,10 @@
 // Removes what buildlets leave on an engine: containers that ended or never started, and programs of other versions.
-import * as v from 'valibot';
 import type { BackendCall } from '../backend.ts';
-import { type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import { type ListedContainer, labels, listContainers, nameOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { removeUnfinished } from './images.ts';
 import { removeContainer } from './launch.ts';
-import { isStatus } from './refusal.ts';
-import { volumesWith } from './volumes.ts';
+import { removeVolume, volumesWith } from './volumes.ts';
 
 /** How long a container may take to start, in ms. */
 const youngMs = 10 * 60_000;
@@ -17,7 +15,7 @@ export async function reap(
   containers: readonly ListedContainer[],
   call: BackendCall,
 ): Promise<string[]> {
-  const fillers = await listed(engine, 'filler', call);
+  const fillers = await listContainers(engine, [`${labels.role}=filler`], call.signal);
   const said: string[] = [];
   for (const container of [...containers, ...fillers]) {
     const why = whyUnusable(container);
@@ -29,17 +27,6 @@ export async function reap(
   return [...said, ...images, ...(await removePayloads(engine, call))];
 }
 
-async function listed(
-  engine: Engine,
-  role: string,
-  { signal }: BackendCall,
-): Promise<ListedContainer[]> {
-  const filters = JSON.stringify({ label: [`${labels.role}=${role}`] });
-  const query = { all: '1', filters };
-  const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
-  return v.parse(v.array(listedContainer), reply);
-}
-
 function whyUnusable({ State, Status, Labels, Created }: ListedContainer): string | undefined {
   if (State === 'exited' || State === 'dead') return `ended (${Status})`;
   if (State !== 'created') return undefined;
@@ -49,16 +36,10 @@ function whyUnusable({ State, Status, Labels, Created }: ListedContainer): strin
 
 /** The engine refuses to remove what is in use. */
 async function removePayloads(engine: Engine, call: BackendCall): Promise<string[]> {
-  const { signal } = call;
   const said: string[] = [];
   for (const { Name } of await volumesWith(engine, { [labels.role]: 'payload' }, call)) {
-    try {
-      const path = `/volumes/${encodeURIComponent(Name)}`;
-      await engine.json({ method: 'DELETE', path, signal });
-      said.push(`volume ${Name}: no container uses it`);
-    } catch (error) {
-      if (!isStatus(error, 404, 409)) throw error;
-    }
+    if ((await removeVolume(engine, Name, call.signal)) !== 'removed') continue;
+    said.push(`volume ${Name}: no container uses it`);
   }
   return said;
 }

@@ -1,7 +1,8 @@
-// The volumes on an engine that have certain labels.
+// The volumes on an engine: those with certain labels, and the end of one.
 import * as v from 'valibot';
 import type { BackendCall } from '../backend.ts';
 import type { Engine } from './engine.ts';
+import { isStatus } from './refusal.ts';
 
 const listedVolume = v.object({
   Name: v.string(),
@@ -20,4 +21,21 @@ export async function volumesWith(
   const reply = await engine.json({ method: 'GET', path: '/volumes', query, signal });
   const all = v.parse(v.object({ Volumes: v.nullish(v.array(listedVolume)) }), reply).Volumes;
   return (all ?? []).filter(({ Labels }) => pairs.every(([key, value]) => Labels?.[key] === value));
+}
+
+/** Removes the volume; the engine keeps one that a container has. */
+export async function removeVolume(
+  engine: Engine,
+  name: string,
+  signal?: AbortSignal,
+): Promise<'removed' | 'absent' | 'in use'> {
+  try {
+    const path = `/volumes/${encodeURIComponent(name)}`;
+    await engine.json({ method: 'DELETE', path, signal });
+    return 'removed';
+  } catch (error) {
+    if (isStatus(error, 404)) return 'absent';
+    if (isStatus(error, 409)) return 'in use';
+    throw error;
+  }
 }
