@@ -30,7 +30,7 @@ import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
 import { reload } from './reload.ts';
-import { runsReplyBytes } from './sessions/machine-runs.ts';
+import { runsReplyBytes } from './sessions/listed-runs.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { Drains } from './state/drains.ts';
 import { OperatorAccess } from './state/operator-access.ts';

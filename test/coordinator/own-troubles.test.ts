@@ -214,7 +214,7 @@ describe('a machine’s list of its runs', () => {
     expect(shown?.command[1]?.length).toBeLessThan(1_000);
     const many = Array.from({ length: 5_000 }, (_, i) => ({ ...run, id: `run-${i}` }));
     expect(told(many).length).toBe(1_000);
-    expect(told([{ ...run, started: '9999-01-01T00:00:00Z' }])[0]?.sinceMs).toBeLessThanOrEqual(
+    expect(told([{ ...run, started: '9999-01-01T00:00:00Z' }])[0]?.startedMs).toBeLessThanOrEqual(
       Date.now(),
     );
   });

@@ -1,10 +1,9 @@
 // Records how runs ended, including those that no request follows, for the audit trail.
-import * as v from 'valibot';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
-import { parseJson } from '../../protocol/reply-fields.ts';
 import { currentCause } from '../audit.ts';
 import type { Log, LogFields } from '../log.ts';
+import { type ListedRun, listedRuns } from '../sessions/listed-runs.ts';
 import type { Session } from '../sessions/session.ts';
 
 interface RunAuditOptions {
@@ -23,21 +22,6 @@ interface OpenRun {
 
 /** The maximum number of followed runs. For others, the trail says that they continue. */
 const openLimit = 10_000;
-
-/** The fields that are accepted from a machine. */
-const infoSchema = v.object({
-  id: v.string(),
-  running: v.boolean(),
-  end: v.optional(
-    v.object({
-      code: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))),
-      signal: v.nullable(v.pipe(v.string(), v.regex(/^SIG[A-Z0-9+-]{1,16}$/))),
-      durationMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
-    }),
-  ),
-});
-
-type Ended = { code?: number | undefined; signal?: string | undefined; durationMs: number };
 
 export class RunAudit {
   readonly #options: RunAuditOptions;
@@ -85,13 +69,9 @@ export class RunAudit {
     const path = withQuery(endpoints.sessions.path, { id: run });
     const reply = await this.#options.ask(session, path).catch(() => undefined);
     if (reply === undefined) return { outcome: 'unknown: its buildlet ended' };
-    const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
-    for (const one of listed.success ? listed.output : []) {
-      const { success, output } = v.safeParse(infoSchema, one);
-      if (!success || output.id !== run) continue;
-      return output.end === undefined ? 'running' : ending(output.end);
-    }
-    return { outcome: 'unknown: its buildlet does not know it' };
+    const found = listedRuns(reply)?.find(({ id }) => id === run);
+    if (found === undefined) return { outcome: 'unknown: its buildlet does not know it' };
+    return found.end === undefined ? 'running' : ending(found.end);
   }
 
   close(): void {
@@ -99,10 +79,7 @@ export class RunAudit {
   }
 }
 
-function ending(end: { code: number | null; signal: string | null; durationMs: number }): Ended & {
-  outcome: string;
-} {
-  const { code, signal, durationMs } = end;
+function ending({ code, signal, durationMs }: NonNullable<ListedRun['end']>): LogFields {
   const outcome = code === null ? `signal: ${signal ?? 'unknown'}` : `exit status ${code}`;
   return { outcome, code: code ?? undefined, signal: signal ?? undefined, durationMs };
 }

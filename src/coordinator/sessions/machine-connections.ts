@@ -13,7 +13,8 @@ import { endpoints } from '../../protocol/endpoints.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
 import type { Pool } from '../pools/pool.ts';
-import { MachineRuns, type RunningRequest, runningThere, runsReplyBytes } from './machine-runs.ts';
+import { runsReplyBytes } from './listed-runs.ts';
+import { MachineRuns, type RunningRequest, runningThere } from './machine-runs.ts';
 import type { Session } from './session.ts';
 
 export type Health = 'unknown' | 'well' | 'silent' | 'dead';

@@ -1,10 +1,7 @@
 // Runs on a machine that no request follows: detached ones, and those whose reader was disconnected.
-import * as v from 'valibot';
-import { printable } from '../../printable.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
-import { parseJson } from '../../protocol/reply-fields.ts';
-import { isSessionId } from '../../protocol/session.ts';
+import { commandText, type ListedRun, listedRuns } from './listed-runs.ts';
 
 /** A request that is being relayed. */
 export interface RunningRequest {
@@ -18,38 +15,13 @@ export interface RunningRequest {
   readonly run?: string | undefined;
 }
 
-/** An active run. */
-export interface Run {
-  readonly id: string;
-  readonly command: readonly string[];
-  readonly sinceMs: number;
-}
-
-/** What is used of a machine's word on its runs. It may say anything: what does not fit is left out. */
-const runSchema = v.object({
-  id: v.pipe(v.string(), v.check(isSessionId)),
-  command: v.pipe(v.array(v.string()), v.minLength(1)),
-  running: v.literal(true),
-  started: v.pipe(
-    v.string(),
-    v.transform((text) => Date.parse(text)),
-    v.number(),
-    v.finite(),
-  ),
-});
-
-/** How many runs of a machine are known, and how much of a command is shown, in words and in characters. */
+/** How many active runs of a machine are known. */
 const runLimit = 1_000;
-const wordLimit = 100;
-const commandLimit = 500;
-
-/** The most that is read of such a reply, in bytes: it holds more runs than a page shows. */
-export const runsReplyBytes = 4 << 20;
 
 export class MachineRuns {
   /** What to ask the machine for. */
   static readonly path = withQuery(endpoints.sessions.path, { running: '1' });
-  #runs: readonly Run[] = [];
+  #runs: readonly ListedRun[] = [];
   #mayHaveSome = true;
 
   /** Whether there is something to ask: at first, after a run lost its request, and while any run is active. */
@@ -57,7 +29,7 @@ export class MachineRuns {
     return this.#mayHaveSome;
   }
 
-  get all(): readonly Run[] {
+  get all(): readonly ListedRun[] {
     return this.#runs;
   }
 
@@ -75,26 +47,13 @@ export class MachineRuns {
   }
 }
 
-/** An invalid reply has no runs; an invalid run is left out. */
-function runsOf(reply: string): Run[] {
-  const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
-  if (!listed.success) return [];
-  const runs = new Map<string, Run>();
-  for (const one of listed.output) {
-    const { success, output } = v.safeParse(runSchema, one);
-    if (!success || runs.size >= runLimit) continue;
-    const { id, command, started } = output;
-    // Of each word no more than can be shown: a machine may send megabytes.
-    const words = command.slice(0, wordLimit).map((word) => printable(word.slice(0, commandLimit)));
-    runs.set(id, { id, command: words, sinceMs: Math.min(started, Date.now()) });
-  }
-  return [...runs.values()];
-}
+const runsOf = (reply: string): ListedRun[] =>
+  (listedRuns(reply) ?? []).filter(({ running }) => running).slice(0, runLimit);
 
 /** All active runs, each once: as the request that started it and has its output, else by itself. */
 export function runningThere(
   requests: readonly RunningRequest[],
-  runs: readonly Run[],
+  runs: readonly ListedRun[],
   withArguments: boolean,
 ): RunningRequest[] {
   const { path } = endpoints.session;
@@ -110,15 +69,9 @@ export function runningThere(
   return [
     ...starting,
     ...others,
-    ...alone.map(({ id, command, sinceMs }) => {
-      const words = withArguments ? command : command.slice(0, 1);
-      return {
-        method: 'POST',
-        path,
-        sinceMs,
-        command: words.join(' ').slice(0, commandLimit),
-        run: id,
-      };
-    }),
+    ...alone.map((run) => ({
+      ...{ method: 'POST', path, sinceMs: run.startedMs, run: run.id },
+      command: commandText(run, withArguments),
+    })),
   ];
 }
