@@ -141,29 +141,24 @@ idle-timeout = "1s"
 
 describe('the container of a buildlet', () => {
   it('has only the privileges that builds need', async () => {
-    const { create, containers } = newLab(types);
-    await create('box');
+    const { create, containers, gomote } = newLab(types);
+    const name = await create('box');
     const [{ HostConfig, Config, State }] = containers();
-    expect(HostConfig).toMatchObject({
-      Privileged: false,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      PidsLimit: 4096,
-      Init: true,
-      AutoRemove: true,
-      NetworkMode: 'none',
-    });
-    expect(HostConfig.CapAdd.sort()).toEqual([
-      'CHOWN',
-      'DAC_OVERRIDE',
-      'FOWNER',
-      'FSETID',
-      'KILL',
-      'SETGID',
-      'SETUID',
-    ]);
+    expect(HostConfig).toMatchObject({ Privileged: false, AutoRemove: true });
     expect(State.Running).toBe(true);
     expect(Config.Labels).toMatchObject({ 'gomote.type': 'box', 'gomote.host': 'box' });
+    // Engines show the rest in different ways: what holds in the container is the same.
+    const script =
+      'cat /proc/self/status /proc/1/comm; echo "Networks: $(echo /sys/class/net/*)"; echo "Pids: $(cat /sys/fs/cgroup/pids/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids.max)"';
+    const { stdout } = await gomote(['run', name, 'sh', '-c', script]);
+    const capabilities = [0, 1, 3, 4, 5, 6, 7].reduce((mask, bit) => mask | (1 << bit), 0);
+    const mask = capabilities.toString(16).padStart(16, '0');
+    expect(stdout).toContain(`CapPrm:\t${mask}\n`);
+    expect(stdout).toContain(`CapBnd:\t${mask}\n`);
+    expect(stdout).toContain('NoNewPrivs:\t1\n');
+    expect(stdout).toMatch(/^(docker|podman)-init$/m);
+    expect(stdout).toContain('Networks: /sys/class/net/lo\n');
+    expect(stdout).toContain('Pids: 4096\n');
   });
 
   it('is limited as the host type and the command line say', async () => {
@@ -193,8 +188,9 @@ host = "small"
       PidsLimit: 100,
       ReadonlyRootfs: true,
     });
-    expect(HostConfig.CapAdd.map((name: string) => name.replace('CAP_', ''))).toEqual(['NET_RAW']);
     expect(Config.Labels.team).toBe('red');
+    const capabilities = await gomote(['run', name, 'cat', '/proc/self/status']);
+    expect(capabilities.stdout).toContain('CapBnd:\t0000000000002000\n');
     const script =
       'id -u; echo $GREETING; touch /x 2>/dev/null || echo read-only; touch /tmp/x file; touch /given/x 2>/dev/null || echo given';
     expect(await gomote(['run', name, 'sh', '-c', script])).toMatchObject({
