@@ -13,6 +13,7 @@ import {
 import type { Exit } from '../command/command.ts';
 import { trySignal } from '../command/process-sweep.ts';
 import { type SandboxView, sandboxArguments, sandboxProgram } from './bubblewrap.ts';
+import { seccompProgram } from './seccomp.ts';
 
 export interface SandboxOptions {
   readonly view: SandboxView;
@@ -26,6 +27,8 @@ const statusFd = 4;
 const viewFd = 5;
 /** The descriptor on which the first process in the sandbox reports that it is ready. */
 const readyFd = 6;
+/** The descriptor from which bubblewrap reads what the kernel is to refuse. */
+const seccompFd = 7;
 const announce = `echo >&${readyFd}; exec "$@" ${readyFd}>&-`;
 
 /** How much of bubblewrap's messages is kept, in characters. */
@@ -85,7 +88,10 @@ export class Sandbox {
   /** Creates a sandbox and waits until commands can be started in it. Throws ERR_CONFIG when that is not possible. */
   static async open(options: SandboxOptions): Promise<Sandbox> {
     const view = sandboxArguments(options.view).join('\0');
-    const descriptors = ['--args', String(viewFd), '--json-status-fd', String(statusFd)];
+    const descriptors = [
+      ...['--args', String(viewFd), '--json-status-fd', String(statusFd)],
+      ...['--seccomp', String(seccompFd)],
+    ];
     // Commands wait for the program to load, in the time that their client takes; a create waits for the sandbox alone.
     const program = ['/bin/sh', '-c', announce, 'sh', ...sandboxProgram];
     const words = [...options.prefix, 'bwrap', ...descriptors, '--', ...program];
@@ -95,11 +101,15 @@ export class Sandbox {
       // The first process of the sandbox shows its environment to all others.
       env: { PATH: process.env.PATH },
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe', 'pipe', 'pipe'],
     });
+    const give = (fd: number, content: string | Buffer) => {
+      const stream = [...child.stdio].at(fd) as Writable | null | undefined;
+      stream?.on('error', () => undefined).end(content);
+    };
     // Nor are they arguments: it shows those, too.
-    const given = [...child.stdio].at(viewFd) as Writable | null | undefined;
-    given?.on('error', () => undefined).end(view);
+    give(viewFd, view);
+    give(seccompFd, seccompProgram());
     let failure: unknown;
     child.once('error', (error) => {
       failure = error;

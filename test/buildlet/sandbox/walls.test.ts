@@ -12,6 +12,7 @@ import { clientOf, startBuildlet, type TestBuildlet } from '../../helpers/buildl
 import { Collector } from '../../helpers/collect.ts';
 import { processesWith, until } from '../../helpers/processes.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
+import { hasTool } from '../../helpers/tools.ts';
 
 const start = (changes?: Partial<Confinement>) =>
   startBuildlet({ confinement: sandboxed(changes), password: 's3cret' });
@@ -63,6 +64,21 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox reads', () => {
     // No descriptor leads out of the sandbox.
     expect(text).not.toMatch(/-> \/(?!dev\/(null|tty|pts)|proc\/\d+\/fd|run\/gomote\/pipes\/)/);
   });
+
+  it.skipIf(!hasTool('python3'))(
+    'no key of the session of who started it, nor any other keyring',
+    async () => {
+      const buildlet = await start();
+      const [add, request, control] = process.arch === 'x64' ? [248, 249, 250] : [217, 218, 219];
+      const script = `
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+for call in (${add}, b"user", b"gomote-test", b"x", 1, -2), (${request}, b"user", b"gomote-test", 0, 0), (${control}, 0, -3, 0):
+  print("ok" if libc.syscall(*call) > 0 else errno.errorcode[ctypes.get_errno()])`;
+      const { text } = await shell(buildlet, `python3 -c '${script}'`);
+      expect(text).toBe('ENOSYS\nENOSYS\nENOSYS\n');
+    },
+  );
 
   it('of the system what every user can read, and nothing else, also as root', async () => {
     const buildlet = await start();
