@@ -185,13 +185,13 @@ export interface CacheKeeper {
 }
 
 export interface ImageRequest extends BackendCall {
-  /** A new name for it, by which it can be removed also when this process does not learn its id. */
-  readonly reference: string;
+  /** A new id for it, of hexadecimal digits, by which it can be removed. */
+  readonly id: string;
 }
 
 /** An image of a machine. */
 export interface KeptImage {
-  /** Its id at the backend. */
+  /** How the backend calls it. */
   readonly image: string;
   /** What it takes in addition to the image that its machine was made of. */
   readonly bytes: number;
@@ -201,8 +201,8 @@ export interface KeptImage {
 export interface ImageKeeper {
   /** Keeps the file system of the buildlet's machine, without the work directory. */
   keepImage(name: string, request: ImageRequest): Promise<KeptImage>;
-  /** Takes an id or a reference. It is not an error when it is gone. Throws ERR_CONFLICT while a machine uses it. */
-  removeImage(image: string, call: BackendCall): Promise<void>;
+  /** It is not an error when it is gone. May throw ERR_CONFLICT while a machine uses it. */
+  removeImage(id: string, call: BackendCall): Promise<void>;
 }
 
 /** Snapshots that a server keeps, by their names there. */

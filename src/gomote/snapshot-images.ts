@@ -13,7 +13,7 @@ import type { Backends } from './backends.ts';
 /** What a snapshot's directory has beside its record, before there is an image: what may have to be removed. */
 const fileName = 'image.json';
 
-const schema = v.object({ backend: v.string(), reference: v.string() });
+const schema = v.object({ backend: v.string(), id: v.pipe(v.string(), v.regex(/^[0-9a-f]{24}$/)) });
 
 /** How long it may take to remove an image, in ms. */
 const removalMs = 60_000;
@@ -33,9 +33,9 @@ export async function saveImage(
   directory: string,
   signal: AbortSignal,
 ): Promise<KeptImage | undefined> {
-  const reference = `gomote-snapshot:${randomBytes(12).toString('hex')}`;
-  await writeWhole(join(directory, fileName), JSON.stringify({ backend: backend.name, reference }));
-  return await backend.keepImage?.(buildlet, { reference, signal });
+  const id = randomBytes(12).toString('hex');
+  await writeWhole(join(directory, fileName), JSON.stringify({ backend: backend.name, id }));
+  return await backend.keepImage?.(buildlet, { id, signal });
 }
 
 /** Removes the image that belongs to the snapshot in that directory, if any. */
@@ -50,5 +50,5 @@ export async function dropImage(directory: string, backends: Backends): Promise<
   // Nobody can ask a backend that is not configured any more.
   if (found === undefined || (await backends.configOf(found.backend)) === undefined) return;
   const backend = await backends.open(found.backend);
-  await backend.removeImage?.(found.reference, { signal: timeoutSignal(removalMs) });
+  await backend.removeImage?.(found.id, { signal: timeoutSignal(removalMs) });
 }

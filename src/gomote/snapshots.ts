@@ -126,6 +126,13 @@ async function workDirHere(
 /** Puts a snapshot into a new buildlet, given also its name in its backend. */
 export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
+/** An image may have a work directory of its own, of an earlier moment. */
+async function emptyWorkDir(client: BuildletClient, signal: AbortSignal): Promise<void> {
+  const names: string[] = [];
+  for await (const { name } of client.listDir('', { signal })) names.push(name);
+  if (names.length > 0) await client.removeAll(names, { signal });
+}
+
 /** How a buildlet begins with a snapshot. */
 export interface Beginning {
   /** The image of its machine; absent: that of its host type. */
@@ -152,6 +159,7 @@ export async function restorer(
       });
     }
     const restore: Restore = async (client, signal) => {
+      if (image !== undefined) await emptyWorkDir(client, signal);
       const workDir = await workDirHere(client, signal);
       if (workDir === undefined || !(await useReadyCopy(store, tag, workDir, signal))) {
         const { hasRecords } = snapshot;

@@ -66,6 +66,30 @@ describe('gomote on virtual machines', () => {
     expect(again.stderr).toMatch(`gomote: vms: no buildlet "${name}"; it may have expired`);
   });
 
+  it('begins with an image of another one', async () => {
+    const { fake, gomote } = await cloud();
+    const create = async (...args: string[]) => {
+      const ended = await gomote('create', ...args);
+      expect(ended.code).toBe(0);
+      return ended.stdout.toString().trim();
+    };
+    const name = await create('linux');
+    await gomote('run', '--dir', '.', name, '/bin/sh', '-c', 'echo kept >file; echo secret >other');
+    const made = await gomote(
+      ...['snapshot', 'create', '--kind', 'image', '--exclude', 'other', name, 'whole'],
+    );
+    expect(made).toMatchObject({ code: 0, stdout: Buffer.from('whole\n') });
+    const [image = ''] = fake.api.images.keys();
+    const other = await create('--from', 'whole');
+    const [, second] = fake.exchanges.filter(({ verb }) => verb === 'instances.insert');
+    const sourceImage = `projects/${project}/global/images/${image}`;
+    expect(second?.body).toMatchObject({ disks: [{ initializeParams: { sourceImage } }] });
+    expect((await gomote('ls', other)).stdout.toString()).toMatch(/^[^\n]*file[^\n]*\n$/);
+    expect(await gomote('snapshot', 'remove', 'whole')).toMatchObject({ code: 0 });
+    expect(fake.api.images.size).toBe(0);
+    await gomote('destroy', name, other);
+  });
+
   it('reports when the machine is taken away while a command runs', async () => {
     const { fake, begin, gomote } = await cloud();
     const name = (await gomote('create', 'linux')).stdout.toString().trim();

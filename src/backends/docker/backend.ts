@@ -196,9 +196,9 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
     return await keepImage(this.#open(), place.id, { ...request, owner: own[labels.owner] });
   }
 
-  async removeImage(image: string, call: BackendCall): Promise<void> {
+  async removeImage(id: string, call: BackendCall): Promise<void> {
     const { removeImage } = await import('./images.ts');
-    await removeImage(this.#open(), image, call);
+    await removeImage(this.#open(), id, call);
   }
 
   async reap(call: BackendCall): Promise<string[]> {

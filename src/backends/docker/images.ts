@@ -24,6 +24,9 @@ const listedImage = v.object({ Id: v.string(), Created: v.number() });
 /** How long it may take to make an image, in ms. */
 const youngMs = 3_600_000;
 
+/** Its repository and tag. */
+const nameOf = (id: string): string => `gomote-snapshot:${id}`;
+
 /** Variables whose names cannot be written in a Dockerfile could not be left out. */
 const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -31,8 +34,9 @@ const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export async function keepImage(
   engine: Engine,
   id: string,
-  { reference, owner, signal }: ImageRequest & { readonly owner: string | undefined },
+  { id: imageId, owner, signal }: ImageRequest & { readonly owner: string | undefined },
 ): Promise<KeptImage> {
+  const reference = nameOf(imageId);
   const path = `/containers/${id}/json`;
   const container = v.parse(inspectedContainer, await engine.json({ method: 'GET', path, signal }));
   const base = await inspectImage(engine, container.Image, signal);
@@ -144,12 +148,13 @@ async function inspectImage(engine: Engine, image: string, signal: AbortSignal) 
 /** It is not an error when it is gone. Throws ERR_CONFLICT while a container uses it. */
 export async function removeImage(
   engine: Engine,
-  image: string,
+  id: string,
   { signal }: BackendCall,
 ): Promise<void> {
+  const path = `/images/${encodeURIComponent(nameOf(id))}`;
   try {
     // Podman would also remove its containers, if it was forced.
-    await engine.json({ method: 'DELETE', path: `/images/${encodeURIComponent(image)}`, signal });
+    await engine.json({ method: 'DELETE', path, signal });
   } catch (error) {
     if (isStatus(error, 404)) return;
     if (!isStatus(error, 409)) throw refusalOf('cannot remove the image', engine.url, error);

@@ -12,7 +12,10 @@ import type {
   Cleanup,
   CreateCall,
   Diagnosis,
+  ImageKeeper,
+  ImageRequest,
   Instance,
+  KeptImage,
   ListCall,
   Renewal,
   RequestLog,
@@ -44,7 +47,7 @@ export interface GceSettings extends GceConfig, BackendContext {
   readonly auth?: GceAuth | undefined;
 }
 
-export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup {
+export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup, ImageKeeper {
   readonly name: string;
   readonly #settings: GceSettings;
   readonly #onRequest: RequestLog;
@@ -63,7 +66,8 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
-    const machine = gceMachineOf(call.host);
+    const described = gceMachineOf(call.host);
+    const machine = { ...described, image: call.image ?? described.image };
     const tls = await newKeyPair();
     const create = async (pricing: typeof machine.pricing) =>
       await withNewName(`${call.user}-${builder.name}`, async (name) => {
@@ -211,6 +215,24 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
         if (!isConflict(error)) throw error;
       }
     }
+  }
+
+  async keepImage(name: string, request: ImageRequest): Promise<KeptImage> {
+    const record = await this.#find(name, request.signal);
+    const client = this.#clientOf(record);
+    try {
+      // What is only in its memory would not be in the image.
+      await client?.exec('sync', { systemLevel: true, signal: request.signal });
+    } finally {
+      await client?.disconnect();
+    }
+    const { keepImage } = await import('./images.ts');
+    return await keepImage(this.#api, record, request);
+  }
+
+  async removeImage(id: string, call: BackendCall): Promise<void> {
+    const { removeImage } = await import('./images.ts');
+    await removeImage(this.#api, id, call);
   }
 
   async reap(call: BackendCall): Promise<string[]> {

@@ -11,6 +11,7 @@ import { compute_v1, GoogleAuth } from './google.ts';
 import type { GceAuth } from './options.ts';
 
 export type VmInstance = compute_v1.Schema$Instance;
+export type VmImage = compute_v1.Schema$Image;
 export type VmOperation = compute_v1.Schema$Operation;
 
 interface ComputeOptions {
@@ -132,6 +133,31 @@ export class ComputeApi {
     await this.waitFor(what, zone, operation, { ...call, timeoutMs: writeTimeoutMs });
   }
 
+  /** Asks for an image of a disk, which a machine may be using. The same `requestId` never makes a second one. */
+  async insertImage(
+    what: string,
+    requestBody: VmImage,
+    requestId: string,
+    call: ComputeCall,
+  ): Promise<VmOperation> {
+    const params = { project: this.project, forceCreate: true, requestId, requestBody };
+    return await this.#call(what, call, (options) => this.#api.images.insert(params, options));
+  }
+
+  async getImage(image: string, call: ComputeCall): Promise<VmImage> {
+    const params = { project: this.project, image };
+    return await this.#call(`cannot look at ${image}`, call, (options) =>
+      this.#api.images.get(params, options),
+    );
+  }
+
+  async deleteImage(image: string, call: ComputeCall): Promise<VmOperation> {
+    const params = { project: this.project, image };
+    return await this.#call(`cannot delete ${image}`, call, (options) =>
+      this.#api.images.delete(params, options),
+    );
+  }
+
   /** The end of the machine's output on its first serial port. */
   async serialOutput(zone: string, instance: string, call: ComputeCall): Promise<string> {
     const params = { project: this.project, zone, instance };
@@ -171,10 +197,10 @@ export class ComputeApi {
     return found;
   }
 
-  /** Waits until the operation is done. Throws its error, or ERR_TIMEOUT. */
+  /** Waits until the operation is done, in its zone if it has one. Throws its error, or ERR_TIMEOUT. */
   async waitFor(
     what: string,
-    zone: string,
+    zone: string | undefined,
     operation: VmOperation,
     call: ComputeCall & { readonly timeoutMs: number },
   ): Promise<void> {
@@ -184,10 +210,12 @@ export class ComputeApi {
     let current = operation;
     try {
       while (current.status !== 'DONE') {
-        const params = { project: this.project, zone, operation: operation.name ?? '' };
+        const params = { project: this.project, operation: operation.name ?? '' };
         const startedMs = Date.now();
         current = await this.#call(what, { signal: either, tryMs: waitTryMs }, (options) =>
-          this.#api.zoneOperations.wait(params, options),
+          zone === undefined
+            ? this.#api.globalOperations.wait(params, options)
+            : this.#api.zoneOperations.wait({ ...params, zone }, options),
         );
         // The wait call may return early: do not repeat it at once.
         const early = current.status !== 'DONE' && Date.now() - startedMs < earlyPauseMs;

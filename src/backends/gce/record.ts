@@ -101,6 +101,12 @@ export function describeVm({ name, owner, builderType, userLabels, ...times }: N
   };
 }
 
+/** The labels of an image. */
+export const imageLabels = (owner: string): Record<string, string> => ({
+  [labels.role]: 'snapshot',
+  [labels.owner]: labelValue(owner),
+});
+
 /** The label that says when the buildlet ends unless it is used. */
 export const expiresLabel = (atMs: number): Record<string, string> => ({
   [labels.expires]: String(Math.floor(atMs / 1_000)),

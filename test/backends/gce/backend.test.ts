@@ -105,6 +105,33 @@ describe('the gce backend', () => {
     });
   });
 
+  it('keeps an image of a machine, which later ones are made of, and removes it', async () => {
+    const fake = await fakeWithMachinesHere();
+    const backend = open(fake);
+    const { name } = await create(backend);
+    const id = '0123456789abcdef01234567';
+    const kept = await backend.keepImage(name, { id, signal });
+    const image = `projects/${project}/global/images/gomote-snapshot-${id}`;
+    expect(kept).toEqual({ image, bytes: 123_456 });
+    expect([...fake.api.images.values()]).toMatchObject([
+      { status: 'READY', labels: { gomote: 'snapshot', gomote_owner: 'me' } },
+    ]);
+    // Nothing of the machine's metadata, such as its password, is in it.
+    expect(
+      Object.keys(fake.exchanges.find(({ verb }) => verb === 'images.insert')?.body ?? {}),
+    ).toEqual(['name', 'description', 'sourceDisk', 'labels']);
+    await create(backend, { image: kept.image });
+    const [, made] = fake.exchanges.filter(({ verb }) => verb === 'instances.insert');
+    expect(made?.body).toMatchObject({ disks: [{ initializeParams: { sourceImage: image } }] });
+    await backend.removeImage(id, { signal });
+    await backend.removeImage(id, { signal });
+    expect(fake.api.images.size).toBe(0);
+    const other = open(fake, { user: 'other' });
+    await expect(other.keepImage(name, { id, signal })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+  });
+
   it('limits the life of its machines by the platform and by their own timer', async () => {
     const fake = await fakeWithMachinesHere();
     await create(open(fake));

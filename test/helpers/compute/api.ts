@@ -6,6 +6,7 @@ import { type ApiError, checkInstance, refusal } from './rules.ts';
 
 export type Instance = compute_v1.Schema$Instance;
 export type Operation = compute_v1.Schema$Operation;
+export type Image = compute_v1.Schema$Image;
 
 /** What a test changes of how the API behaves. */
 export interface Plan {
@@ -55,6 +56,8 @@ export class FakeApi {
   };
   readonly #self: string;
   readonly #entries = new Map<string, Entry>();
+  /** All images, by name. */
+  readonly images = new Map<string, Image>();
   readonly #operations = new Map<string, Operation>();
   readonly #byRequest = new Map<string, Operation>();
   readonly #waiting = new Set<() => void>();
@@ -195,6 +198,64 @@ export class FakeApi {
     };
   }
 
+  insertImage(body: Image, isForced: boolean, requestId: string): Operation | ApiError {
+    const known = this.#byRequest.get(requestId);
+    if (known !== undefined) return known;
+    const { name = '', sourceDisk } = body;
+    if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name ?? '')) {
+      return refusal(400, 'invalid', `Invalid value for field 'name': '${name}'`);
+    }
+    const [, zone, disk] = /\/zones\/([^/]+)\/disks\/([^/]+)$/.exec(sourceDisk ?? '') ?? [];
+    const of = this.instances.find(
+      ({ zone: at, disks = [] }) =>
+        at?.endsWith(`/${zone}`) && disks[0]?.initializeParams?.diskName === disk,
+    );
+    if (of === undefined) {
+      return refusal(404, 'notFound', `The resource '${sourceDisk}' was not found`);
+    }
+    if (of.status === 'RUNNING' && !isForced) {
+      return refusal(
+        400,
+        'resourceInUseByAnotherResource',
+        `'${sourceDisk}' is already being used`,
+      );
+    }
+    const image = {
+      ...body,
+      kind: 'compute#image',
+      id: String(10 ** 15 + ++this.#count),
+      selfLink: `${this.#self}/global/images/${name}`,
+      labelFingerprint: this.#fingerprint(),
+      status: 'PENDING',
+    };
+    this.images.set(name ?? '', image);
+    const operation = this.#operation('insert', undefined, `images/${name}`);
+    this.#byRequest.set(requestId, operation);
+    this.#run(operation, async () => {
+      Object.assign(image, { status: 'READY', archiveSizeBytes: '123456', diskSizeGb: '10' });
+      return undefined;
+    });
+    return operation;
+  }
+
+  image(name: string): Image | ApiError {
+    const target = `projects/${this.project}/global/images/${name}`;
+    return (
+      this.images.get(name) ?? refusal(404, 'notFound', `The resource '${target}' was not found`)
+    );
+  }
+
+  deleteImage(name: string): Operation | ApiError {
+    const found = this.image(name);
+    if ('error' in found) return found;
+    const operation = this.#operation('delete', undefined, `images/${name}`);
+    this.#run(operation, async () => {
+      this.images.delete(name);
+      return undefined;
+    });
+    return operation;
+  }
+
   operation(zone: string, name: string): Operation | ApiError {
     const found = this.#operations.get(`${zone}/${name}`);
     return found ?? refusal(404, 'notFound', `The resource 'operations/${name}' was not found`);
@@ -251,22 +312,24 @@ export class FakeApi {
     void running.finally(() => this.#running.delete(running));
   }
 
-  #operation(type: string, zone: string, target: string): Operation {
+  /** @param zone Absent: a global one. */
+  #operation(type: string, zone: string | undefined, target: string): Operation {
     const name = `operation-${randomUUID()}`;
+    const place = `${this.#self}/${zone === undefined ? 'global' : `zones/${zone}`}`;
     const operation: Operation = {
       kind: 'compute#operation',
       id: String(++this.#count),
       name,
-      zone: `${this.#self}/zones/${zone}`,
+      ...(zone !== undefined && { zone: `${this.#self}/zones/${zone}` }),
       operationType: type,
-      targetLink: `${this.#self}/zones/${zone}/instances/${target}`,
-      selfLink: `${this.#self}/zones/${zone}/operations/${name}`,
+      targetLink: `${place}/${zone === undefined ? '' : 'instances/'}${target}`,
+      selfLink: `${place}/operations/${name}`,
       status: 'PENDING',
       progress: 0,
       user: 'tester@example.com',
       insertTime: new Date().toISOString(),
     };
-    this.#operations.set(`${zone}/${name}`, operation);
+    this.#operations.set(`${zone ?? ''}/${name}`, operation);
     return operation;
   }
 

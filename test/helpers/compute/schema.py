@@ -16,11 +16,16 @@ from googlecloudsdk.generated_clients.apis.compute.v1 import (  # noqa: E402
 )
 
 BODIES = {
+    "images.insert": "Image",
     "instances.insert": "Instance",
     "instances.setLabels": "InstancesSetLabelsRequest",
     "instances.setMetadata": "Metadata",
 }
 ANSWERS = {
+    "images.insert": "Operation",
+    "images.get": "Image",
+    "images.delete": "Operation",
+    "globalOperations.wait": "Operation",
     "instances.insert": "Operation",
     "instances.delete": "Operation",
     "instances.setLabels": "Operation",

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
-import { FakeApi, type Instance } from './api.ts';
+import { FakeApi, type Image, type Instance } from './api.ts';
 import { type ApiError, isRefusal, refusal } from './rules.ts';
 
 /** One call and its answer, with the names that the schema has for them. */
@@ -56,6 +56,7 @@ interface Route {
 const zonal = '/zones/(?<zone>[^/]+)';
 const one = `${zonal}/instances/(?<instance>[^/]+)`;
 const operation = `${zonal}/operations/(?<operation>[^/]+)`;
+const image = '/global/images/(?<image>[^/]+)';
 const route = (method: string, verb: string, path: string): Route => ({
   ...{ method, verb },
   path: new RegExp(`^/compute/v1/projects/(?<project>[^/]+)${path}$`),
@@ -72,6 +73,10 @@ const routes: readonly Route[] = [
   route('GET', 'instances.getSerialPortOutput', `${one}/serialPort`),
   route('GET', 'zoneOperations.get', operation),
   route('POST', 'zoneOperations.wait', `${operation}/wait`),
+  route('POST', 'images.insert', '/global/images'),
+  route('GET', 'images.get', image),
+  route('DELETE', 'images.delete', image),
+  route('POST', 'globalOperations.wait', '/global/operations/(?<operation>[^/]+)/wait'),
   route('GET', 'zones.get', zonal),
   route('GET', 'projects.get', ''),
 ];
@@ -100,7 +105,7 @@ export async function startFakeCompute(
     const exchange: Exchange = {
       verb: found?.verb ?? `${request.method} ${pathname}`,
       zone: groups.zone ?? '',
-      name: groups.instance ?? groups.operation ?? '',
+      name: groups.instance ?? groups.operation ?? groups.image ?? '',
       params: { ...Object.fromEntries(searchParams), ...groups },
       body: body === '' ? undefined : JSON.parse(body),
       authorization: request.headers.authorization,
@@ -161,6 +166,14 @@ export async function startFakeCompute(
         return api.operation(zone, name);
       case 'zoneOperations.wait':
         return await api.wait(zone, name);
+      case 'images.insert':
+        return api.insertImage(body as Image, params.forceCreate === 'true', `${params.requestId}`);
+      case 'images.get':
+        return api.image(name);
+      case 'images.delete':
+        return api.deleteImage(name);
+      case 'globalOperations.wait':
+        return await api.wait('', name);
       case 'zones.get':
         return { kind: 'compute#zone', name: zone, status: 'UP' } satisfies compute_v1.Schema$Zone;
       case 'projects.get':
