@@ -66,7 +66,18 @@ it('a buildlet that is destroyed is gone, and those that are left end with the G
   expect((await gomote.list()).map(({ name }) => name)).toEqual([two.name]);
   await gomote.close();
   await expect(two.run('true')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  await expect(gomote.create('local')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   await gomote.close();
+});
+
+it('a buildlet of any type can be forked', async () => {
+  const gomote = await setUp();
+  const buildlet = await gomote.create('linux-amd64');
+  await buildlet.files.write('made', 'text');
+  const [name = ''] = await buildlet.fork();
+  expect(name).toBe('test-linux-amd64-1');
+  await using copy = await gomote.get(name);
+  expect(await copy.files.readText('made')).toBe('text');
 });
 
 it('a connection that breaks in the middle of a run or a push is reopened', async () => {

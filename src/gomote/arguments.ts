@@ -23,6 +23,11 @@ export function checkOptions(value: unknown): void {
   if (typeof value !== 'object' || value === null) throw wrong('options', 'an object');
 }
 
+/** A whole number from 1. */
+export function checkCount(what: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || Number(value) < 1) throw wrong(what, 'a whole number from 1');
+}
+
 /** An object, all of whose values are strings. */
 export function checkRecord(what: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw wrong(what, 'an object of strings');

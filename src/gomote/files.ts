@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { disposableLoop } from '../disposable-loop.ts';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import { checkTexts } from './arguments.ts';
 import { onPath } from './remote-path.ts';
@@ -133,17 +133,25 @@ export class BuildletFiles {
 
   /** Whether the path exists, including dangling links. */
   async exists(path: string, options: CallOptions = {}): Promise<boolean> {
+    return (await this.#entry(path, options)) !== undefined;
+  }
+
+  /** The entry of a path; undefined when nothing is there. */
+  async #entry(
+    path: string,
+    options: CallOptions,
+  ): Promise<Pick<DirEntry, 'isDirectory'> | undefined> {
     checkInside('the path', path);
     const parts = posix
       .normalize(path)
       .split('/')
       .filter((part) => part !== '.' && part !== '');
     const last = parts.pop();
-    if (last === undefined) return true;
+    if (last === undefined) return { isDirectory: true };
     try {
-      return (await this.list(parts.join('/'), options)).some(({ name }) => name === last);
+      return (await this.list(parts.join('/'), options)).find(({ name }) => name === last);
     } catch (error) {
-      if (error instanceof GomoteError && isAbsence(error)) return false;
+      if (error instanceof GomoteError && isAbsence(error)) return undefined;
       throw error;
     }
   }
@@ -154,11 +162,24 @@ export class BuildletFiles {
     await this.#command('mkdir', ['-p', '--', `./${path}`], options);
   }
 
-  /** Renames a file or directory; an existing file is replaced. */
+  /**
+   * Renames a file or directory; an existing file is replaced. Throws ERR_NO_SUCH_FILE when `from` does not exist, and
+   * ERR_STATUS when `to` is a directory.
+   */
   async rename(from: string, to: string, options: CallOptions = {}): Promise<void> {
     checkInside('the path', from);
     checkInside('the path', to);
-    await this.#command('mv', ['-f', '--', `./${from}`, `./${to}`], options);
+    const { name } = this.#parts;
+    // mv moves into a directory.
+    if ((await this.#entry(to, options))?.isDirectory)
+      throw new GomoteError('ERR_STATUS', `${name}: is a directory: ${to}`);
+    try {
+      await this.#command('mv', ['-f', '--', `./${from}`, `./${to}`], options);
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_STATUS') || (await this.exists(from, options))) throw error;
+      const message = `${name}: no such file or directory: ${from}`;
+      throw new GomoteError('ERR_NO_SUCH_FILE', message, { cause: error });
+    }
   }
 
   /** Removes files and directories. Missing ones are ignored. */

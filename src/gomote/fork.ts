@@ -4,6 +4,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import { randomId } from '../client/random-id.ts';
 import { GomoteError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
+import { checkCount } from './arguments.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import { createSeveral } from './create.ts';
 import type { Place } from './place.ts';
@@ -26,6 +27,7 @@ export async function fork(
   place: Place,
   { count = 1, onProgress, signal }: ForkOptions & { signal: AbortSignal },
 ): Promise<string[]> {
+  checkCount('count', count);
   const { name, builder, backends } = place;
   if (builder === undefined || isAddress(name)) {
     throw new GomoteError('ERR_UNSUPPORTED', `the builder type of ${name} is not known here`, {

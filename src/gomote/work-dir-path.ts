@@ -7,7 +7,6 @@ import { checkText } from './arguments.ts';
 /** Throws ERR_PATH unless a path on the buildlet, given as `what`, is in the work directory. */
 export function checkInside(what: string, path: string): void {
   checkText(what, path);
-  checkText(what, path);
   if (normalizeRelativePath(path, 'linux') !== undefined) return;
   throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work dir`, {
     hint: 'give a path relative to it',

@@ -6,6 +6,7 @@ import type { AnyBackend, BackendCall, Instance } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { dockerBackend } from '../backends/docker/ad-hoc.ts';
 import { LocalBackend, type LocalSettings } from '../backends/local/backend.ts';
+import { type BuilderType, nameEnding } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { Backends } from '../gomote/backends.ts';
@@ -33,6 +34,12 @@ class TestBackend extends LocalBackend {
     return undefined;
   }
 
+  /** The type in a name: any can be forked. */
+  async builderOf(name: string): Promise<BuilderType> {
+    const type = name.replace(nameEnding, '').replace(/^test-/, '');
+    return { name: type, hostType: type, env: [] };
+  }
+
   override async create(...args: Parameters<LocalBackend['create']>): Promise<Instance> {
     try {
       return await super.create(...args);
@@ -56,6 +63,7 @@ class TestBackend extends LocalBackend {
 
 /** Every type is created by the local backend. */
 class TestBackends extends Backends {
+  isClosed = false;
   readonly #backend: AnyBackend;
 
   constructor(environment: NodeJS.ProcessEnv, backend: AnyBackend) {
@@ -69,6 +77,7 @@ class TestBackends extends Backends {
   }
 
   override async open(): Promise<AnyBackend> {
+    if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'this test Gomote was closed');
     return this.#backend;
   }
 }
@@ -98,6 +107,7 @@ export class TestGomote extends Gomote {
    * create ordinary local buildlets.
    */
   readonly environment: NodeJS.ProcessEnv;
+  readonly #backends: TestBackends;
   readonly #directory: string;
   readonly #machines: Machines;
 
@@ -114,7 +124,9 @@ export class TestGomote extends Gomote {
       ...{ kind: 'local', name: 'local', environment },
       start: (directory, record, start) => machines.start(directory, record, start),
     };
-    super(new TestBackends(environment, new TestBackend(settings, machines)));
+    const backends = new TestBackends(environment, new TestBackend(settings, machines));
+    super(backends);
+    this.#backends = backends;
     this.#directory = directory;
     this.#machines = machines;
     this.network = network;
@@ -143,6 +155,7 @@ export class TestGomote extends Gomote {
 
   /** Destroys all buildlets, and removes all their files. */
   override async close(): Promise<void> {
+    this.#backends.isClosed = true;
     this.network.heal();
     await super.close();
     await this.#machines.close();

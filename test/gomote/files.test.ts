@@ -32,7 +32,9 @@ describe.each([
     expect(await files.exists('-p/q')).toBe(true);
     await files.rename('blob', '-p/q/c');
     expect(await files.readText('-p/q/c')).toBe('x');
-    await expect(files.rename('none', 'x')).rejects.toThrow('none');
+    const absent = { code: 'ERR_NO_SUCH_FILE', message: expect.stringMatching(/: none$/) };
+    await expect(files.rename('none', 'x')).rejects.toMatchObject(absent);
+    await expect(files.rename('a/b', '-p')).rejects.toThrow('is a directory: -p');
     expect((await files.list()).map(({ name }) => name).sort()).toEqual(['-p', 'a', 'bytes']);
     const all = await files.list('-p', { recursive: true });
     expect(all.map(({ name }) => name).sort()).toEqual(['q', 'q/c']);

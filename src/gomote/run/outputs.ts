@@ -1,9 +1,12 @@
 // The output of a command: kept as text up to a limit, and forwarded to readers.
 import { Readable, Writable } from 'node:stream';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';
+import { GomoteError } from '../../errors.ts';
 
 /** One of the streams; `all`: both, in order of arrival. */
 export type OutputName = 'stdout' | 'stderr' | 'all';
+
+const outputNames: readonly OutputName[] = ['stdout', 'stderr', 'all'];
 
 /** Writes a chunk; resolves when it can accept more. */
 type Take = (chunk: Buffer) => Promise<void>;
@@ -51,6 +54,9 @@ export class Outputs {
 
   /** A stream of the output from now on. A slow reader slows the command; a destroyed one does not. */
   read(from: OutputName): Readable {
+    if (!outputNames.includes(from)) {
+      throw new GomoteError('ERR_USAGE', `the output must be one of ${outputNames.join(', ')}`);
+    }
     const tap = new Tap();
     this.#taps.push(tap);
     this.#takers.push({ from, take: (chunk) => tap.give(chunk) });
