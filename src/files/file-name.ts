@@ -30,8 +30,11 @@ export const windowsDevice =
   /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/i;
 
 /** Whether system calls accept a path of this length. */
-export const fitsInPath = (path: string): boolean =>
-  bytesOfName(path).length < (process.platform === 'linux' ? 4096 : 1024);
+export const fitsInPath = (path: string, platform: NodeJS.Platform = process.platform): boolean =>
+  platform === 'win32'
+    ? // UTF-16, less the prefix that Node gives long paths.
+      path.length < 32_767 - 8
+    : bytesOfName(path).length < (platform === 'linux' ? 4096 : 1024);
 
 /** Splits a path of the protocol into elements. Throws ERR_PATH when it is not one, or no file on this machine can have it. */
 export function elementsOf(relative: string): string[] {

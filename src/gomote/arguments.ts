@@ -28,6 +28,12 @@ export function checkCount(what: string, value: unknown): void {
   if (!Number.isSafeInteger(value) || Number(value) < 1) throw wrong(what, 'a whole number from 1');
 }
 
+/** The size of a terminal. */
+export function checkSize(size: { readonly columns?: unknown; readonly rows?: unknown }): void {
+  checkCount('columns', size.columns);
+  checkCount('rows', size.rows);
+}
+
 /** An object, all of whose values are strings. */
 export function checkRecord(what: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw wrong(what, 'an object of strings');
@@ -45,6 +51,7 @@ export function checkRun(
     readonly dir?: unknown;
     readonly stdout?: unknown;
     readonly signal?: unknown;
+    readonly tty?: { readonly columns: unknown; readonly rows: unknown } | undefined;
   },
 ): void {
   checkText('the command', cmd);
@@ -56,6 +63,7 @@ export function checkRun(
   else if (env !== undefined) checkRecord('env', env);
   if (path !== undefined) checkTexts('path', path);
   checkOptionalText('id', id);
+  if (options.tty !== undefined) checkSize(options.tty);
   checkOptionalText('dir', dir);
 }
 

@@ -10,7 +10,7 @@ import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { anySignal } from '../timeout-signal.ts';
-import { checkCount, checkRun } from './arguments.ts';
+import { checkRun } from './arguments.ts';
 import type { Backends } from './backends.ts';
 import type { DiffOptions } from './diff.ts';
 import { BuildletFiles } from './files.ts';
@@ -111,8 +111,6 @@ export class Buildlet implements AsyncDisposable {
    */
   shell(options: ShellOptions = {}): Run {
     const { columns = 80, rows = 24, term = 'xterm-256color', ...others } = options;
-    checkCount('columns', columns);
-    checkCount('rows', rows);
     const { cmd, args } = loginShell('');
     return this.run(cmd, args, { ...others, system: true, tty: { columns, rows, term } });
   }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { whyNoName } from '../../src/files/file-name.ts';
+import { fitsInPath, whyNoName } from '../../src/files/file-name.ts';
 import * as files from '../../src/files/named-fs.ts';
 import { decodeForm, encodeForm } from '../../src/protocol/form.ts';
 import { bytesOfName, nameFromBytes } from '../../src/protocol/name-bytes.ts';
@@ -111,4 +111,13 @@ describe('a name that no file can have', () => {
   ] as const)('is not %j on %s', (name, platform) => {
     expect(whyNoName(name, platform)).toBeUndefined();
   });
+});
+
+it.each([
+  ['linux', 4095],
+  ['darwin', 1023],
+  ['win32', 32_758],
+] as const)('a path on %s has at most %i characters', (platform, most) => {
+  expect(fitsInPath('n'.repeat(most), platform)).toBe(true);
+  expect(fitsInPath('n'.repeat(most + 1), platform)).toBe(false);
 });

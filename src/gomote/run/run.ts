@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { CallOptions } from '../../client/client-options.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { checkCount } from '../arguments.ts';
+import { checkSize } from '../arguments.ts';
 import { linesOf } from './lines.ts';
 import { type OutputName, Outputs } from './outputs.ts';
 
@@ -146,8 +146,7 @@ export class Run implements Promise<RunResult>, AsyncIterable<string>, AsyncDisp
 
   /** Resizes the terminal of the command. */
   async resize(columns: number, rows: number, options: CallOptions = {}): Promise<void> {
-    checkCount('columns', columns);
-    checkCount('rows', rows);
+    checkSize({ columns, rows });
     await this.#parts.resize(columns, rows, options);
   }
 
