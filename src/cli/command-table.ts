@@ -1,272 +1,186 @@
 // The table of commands, in the groups and the order of `gomote -h`.
 import type { CommandEntry } from './command-entry.ts';
 
+const entry = (
+  name: string,
+  summary: string,
+  load: CommandEntry['load'],
+  more: Omit<CommandEntry, 'name' | 'summary' | 'load'> = {},
+): CommandEntry => ({ name, summary, load, ...more });
+
+const each = { buildlets: 'each' } as const;
+const one = { buildlets: 'one' } as const;
+const runOnEach = { ...each, isRun: true } as const;
+const commandOnOne = { ...one, isRun: true, takesCommand: true } as const;
+
 const machines: readonly CommandEntry[] = [
-  {
-    name: 'create',
-    summary: 'create a buildlet; print its name',
-    load: () => import('./commands/create.ts'),
-  },
-  { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
-  { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
-  {
-    name: 'ping',
-    summary: 'test whether a buildlet answers',
-    load: () => import('./commands/ping.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'extend',
-    summary: 'give a buildlet more time',
-    load: () => import('./commands/extend.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'snapshot',
-    summary: 'keep what is in a work directory for later buildlets',
-    load: () => import('./commands/snapshot.ts'),
-  },
-  {
-    name: 'cache',
-    summary: 'list and purge directories that outlive buildlets',
-    load: () => import('./commands/cache.ts'),
-  },
-  {
-    name: 'fork',
-    summary: "create buildlets with another's work directory",
-    load: () => import('./commands/fork.ts'),
-    buildlets: 'one',
-  },
-  {
-    name: 'use',
-    summary: 'choose the buildlet of this project',
-    load: () => import('./commands/use.ts'),
-  },
-  {
-    name: 'group',
-    summary: 'manage groups of buildlets',
-    load: () => import('./commands/group.ts'),
-  },
-  { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
-  {
-    name: 'reap',
-    summary: 'remove what is left of buildlets that have ended',
-    load: () => import('./commands/reap.ts'),
-  },
+  entry('create', 'create a buildlet; print its name', () => import('./commands/create.ts')),
+  entry('list', 'list your buildlets', () => import('./commands/list.ts')),
+  entry('types', 'list the builder types', () => import('./commands/types.ts')),
+  entry('ping', 'test whether a buildlet answers', () => import('./commands/ping.ts'), each),
+  entry('extend', 'give a buildlet more time', () => import('./commands/extend.ts'), each),
+  entry(
+    'snapshot',
+    'keep what is in a work directory for later buildlets',
+    () => import('./commands/snapshot.ts'),
+  ),
+  entry(
+    'cache',
+    'list and purge directories that outlive buildlets',
+    () => import('./commands/cache.ts'),
+  ),
+  entry(
+    'fork',
+    "create buildlets with another's work directory",
+    () => import('./commands/fork.ts'),
+    one,
+  ),
+  entry('use', 'choose the buildlet of this project', () => import('./commands/use.ts')),
+  entry('group', 'manage groups of buildlets', () => import('./commands/group.ts')),
+  entry('destroy', 'destroy buildlets', () => import('./commands/destroy.ts')),
+  entry(
+    'reap',
+    'remove what is left of buildlets that have ended',
+    () => import('./commands/reap.ts'),
+  ),
 ];
 
 const files: readonly CommandEntry[] = [
-  {
-    name: 'cp',
-    summary: 'copy between this machine and buildlets',
-    load: () => import('./commands/cp.ts'),
-  },
-  {
-    name: 'push',
-    summary: 'send this tree; remove what was sent and is gone here',
-    load: () => import('./commands/push.ts'),
-    buildlets: 'list',
-    noneWith: 'dryRun',
-  },
-  {
-    name: 'pull',
-    summary: 'fetch files from a buildlet; nothing is deleted here',
-    load: () => import('./commands/pull.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'diff',
-    summary: 'list what commands have made of what was pushed',
-    load: () => import('./commands/diff.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'ls',
-    summary: 'list files on a buildlet',
-    load: () => import('./commands/ls.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'get',
-    summary: 'get a file of a buildlet',
-    load: () => import('./commands/get.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'put',
-    summary: 'put a file on a buildlet',
-    load: () => import('./commands/put.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'gettar',
-    summary: 'get a directory of a buildlet as .tar.gz',
-    load: () => import('./commands/gettar.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'puttar',
-    summary: 'extract a .tar.gz or a directory on a buildlet',
-    load: () => import('./commands/puttar.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'rm',
-    summary: 'remove files or directories on a buildlet',
-    load: () => import('./commands/rm.ts'),
-    buildlets: 'each',
-  },
+  entry('cp', 'copy between this machine and buildlets', () => import('./commands/cp.ts')),
+  entry(
+    'push',
+    'send this tree; remove what was sent and is gone here',
+    () => import('./commands/push.ts'),
+    { buildlets: 'list', noneWith: 'dryRun' },
+  ),
+  entry(
+    'pull',
+    'fetch files from a buildlet; nothing is deleted here',
+    () => import('./commands/pull.ts'),
+    each,
+  ),
+  entry(
+    'diff',
+    'list what commands have made of what was pushed',
+    () => import('./commands/diff.ts'),
+    each,
+  ),
+  entry('ls', 'list files on a buildlet', () => import('./commands/ls.ts'), each),
+  entry('get', 'get a file of a buildlet', () => import('./commands/get.ts'), each),
+  entry('put', 'put a file on a buildlet', () => import('./commands/put.ts'), each),
+  entry(
+    'gettar',
+    'get a directory of a buildlet as .tar.gz',
+    () => import('./commands/gettar.ts'),
+    each,
+  ),
+  entry(
+    'puttar',
+    'extract a .tar.gz or a directory on a buildlet',
+    () => import('./commands/puttar.ts'),
+    each,
+  ),
+  entry('rm', 'remove files or directories on a buildlet', () => import('./commands/rm.ts'), each),
 ];
 
 const runs: readonly CommandEntry[] = [
-  {
-    name: 'once',
-    summary: 'make a buildlet, push this tree, run a command, end it',
-    load: () => import('./commands/once.ts'),
+  entry(
+    'once',
+    'make a buildlet, push this tree, run a command, end it',
+    () => import('./commands/once.ts'),
+    { isRun: true },
+  ),
+  entry('job', 'run a job of the project’s file, as once does', () => import('./commands/job.ts'), {
     isRun: true,
-  },
-  {
-    name: 'job',
-    summary: 'run a job of the project’s file, as once does',
-    load: () => import('./commands/job.ts'),
-    isRun: true,
-  },
-  {
-    name: 'run',
-    summary: 'run a command on a buildlet',
-    load: () => import('./commands/run.ts'),
+  }),
+  entry('run', 'run a command on a buildlet', () => import('./commands/run.ts'), {
     isRun: true,
     takesCommand: true,
     buildlets: 'each',
-  },
-  {
-    name: 'exec-wrapper',
-    summary: 'run a program of this machine on a buildlet, for go test, cargo and CMake',
-    load: () => import('./commands/exec-wrapper.ts'),
-    isRun: true,
-    takesCommand: true,
-  },
-  {
-    name: 'watch',
-    summary: 'push this tree and run a command, again whenever it changes',
-    load: () => import('./commands/watch.ts'),
-    isRun: true,
-    takesCommand: true,
-    buildlets: 'one',
-  },
-  {
-    name: 'shell',
-    summary: 'a shell on a buildlet',
-    load: () => import('./commands/shell.ts'),
-    isRun: true,
-    takesCommand: true,
-    buildlets: 'one',
-  },
-  {
-    name: 'forward',
-    summary: 'carry ports of a buildlet here, or of this machine there',
-    load: () => import('./commands/forward.ts'),
-    buildlets: 'one',
-  },
-  {
-    name: 'proxy',
-    summary: 'join standard input and output to a port of a buildlet',
-    load: () => import('./commands/proxy.ts'),
-    buildlets: 'one',
-  },
-  {
-    name: 'ssh-config',
-    summary: 'let ssh, scp, rsync and editors reach buildlets',
-    load: () => import('./commands/ssh-config.ts'),
-  },
-  {
-    name: 'ssh-proxy',
-    summary: 'speak SSH for a buildlet, as the ProxyCommand of ssh',
-    load: () => import('./commands/ssh-proxy.ts'),
-  },
-  {
-    name: 'ssh',
-    summary: 'the same as shell',
-    load: () => import('./commands/shell.ts'),
-    isRun: true,
-    takesCommand: true,
-    buildlets: 'one',
-  },
-  {
-    name: 'ps',
-    summary: 'list the runs of a buildlet',
-    load: () => import('./commands/ps.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'logs',
-    summary: 'print the output of a run, also of one that is over',
-    load: () => import('./commands/logs.ts'),
-    buildlets: 'each',
-  },
-  {
-    name: 'attach',
-    summary: 'watch a run of a buildlet to its end',
-    load: () => import('./commands/attach.ts'),
-    isRun: true,
-    buildlets: 'each',
-  },
-  {
-    name: 'wait',
-    summary: 'wait for the end of runs of a buildlet',
-    load: () => import('./commands/wait.ts'),
-    isRun: true,
-    buildlets: 'each',
-  },
-  {
-    name: 'kill',
-    summary: 'send a signal to runs of a buildlet',
-    load: () => import('./commands/kill.ts'),
-    buildlets: 'each',
-  },
+  }),
+  entry(
+    'exec-wrapper',
+    'run a program of this machine on a buildlet, for go test, cargo and CMake',
+    () => import('./commands/exec-wrapper.ts'),
+    { isRun: true, takesCommand: true },
+  ),
+  entry(
+    'watch',
+    'push this tree and run a command, again whenever it changes',
+    () => import('./commands/watch.ts'),
+    commandOnOne,
+  ),
+  entry('shell', 'a shell on a buildlet', () => import('./commands/shell.ts'), commandOnOne),
+  entry(
+    'forward',
+    'carry ports of a buildlet here, or of this machine there',
+    () => import('./commands/forward.ts'),
+    one,
+  ),
+  entry(
+    'proxy',
+    'join standard input and output to a port of a buildlet',
+    () => import('./commands/proxy.ts'),
+    one,
+  ),
+  entry(
+    'ssh-config',
+    'let ssh, scp, rsync and editors reach buildlets',
+    () => import('./commands/ssh-config.ts'),
+  ),
+  entry(
+    'ssh-proxy',
+    'speak SSH for a buildlet, as the ProxyCommand of ssh',
+    () => import('./commands/ssh-proxy.ts'),
+  ),
+  entry('ssh', 'the same as shell', () => import('./commands/shell.ts'), commandOnOne),
+  entry('ps', 'list the runs of a buildlet', () => import('./commands/ps.ts'), each),
+  entry(
+    'logs',
+    'print the output of a run, also of one that is over',
+    () => import('./commands/logs.ts'),
+    each,
+  ),
+  entry(
+    'attach',
+    'watch a run of a buildlet to its end',
+    () => import('./commands/attach.ts'),
+    runOnEach,
+  ),
+  entry(
+    'wait',
+    'wait for the end of runs of a buildlet',
+    () => import('./commands/wait.ts'),
+    runOnEach,
+  ),
+  entry('kill', 'send a signal to runs of a buildlet', () => import('./commands/kill.ts'), each),
 ];
 
 const team: readonly CommandEntry[] = [
-  {
-    name: 'login',
-    summary: 'make a coordinator a backend',
-    load: () => import('./commands/login.ts'),
-  },
-  {
-    name: 'logout',
-    summary: 'forget a coordinator and its token',
-    load: () => import('./commands/logout.ts'),
-  },
-  {
-    name: 'whoami',
-    summary: 'print who you are in each backend',
-    load: () => import('./commands/whoami.ts'),
-  },
+  entry('login', 'make a coordinator a backend', () => import('./commands/login.ts')),
+  entry('logout', 'forget a coordinator and its token', () => import('./commands/logout.ts')),
+  entry('whoami', 'print who you are in each backend', () => import('./commands/whoami.ts')),
 ];
 
 const others: readonly CommandEntry[] = [
-  { name: 'ci', summary: 'what CI systems call', load: () => import('./commands/ci.ts') },
-  {
-    name: 'doctor',
-    summary: 'find what keeps gomote from working, and the cure',
-    load: () => import('./commands/doctor.ts'),
-  },
-  {
-    name: 'completion',
-    summary: 'print the script that completes command lines',
-    load: () => import('./commands/completion.ts'),
-  },
-  {
-    name: 'init',
-    summary: 'write a .gomote.toml for this project',
-    load: () => import('./commands/init.ts'),
-  },
-  {
-    name: 'mcp',
-    summary: 'give machines to an agent, by the Model Context Protocol',
-    load: () => import('./commands/mcp.ts'),
-  },
-  { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
+  entry('ci', 'what CI systems call', () => import('./commands/ci.ts')),
+  entry(
+    'doctor',
+    'find what keeps gomote from working, and the cure',
+    () => import('./commands/doctor.ts'),
+  ),
+  entry(
+    'completion',
+    'print the script that completes command lines',
+    () => import('./commands/completion.ts'),
+  ),
+  entry('init', 'write a .gomote.toml for this project', () => import('./commands/init.ts')),
+  entry(
+    'mcp',
+    'give machines to an agent, by the Model Context Protocol',
+    () => import('./commands/mcp.ts'),
+  ),
+  entry('version', 'print the version', () => import('./commands/version.ts')),
 ];
 
 /** The title of the last group. */
