@@ -1,10 +1,6 @@
-// What every command uses: global options, messages, and the library's porch, which finds buildlets.
-import type { AnyBackend } from '../backends/backend.ts';
-import type { BackendConfig } from '../backends/config.ts';
 import { GomoteError } from '../errors.ts';
 import { Backends } from '../gomote/backends.ts';
 import type { Buildlet } from '../gomote/buildlet.ts';
-import type { Config } from '../gomote/config/config-file.ts';
 import { Gomote } from '../gomote/gomote.ts';
 import { isSet, settingsOf } from '../gomote/options.ts';
 import { fileOfName } from './file-of-name.ts';
@@ -112,50 +108,11 @@ export class Context {
     return this.gomote.backends;
   }
 
-  /** The directory of the configuration and the tokens. */
-  get configDir(): string {
-    return this.backends.configDir;
-  }
-
-  async config(): Promise<Config> {
-    return await this.backends.config();
-  }
-
-  /** Whether a backend was chosen by an option or a variable. */
-  get isBackendGiven(): boolean {
-    return this.backends.isGiven;
-  }
-
   /** Makes this backend the default, unless the user has chosen one. */
   chooseBackend(name: string): void {
-    if (this.isBackendGiven) return;
+    if (this.backends.isGiven) return;
     this.#globals = { ...this.#globals, backend: name };
     this.#gomote = undefined;
-  }
-
-  /** The backend of names without a prefix. */
-  async backendName(): Promise<string> {
-    return await this.backends.defaultName();
-  }
-
-  /** A backend's section of the configuration; undefined when it has none and needs one. */
-  async backendConfig(name: string): Promise<BackendConfig | undefined> {
-    return await this.backends.configOf(name);
-  }
-
-  /** The name under which any other command finds the buildlet, whatever the options of this one. */
-  async fullName(backend: string, instance: string): Promise<string> {
-    return await this.backends.fullName(backend, instance);
-  }
-
-  /** Opens a backend of the configuration. Default: the chosen one. */
-  async backend(name?: string): Promise<AnyBackend> {
-    return await this.backends.open(name);
-  }
-
-  /** The user who owns the buildlets. */
-  async user(): Promise<string> {
-    return await this.backends.user();
   }
 
   /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and explains its failure. */
@@ -166,13 +123,5 @@ export class Context {
     } finally {
       await buildlet.disconnect();
     }
-  }
-
-  /** Runs `work` on `NAME` or `BACKEND/NAME`, and suggests a similar name if it is unknown. */
-  async withInstance<T>(
-    name: string,
-    work: (backend: AnyBackend, instance: string) => Promise<T>,
-  ): Promise<T> {
-    return await this.gomote.withInstance(name, work);
   }
 }

@@ -157,7 +157,7 @@ it('doctor keeps its time limits', async () => {
 });
 
 it('doctor on Windows says that no buildlets run there, and asks for no program that is not to be had', async () => {
-  const context = { isBackendGiven: false } as Context;
+  const context = { backends: { isGiven: false } } as Context;
   expect(await checkBackends(undefined, context, 'win32')).toEqual([
     expect.objectContaining({ state: 'warning', message: expect.stringContaining('Windows') }),
   ]);

@@ -13,7 +13,7 @@ import { isSessionId } from '../../protocol/session.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf } from '../failure.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export interface GitlabOptions {
   readonly type?: string | undefined;
@@ -39,7 +39,7 @@ const stages: Readonly<Record<string, Stage>> = {
       driver: { name: 'gomote', version: readVersion() },
       job_env: { [jobVariable]: id },
     };
-    await print(terminal, listedJson(answer, terminal));
+    await printJson(terminal, answer);
   },
   prepare: async (_words, options, context) => {
     const id = jobId(context);

@@ -8,7 +8,7 @@ import { checkInside } from '../../gomote/work-dir-path.ts';
 import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 import { type CopyEnd, copyOne, kindOf, listEnd } from '../transfer/copy.ts';
 import { type CopyPlace, parseCopyPlace } from '../transfer/copy-place.ts';
 import { expandPattern, isPattern } from '../transfer/glob.ts';
@@ -126,7 +126,7 @@ async function copyAll(
   const seconds = Math.round(performance.now() - startMs) / 1000;
   if (json) {
     const summary = { files, bytes, seconds, failed: failures.length };
-    await print(context.terminal, listedJson(summary, context.terminal));
+    await printJson(context.terminal, summary);
   }
   const [first] = failures;
   if (failures.length === 1) throw first;

@@ -182,7 +182,7 @@ export function define(command: Command, context: Context): void {
           )
           .finally(() => output.end());
         const names = await Promise.all(
-          instances.map(({ name }) => context.fullName(backend.name, name)),
+          instances.map(({ name }) => context.backends.fullName(backend.name, name)),
         );
         noteForProject(
           instances.map(({ name }) => `${backend.name}/${name}`),
@@ -245,7 +245,7 @@ async function readSetup(
   const { findProject } = await import('../project/find-project.ts');
   const project = isWanted ? await findProject() : undefined;
   if (project?.settings.setup === undefined) return undefined;
-  if (!context.isBackendGiven) {
+  if (!context.backends.isGiven) {
     const { checkPlace, placeOf } = await import('../project/local-guard.ts');
     checkPlace({ what: `the setup of ${project.path}` }, await placeOf(backend, context.backends));
   }

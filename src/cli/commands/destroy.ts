@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { addWanted, type WantedLabel } from '../labels.ts';
 import { throwSilent } from '../silent-parts.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { print, printJson } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { namesInList } from '../which/names.ts';
@@ -69,9 +69,9 @@ export function define(command: Command, context: Context): void {
         (counts) => `${counts} were not destroyed`,
       ).finally(async () => {
         const { terminal } = context;
-        if (options.json) await print(terminal, listedJson(destroyed, terminal));
+        if (options.json) await printJson(terminal, destroyed);
       });
-      if (group !== undefined) new Groups(context.configDir).destroy(group.name);
+      if (group !== undefined) new Groups(context.backends.configDir).destroy(group.name);
       throwSilent(silent);
     });
 }
@@ -103,8 +103,8 @@ async function namesFor(
 }
 
 /** Removes them from all groups. */
-function forget(names: readonly string[], { configDir }: Context): void {
-  new Groups(configDir).prune(names);
+function forget(names: readonly string[], { backends }: Context): void {
+  new Groups(backends.configDir).prune(names);
 }
 
 async function labelledNames(
@@ -117,12 +117,14 @@ async function labelledNames(
 }
 
 async function allNames(context: Context, silent: GomoteError[]): Promise<string[]> {
-  const backend = await context.backend();
+  const backend = await context.backends.open();
   const instances = await backend.list({
     signal: context.signal,
     onFailure: (error) => silent.push(error),
   });
-  return await Promise.all(instances.map(({ name }) => context.fullName(backend.name, name)));
+  return await Promise.all(
+    instances.map(({ name }) => context.backends.fullName(backend.name, name)),
+  );
 }
 
 /** Asks at the terminal; without a terminal, the answer is no. */
@@ -141,9 +143,9 @@ async function confirm(names: readonly string[], context: Context): Promise<void
 async function destroyOne(name: string, context: Context): Promise<void> {
   if (isAddress(name)) return await context.gomote.destroy(name);
   const { signal } = context;
-  await context.withInstance(name, async (backend, instance) => {
+  await context.gomote.withInstance(name, async (backend, instance) => {
     await backend.destroy(instance, { signal });
-    const full = await context.fullName(backend.name, instance);
+    const full = await context.backends.fullName(backend.name, instance);
     forget([name, full], context);
   });
 }

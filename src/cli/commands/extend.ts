@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
@@ -12,7 +12,7 @@ export function define(command: Command, context: Context): void {
     .option('--json', 'print a JSON object')
     .action(async (name: string, text: string, { json }: { json?: boolean }) => {
       const byMs = parseDuration('duration', text);
-      const expires = await context.withInstance(name, async (backend, instance) => {
+      const expires = await context.gomote.withInstance(name, async (backend, instance) => {
         if (backend.extend === undefined) {
           throw new GomoteError(
             'ERR_USAGE',
@@ -25,7 +25,7 @@ export function define(command: Command, context: Context): void {
         return await backend.extend(instance, byMs, { signal: context.signal });
       });
       const { terminal } = context;
-      if (json) return await print(terminal, listedJson({ name, expires }, terminal));
+      if (json) return await printJson(terminal, { name, expires });
       if (expires === undefined) return;
       const leftMs = expires.getTime() - Date.now();
       context.messages.say(

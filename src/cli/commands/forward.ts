@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Forward } from '../../gomote/forward.ts';
 import { parseForward } from '../../gomote/forward-spec.ts';
 import type { Context } from '../context.ts';
-import { listed, print } from '../terminal/terminal.ts';
+import { printLines } from '../terminal/terminal.ts';
 
 interface Options {
   remote?: string[];
@@ -46,7 +46,7 @@ export function define(command: Command, context: Context): void {
             const [from, to] = isRemote
               ? [`${name}:${forward.from}`, forward.to]
               : [forward.from, `${name}:${forward.to}`];
-            await print(context.terminal, listed([`${from} -> ${to}`], context.terminal));
+            await printLines(context.terminal, [`${from} -> ${to}`]);
           }
           await Promise.all(forwards.map(({ ended }) => ended));
         } finally {

@@ -4,7 +4,7 @@ import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { print, printJson } from '../terminal/terminal.ts';
 import { type ActiveGroup, activeGroup } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { isThere } from '../which/names.ts';
@@ -23,10 +23,10 @@ export function define(command: Command, context: Context): void {
     )
     .option('--json', 'print the groups as they are then, as a JSON array')
     .action(async (verb: VerbName, names: string[], { json }: { json?: boolean }) => {
-      const groups = new Groups(context.configDir);
+      const groups = new Groups(context.backends.configDir);
       await verbs[verb](names, groups, context);
       const { terminal } = context;
-      if (json) await print(terminal, listedJson(groups.all(), terminal, 2));
+      if (json) await printJson(terminal, groups.all(), 2);
       else if (verb === 'list') await printGroups(groups, context);
     });
 }

@@ -18,8 +18,9 @@ export function define(command: Command, context: Context): void {
     write(path, textOf(detected));
     await print(context.terminal, `${path}\n`);
     const [job] = detected.flatMap(({ jobs }) => Object.keys(jobs));
-    const isHere = (await context.backendConfig(await context.backendName()))?.kind === 'local';
-    const place = isHere && !context.isBackendGiven ? '--backend local ' : '';
+    const isHere =
+      (await context.backends.configOf(await context.backends.defaultName()))?.kind === 'local';
+    const place = isHere && !context.backends.isGiven ? '--backend local ' : '';
     const next =
       job === undefined ? 'it has no jobs yet: write some' : `try: gomote job ${place}${job}`;
     context.messages.say(`gomote: ${next}`);

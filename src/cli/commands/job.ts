@@ -9,7 +9,7 @@ import { findProject, type Project, projectFileName } from '../project/find-proj
 import { type ProjectJob, settingsOfJob } from '../project/project-schema.ts';
 import { shellLine } from '../run/shell-words.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { print, printJson } from '../terminal/terminal.ts';
 import { defineOnceOptions } from './once.ts';
 
 export function define(command: Command, context: Context): void {
@@ -72,7 +72,7 @@ async function listJobs(
       description,
       run,
     }));
-    return await print(terminal, listedJson({ path, jobs: listed }, terminal));
+    return await printJson(terminal, { path, jobs: listed });
   }
   const columns: Column<[string, ProjectJob]>[] = [
     { title: 'JOB', cell: ([name]) => name },

@@ -5,7 +5,7 @@ import { findRun } from '../../gomote/run/find-run.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 interface Options {
   signal: string;
@@ -41,7 +41,7 @@ export function define(command: Command, context: Context): void {
         ).finally(async () => {
           if (!options.json) return;
           const told = { name, signal: options.signal, runs: reached };
-          await print(terminal, listedJson(told, terminal));
+          await printJson(terminal, told);
         });
       });
     });

@@ -9,7 +9,7 @@ import { addWanted, type WantedLabel } from '../labels.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { listed, print } from '../terminal/terminal.ts';
+import { printLines } from '../terminal/terminal.ts';
 import { dropGone, groupsOfMembers } from '../which/membership.ts';
 
 interface Options extends ListingOptions {
@@ -50,7 +50,7 @@ async function list(options: Options, context: Context): Promise<void> {
   const { terminal } = context;
   if (options.namesOnly) {
     const names = rows.map(({ name }) => name);
-    await print(terminal, listed(names, terminal));
+    await printLines(terminal, names);
   } else {
     const table = () => formatColumns(rows, columnsFor(rows, options), terminal);
     await printListing(rows.map(toJson), options, { fields, table, terminal });

@@ -12,7 +12,7 @@ import { printable } from '../../printable.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 interface Options {
   name?: string;
@@ -51,7 +51,7 @@ export function define(command: Command, context: Context): void {
       const { user, token } =
         (await signIn(context, instance, options)) ?? (await withToken(context, instance, options));
       const pinned = fingerprint === undefined ? undefined : `sha256:${fingerprint}`;
-      const { isDefault } = await addLogin(context.configDir, name, {
+      const { isDefault } = await addLogin(context.backends.configDir, name, {
         url: origin,
         user,
         token,
@@ -60,7 +60,7 @@ export function define(command: Command, context: Context): void {
       if (options.json) {
         const { terminal } = context;
         const login = { backend: name, url: origin, user, isDefault, fingerprint: pinned };
-        return await print(terminal, listedJson(login, terminal));
+        return await printJson(terminal, login);
       }
       const which = isDefault ? 'the default' : `used by --backend ${name}`;
       context.messages.say(
@@ -118,7 +118,7 @@ async function withToken(
   instance: Address,
   { tokenFile }: Options,
 ): Promise<Account> {
-  const user = await context.user();
+  const user = await context.backends.user();
   const token = await readToken(context, tokenFile, `token of ${user} on ${instance.origin}: `);
   const auth = { username: coordinatorAuthUser(user), password: token };
   const client = new CoordinatorClient({ auth, instance });
@@ -148,8 +148,8 @@ function checkName(name: string): string {
 
 /** A name means one coordinator. Log out before using it for another. */
 async function refuseTaken(context: Context, name: string, origin: string): Promise<void> {
-  const found = (await context.config()).backends.get(name);
-  const isOwn = (await readLogins(context.configDir)).backends.has(name);
+  const found = (await context.backends.config()).backends.get(name);
+  const isOwn = (await readLogins(context.backends.configDir)).backends.has(name);
   if (found === undefined || (isOwn && found.kind === 'coordinator' && found.url === origin))
     return;
   throw new GomoteError('ERR_USAGE', `there is a backend "${name}" already`, {

@@ -3,18 +3,18 @@ import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { readLogins, removeLogin } from '../../gomote/config/logins.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
     .argument('[name]', 'backend (default: the only one)')
     .option('--json', 'print a JSON object')
     .action(async (given: string | undefined, { json }: { json?: boolean }) => {
-      const names = [...(await readLogins(context.configDir)).backends.keys()];
+      const names = [...(await readLogins(context.backends.configDir)).backends.keys()];
       const name = given ?? (names.length === 1 ? names[0] : undefined);
-      if (name !== undefined && (await removeLogin(context.configDir, name))) {
+      if (name !== undefined && (await removeLogin(context.backends.configDir, name))) {
         const { terminal } = context;
-        if (json) await print(terminal, listedJson({ backend: name }, terminal));
+        if (json) await printJson(terminal, { backend: name });
         return;
       }
       const known =

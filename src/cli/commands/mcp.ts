@@ -51,7 +51,7 @@ export function define(command: Command, context: Context): void {
   for (const option of optionsOf(create, borrowed, context)) command.addOption(option);
   command.action(async (options: Options) => {
     const { cpus, memory: memoryBytes, network, isolation, type, on } = options;
-    const { mcp } = await context.config();
+    const { mcp } = await context.backends.config();
     const { top } = pushPlace(options.root, '.');
     const limits = {
       machines: options.machines ?? mcp?.machines ?? usual.machines,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { print, printJson } from '../terminal/terminal.ts';
 
 interface Options {
   status?: boolean;
@@ -24,10 +24,7 @@ export function define(command: Command, context: Context): void {
         const { version, confinement } = await client.status({ signal });
         const tookMs = Date.now() - startMs;
         if (options.json)
-          await print(
-            context.terminal,
-            listedJson({ name, tookMs, version, ...confinement }, context.terminal),
-          );
+          await printJson(context.terminal, { name, tookMs, version, ...confinement });
         else if (options.status)
           await print(context.terminal, `${JSON.stringify({ version, ...confinement })}\n`);
         else context.messages.say(`${name} answers: version ${version}, ${tookMs} ms`);

@@ -167,7 +167,7 @@ async function pushTo(
 /** Installs Go's bootstrap toolchain on each of the buildlets. */
 async function prepareGo(buildlets: readonly Buildlet[], context: Context): Promise<void> {
   const { installBootstrap } = await goRoots();
-  const { catalogue } = await context.config();
+  const { catalogue } = await context.backends.config();
   for (const { client, builder } of buildlets) {
     // The host types of a coordinator are not in the configuration here.
     const host = catalogue.hosts.find(({ name }) => name === builder?.hostType);

@@ -8,7 +8,7 @@ import { listed, listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command.option('--json', 'print a JSON object').action(async ({ json }: { json?: boolean }) => {
-    const backend = await context.backend();
+    const backend = await context.backends.open();
     if (backend.reap === undefined) {
       throw new GomoteError('ERR_USAGE', `backend "${backend.name}" leaves nothing to reap`, {
         hint: 'its buildlets remove what they leave by themselves; give --backend NAME for another',

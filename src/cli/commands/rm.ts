@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { checkInside } from '../../gomote/work-dir-path.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
@@ -15,7 +15,7 @@ export function define(command: Command, context: Context): void {
       const { signal, messages, terminal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const { warnings } = await client.removeAll(paths, { signal });
-        if (json) await print(terminal, listedJson({ name, warnings }, terminal));
+        if (json) await printJson(terminal, { name, warnings });
         else for (const warning of warnings) messages.say(`${name}: ${printable(warning)}`);
       });
     });

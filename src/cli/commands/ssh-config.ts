@@ -6,7 +6,7 @@ import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
-import { listed, print } from '../terminal/terminal.ts';
+import { print, printLines } from '../terminal/terminal.ts';
 
 interface Options {
   write?: boolean;
@@ -34,9 +34,9 @@ export function define(command: Command, context: Context): void {
       const hosts = await sshHosts(gomote, names, (error) => failures.push(error));
       const blocks = await config.hostBlocks(context.backends, hosts);
       if (!options.write) {
-        await print(
+        await printLines(
           terminal,
-          listed(blocks.size === 0 ? [] : [[...blocks.values()].join('\n').trimEnd()], terminal),
+          blocks.size === 0 ? [] : [[...blocks.values()].join('\n').trimEnd()],
         );
         return throwSilent(failures);
       }

@@ -7,8 +7,8 @@ import { formatTable } from '../terminal/table.ts';
 
 export function define(command: Command, context: Context): void {
   listingOptions(command).action(async (options: ListingOptions) => {
-    const { catalogue: own } = await context.config();
-    const backend = await context.backend();
+    const { catalogue: own } = await context.backends.config();
+    const backend = await context.backends.open();
     const theirs = await backend.types?.({ signal: context.signal });
     const catalogue = theirs ?? own;
     const { terminal } = context;

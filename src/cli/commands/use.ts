@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { print, printJson } from '../terminal/terminal.ts';
 import { fullNameOf, isThere } from '../which/names.ts';
 import { projectRoot, readProject } from '../which/project.ts';
 import { useBuildlet, usedBuildlet } from '../which/used.ts';
@@ -23,7 +23,7 @@ export function define(command: Command, context: Context): void {
       const { terminal } = context;
       const { environment } = terminal;
       const tell = async (used: string | null) => {
-        if (options.json) await print(terminal, listedJson({ name: used }, terminal));
+        if (options.json) await printJson(terminal, { name: used });
       };
       const record = readProject(projectRoot(), environment);
       if (options.none) {
@@ -56,7 +56,7 @@ export function define(command: Command, context: Context): void {
 /** The name as other commands take it. */
 async function shownName(full: string, context: Context): Promise<string> {
   const { backend = '', instance } = splitName(full);
-  return await context.fullName(backend, instance);
+  return await context.backends.fullName(backend, instance);
 }
 
 /** Throws ERR_UNKNOWN_BUILDLET, and ERR_USAGE for what is not a name. */

@@ -6,7 +6,7 @@ import { findRun } from '../../gomote/run/find-run.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { describeEnd, statusOf } from '../run/session-status.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
@@ -26,7 +26,7 @@ export function define(command: Command, context: Context): void {
         // Where nothing can be said but an error, that is the answer.
         if (json && (ends.size > 0 || outcomes.every(({ status }) => status === 'fulfilled'))) {
           const ended = [...ends].map(([id, end]) => ({ id, end }));
-          await print(terminal, listedJson(ended, terminal));
+          await printJson(terminal, ended);
         }
         const failed = outcomes.findIndex(
           (outcome) => outcome.status === 'rejected' || outcome.value !== 0,

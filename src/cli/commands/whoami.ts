@@ -8,14 +8,16 @@ import { formatTable } from '../terminal/table.ts';
 
 export function define(command: Command, context: Context): void {
   listingOptions(command).action(async (options: ListingOptions) => {
-    const names = context.isBackendGiven
-      ? [await context.backendName()]
-      : [...(await context.config()).backends.keys()];
+    const names = context.backends.isGiven
+      ? [await context.backends.defaultName()]
+      : [...(await context.backends.config()).backends.keys()];
     const call = { signal: context.signal };
     const results = await Promise.allSettled(
       names.map(async (name) => {
-        const backend = await context.backend(name);
-        return (await backend.whoAmI?.(call)) ?? { name: await context.user(), isAdmin: false };
+        const backend = await context.backends.open(name);
+        return (
+          (await backend.whoAmI?.(call)) ?? { name: await context.backends.user(), isAdmin: false }
+        );
       }),
     );
     context.signal.throwIfAborted();

@@ -27,7 +27,7 @@ export async function candidatesOf(
 ): Promise<Candidate[]> {
   switch (kind) {
     case 'backend':
-      return plain((await context.config()).backends.keys());
+      return plain((await context.backends.config()).backends.keys());
     case 'buildlet':
       return (await buildlets(word, context)).filter(({ value }) => !operands.includes(value));
     case 'buildlets': {
@@ -74,7 +74,7 @@ export async function candidatesOf(
       );
     case 'group': {
       const { Groups } = await import('../which/groups.ts');
-      return plain(new Groups(context.configDir).all().map(({ name }) => name));
+      return plain(new Groups(context.backends.configDir).all().map(({ name }) => name));
     }
     default:
       return [];
@@ -83,10 +83,10 @@ export async function candidatesOf(
 
 /** The buildlets of the backend that the word names, or of all backends that answer in time. */
 async function buildlets(word: string, context: Context): Promise<Candidate[]> {
-  const { backends } = await context.config();
-  const chosen = await context.backendName();
+  const { backends } = await context.backends.config();
+  const chosen = await context.backends.defaultName();
   const named = [...backends.keys()].filter((name) => word.startsWith(`${name}/`));
-  const names = context.isBackendGiven
+  const names = context.backends.isGiven
     ? [chosen]
     : named.length > 0
       ? named
@@ -94,10 +94,10 @@ async function buildlets(word: string, context: Context): Promise<Candidate[]> {
   const signal = patience(context);
   const lists = await Promise.allSettled(
     names.map(async (backend) => {
-      const found = await namesIn(await context.backend(backend), signal);
+      const found = await namesIn(await context.backends.open(backend), signal);
       return await Promise.all(
         found.map(async ({ name, about }) => ({
-          value: await context.fullName(backend, name),
+          value: await context.backends.fullName(backend, name),
           description: about,
         })),
       );
@@ -131,8 +131,8 @@ async function runs(
 }
 
 async function types(context: Context): Promise<Candidate[]> {
-  const { catalogue: own } = await context.config();
-  const backend = await context.backend();
+  const { catalogue: own } = await context.backends.config();
+  const backend = await context.backends.open();
   const catalogue = (await backend.types?.({ signal: patience(context) })) ?? own;
   return catalogue.builders.map(({ name, hostType }) => ({ value: name, description: hostType }));
 }

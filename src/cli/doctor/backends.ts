@@ -21,7 +21,7 @@ export async function checkBackends(
   platform: NodeJS.Platform = process.platform,
 ): Promise<Finding[]> {
   const names = [...(config?.backends.keys() ?? ['local'])];
-  const chosen = context.isBackendGiven ? [await context.backendName()] : names;
+  const chosen = context.backends.isGiven ? [await context.backends.defaultName()] : names;
   const findings = await Promise.all(
     chosen.map((name) => {
       const isLocal = config === undefined || config.backends.get(name)?.kind === 'local';
@@ -44,7 +44,7 @@ async function checkBackend(name: string, context: Context): Promise<Finding[]> 
     ),
   ];
   const work = async (signal: AbortSignal) => {
-    const backend = await context.backend(name);
+    const backend = await context.backends.open(name);
     // A wrong clock may be the cause of other refusals.
     const [found, clock] = await Promise.all([
       lookAt(name, backend, signal, context).catch((error: unknown) => [
@@ -74,7 +74,7 @@ async function lookAt(
     backend.list({ signal, onFailure: (error) => silent.push(error) }),
     backend.whoAmI?.({ signal }),
   ]);
-  const user = identity?.name ?? (await context.user());
+  const user = identity?.name ?? (await context.backends.user());
   const role = identity?.isAdmin ? ' (admin)' : '';
   const findings = [
     ok(check, `answers; you are ${user}${role}; ${plural(instances.length, 'buildlet')}`),
@@ -83,7 +83,7 @@ async function lookAt(
   const dead = instances.filter((one) => one.dead !== undefined);
   if (dead.length === 0) return findings;
   const named = await Promise.all(
-    dead.slice(0, namedLimit).map((one) => context.fullName(name, one.name)),
+    dead.slice(0, namedLimit).map((one) => context.backends.fullName(name, one.name)),
   );
   const more = dead.length > named.length ? ` and ${dead.length - named.length} more` : '';
   const remedy =

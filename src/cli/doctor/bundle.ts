@@ -6,7 +6,7 @@ import { shortDuration } from '../../gomote/run/ending.ts';
 import { printable } from '../../printable.ts';
 import { usageLine } from '../run/run-usage.ts';
 import { shellLine } from '../run/shell-words.ts';
-import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
+import { print, printJson, type Terminal } from '../terminal/terminal.ts';
 
 /** How many lines of the end of the output are shown. */
 const shownLines = 20;
@@ -18,7 +18,7 @@ export async function printBundle(
   terminal: Terminal,
 ): Promise<void> {
   const { report, outputEnd } = await readBundle(file);
-  if (json) return await print(terminal, listedJson(report, terminal, 2));
+  if (json) return await printJson(terminal, report, 2);
   const rows = rowsOf(report).map(([title, text]) => `${title.padEnd(12)} ${text}`);
   const lines = outputEnd.split('\n').slice(-shownLines - 1, -1);
   const text = [...rows, '', ...lines].map((line) => `${printable(line)}\n`);

@@ -37,13 +37,13 @@ export async function checkConfig(
   context: Context,
 ): Promise<{ findings: Finding[]; config: Config | undefined }> {
   try {
-    const config = await context.config();
+    const config = await context.backends.config();
     const files = ['config.toml', 'logins.toml'].filter((name) =>
-      existsSync(join(context.configDir, name)),
+      existsSync(join(context.backends.configDir, name)),
     );
     const read = files.length === 0 ? 'none, and none is needed' : files.join(', ');
     const names = [...config.backends.keys()].join(', ');
-    const message = `${context.configDir}: ${read}; backends: ${names}; default: ${await context.backendName()}`;
+    const message = `${context.backends.configDir}: ${read}; backends: ${names}; default: ${await context.backends.defaultName()}`;
     return { findings: [ok('configuration', message)], config };
   } catch (error) {
     const cure = 'mend the file; docs/configuration.md has every key';

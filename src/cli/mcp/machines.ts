@@ -226,7 +226,7 @@ export class Machines {
   }
 
   #checkLocal(type: string): void {
-    if (this.limits.types.length > 0 || this.#context.isBackendGiven) return;
+    if (this.limits.types.length > 0 || this.#context.backends.isGiven) return;
     const message = `machines of type "${type}" run commands on the user's own machine, which is not allowed`;
     throw new GomoteError('ERR_USAGE', message, { hint: allowing(type) });
   }

@@ -89,7 +89,7 @@ async function makeOfType(
     try {
       return await Promise.all(
         instances.map(async (instance, index) => ({
-          name: await context.fullName(backend.name, instance.name),
+          name: await context.backends.fullName(backend.name, instance.name),
           ...{ type: builder.name, index, createMs: performance.now() - startMs },
           destroy: () => holder.destroy(instance.name),
           release: () => holder.release(instance.name),
@@ -103,7 +103,7 @@ async function makeOfType(
 
 /** The `local` backend has one type that needs no configuration. */
 async function usualType(context: Context): Promise<string | undefined> {
-  const config = await context.backendConfig(await context.backendName());
+  const config = await context.backends.configOf(await context.backends.defaultName());
   return config?.kind === 'local' ? config.kind : undefined;
 }
 

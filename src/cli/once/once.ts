@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
 import { writeReport } from '../run/run-report.ts';
-import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
+import { printJson, type Terminal } from '../terminal/terminal.ts';
 import { type Machine, machineThere, makeMachines } from './machines.ts';
 import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
@@ -101,5 +101,5 @@ async function report(
   const durationMs = Math.round(performance.now() - startMs);
   const all = { code, durationMs, machines: parts.map((part) => part.report()) };
   if (timingJson !== undefined) writeReport(timingJson, all, '--timing-json');
-  if (json) await print(terminal, listedJson(all, terminal));
+  if (json) await printJson(terminal, all);
 }

@@ -28,7 +28,7 @@ export async function readSpec(
   typed = withOnFailure(typed);
   checkTogether(given.type, typed);
   const isPlaceGiven =
-    context.isBackendGiven || (given.type ?? typed.types ?? typed.on) !== undefined;
+    context.backends.isGiven || (given.type ?? typed.types ?? typed.on) !== undefined;
   const merged: Partial<WithProject> & Pick<WithProject, 'options'> =
     part === undefined
       ? { options: typed, type: given.type, setup: undefined, guard: undefined }

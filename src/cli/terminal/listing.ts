@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { nearest } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
-import { listedJson, print, type Terminal } from './terminal.ts';
+import { print, printJson, type Terminal } from './terminal.ts';
 
 export interface ListingOptions {
   json?: boolean;
@@ -37,7 +37,7 @@ export async function printListing(
   }: { fields: readonly string[]; table: () => string; terminal: Terminal },
 ): Promise<void> {
   const write = templateOf(options, fields, terminal);
-  if (options.json) return await print(terminal, listedJson(items, terminal, 2));
+  if (options.json) return await printJson(terminal, items, 2);
   await print(terminal, write === undefined ? table() : items.map(write).join(''));
 }
 

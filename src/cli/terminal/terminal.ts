@@ -93,20 +93,23 @@ export async function print(terminal: Terminal, text: string): Promise<void> {
   });
 }
 
-/**
- * Prints lines of a listing: on a terminal, control characters are escaped; otherwise they are unchanged,
- * for programs.
- */
+/** The lines of a listing: on a terminal, control characters are escaped; otherwise they are unchanged, for programs. */
 export function listed(lines: readonly string[], { stdout }: Terminal): string {
   const shown = stdout.isTTY === true ? lines.map((line) => printable(line)) : lines;
   return shown.map((line) => `${line}\n`).join('');
 }
 
-/** Prints the value as one line of JSON; on a terminal, control characters are escaped. */
+/** The value as one line of JSON; on a terminal, control characters are escaped. */
 export function listedJson(value: unknown, { stdout }: Terminal, indent?: number): string {
   const json = `${JSON.stringify(value, withNames, indent)}\n`;
   return stdout.isTTY === true ? printableJson(json) : json;
 }
+
+export const printLines = (terminal: Terminal, lines: readonly string[]): Promise<void> =>
+  print(terminal, listed(lines, terminal));
+
+export const printJson = (terminal: Terminal, value: unknown, indent?: number): Promise<void> =>
+  print(terminal, listedJson(value, terminal, indent));
 
 /** JSON cannot hold a name that is not UTF-8: the text is approximate, and `pathBase64` beside `path` has the bytes. */
 function withNames(_key: string, value: unknown): unknown {

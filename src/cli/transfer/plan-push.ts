@@ -6,7 +6,7 @@ import type { TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import { readLocalTree } from '../../sync/local/local-tree.ts';
 import type { Context } from '../context.ts';
-import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { printJson, printLines } from '../terminal/terminal.ts';
 import { looksLikeName } from '../which/names.ts';
 import { formatBytes } from './format-bytes.ts';
 import { largestCount, largestLine } from './largest-line.ts';
@@ -41,10 +41,7 @@ export async function printLocalPlan(
   const largest = largestPaths(changes, largestCount);
   if (json) {
     const unsent = [...tree.unsent.keys()];
-    await print(
-      terminal,
-      listedJson({ dir, files: files.length, bytes, largest, unsent }, terminal),
-    );
+    await printJson(terminal, { dir, files: files.length, bytes, largest, unsent });
   } else {
     const isShown = terminal.stdout.isTTY === true;
     const lines = tree.entries.map(({ path, kind, stats }) => {
@@ -53,7 +50,7 @@ export async function printLocalPlan(
         ? `send ${path} (${formatBytes(stats.size)})`
         : `send ${path}`;
     });
-    await print(terminal, listed(lines, terminal));
+    await printLines(terminal, lines);
     messages.say(
       `would send ${plural(files.length, 'file')} (${formatBytes(bytes)}) to ${dir} of a new buildlet`,
     );

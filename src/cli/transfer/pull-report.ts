@@ -4,7 +4,7 @@ import { plural } from '../../plural.ts';
 import { specialFileText } from '../../protocol/unread.ts';
 import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
-import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
 interface PullReportOptions {
@@ -29,9 +29,9 @@ export async function reportPull(
   if (json) {
     const rounded = Math.round(seconds * 1000) / 1000;
     const planned = dryRun ? { paths } : {};
-    await print(terminal, listedJson({ name, ...counts, ...planned, seconds: rounded }, terminal));
+    await printJson(terminal, { name, ...counts, ...planned, seconds: rounded });
   } else {
-    if (dryRun) await print(terminal, listed(paths, terminal));
+    if (dryRun) await printLines(terminal, paths);
     if (!isKnown) sayLeft(name, summary, messages);
     messages.say(`${name}: ${inWords(summary, dryRun === true)}`);
   }

@@ -5,7 +5,7 @@ import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
-import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 import { largestLine } from './largest-line.ts';
 
@@ -49,10 +49,7 @@ export async function reportPush(
       await printPlan(place, result.value, names.length > 1, context);
     else if (options.onlyChanges && result.value.changes.length === 0) continue;
     else if (options.json)
-      await print(
-        context.terminal,
-        listedJson(toJson(name, options.dir, result.value, seconds), context.terminal),
-      );
+      await printJson(context.terminal, toJson(name, options.dir, result.value, seconds));
     else if (options.areDetails) context.messages.detail(inWords(name, place, result.value));
     else context.messages.say(inWords(name, place, result.value));
   }
@@ -128,7 +125,7 @@ async function printPlan(
       : `send ${path}`;
   });
   const title = isOneOfMany ? [`${place}:`] : [];
-  await print(terminal, listed([...title, ...lines], terminal));
+  await printLines(terminal, [...title, ...lines]);
   const { changes, files, bytes, removed } = summary;
   if (changes.length === 0) return messages.say(`${place}: nothing would change`);
   const parts = [];

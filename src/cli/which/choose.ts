@@ -125,7 +125,7 @@ export async function activeGroup(context: Context): Promise<ActiveGroup | undef
   const name = context.group ?? environment.GOMOTE_GROUP;
   if (!name) return undefined;
   const { Groups } = await import('./groups.ts');
-  const groups = new Groups(context.configDir);
+  const groups = new Groups(context.backends.configDir);
   if (environment.GOMOTE_GROUP !== name) return groups.get(name);
   const found = groups.find(name);
   return found && { ...found, remark: `# Using group ${JSON.stringify(name)} from GOMOTE_GROUP` };
@@ -140,7 +140,9 @@ async function thoseThere(names: readonly string[], context: Context): Promise<s
   const there = await Promise.all(
     names.map(async (name) => {
       const kind = (
-        await context.backendConfig(splitName(name).backend ?? (await context.backendName()))
+        await context.backends.configOf(
+          splitName(name).backend ?? (await context.backends.defaultName()),
+        )
       )?.kind;
       if (kind === undefined || !quickKinds.includes(kind)) return true;
       try {
@@ -157,5 +159,5 @@ async function thoseThere(names: readonly string[], context: Context): Promise<s
 /** `BACKEND/NAME` as the user would write it. */
 async function shortName(name: string, context: Context): Promise<string> {
   const { backend, instance } = splitName(name);
-  return backend === undefined ? name : await context.fullName(backend, instance);
+  return backend === undefined ? name : await context.backends.fullName(backend, instance);
 }

@@ -5,9 +5,9 @@ import { Groups } from './groups.ts';
 import { type Asked, isThere } from './names.ts';
 
 /** The names of the groups, by member. */
-export function groupsOfMembers({ configDir }: Context): Map<string, string[]> {
+export function groupsOfMembers({ backends }: Context): Map<string, string[]> {
   const result = new Map<string, string[]>();
-  for (const { name, members } of new Groups(configDir).all()) {
+  for (const { name, members } of new Groups(backends.configDir).all()) {
     for (const member of members) result.set(member, [...(result.get(member) ?? []), name]);
   }
   return result;
@@ -31,5 +31,5 @@ export async function dropGone(
       }
     }),
   );
-  if (gone.flat().length > 0) new Groups(context.configDir).prune(gone.flat());
+  if (gone.flat().length > 0) new Groups(context.backends.configDir).prune(gone.flat());
 }

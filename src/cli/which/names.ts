@@ -14,14 +14,16 @@ import type { Context } from '../context.ts';
  * buildlet that has ended fails, and does not run its command somewhere else.
  */
 export async function looksLikeName(word: string, context: Context): Promise<boolean> {
-  const { catalogue } = await context.config();
+  const { catalogue } = await context.backends.config();
   if (isAddress(word)) return builderTypeOfName(catalogue, word) !== undefined;
   const { instance } = splitName(word);
   if (!nameEnding.test(instance) || !buildletName.test(instance)) return false;
   const isOfType = builderTypeOfName(catalogue, instance) !== undefined;
   // A coordinator is not asked for its users, types and names: that would cost every command a request.
   return (
-    isOfType || instance.startsWith(`${await context.user()}-`) || instance.startsWith('user-')
+    isOfType ||
+    instance.startsWith(`${await context.backends.user()}-`) ||
+    instance.startsWith('user-')
   );
 }
 
@@ -37,12 +39,12 @@ export async function isThere(
   context: Context,
   asked: Asked = new Map(),
 ): Promise<boolean> {
-  const { backends } = await context.config();
+  const { backends } = await context.backends.config();
   const { backend: given, instance } = splitName(word);
   if (isAddress(word)) return await looksLikeName(word, context);
   if (!buildletName.test(instance)) return false;
   if (given !== undefined && !isBackend(given, backends)) return false;
-  const backend = await context.backend(given);
+  const backend = await context.backends.open(given);
   const call = { signal: context.signal };
   // One request lists all names of a coordinator; `connect` would make none.
   if (backend.whoAmI !== undefined) {
@@ -83,5 +85,5 @@ export function namesInList(word: string): string[] | undefined {
 /** `BACKEND/NAME`, whichever backend the command uses. */
 export async function fullNameOf(name: string, context: Context): Promise<string> {
   const { backend, instance } = splitName(name);
-  return `${(await context.backend(backend)).name}/${instance}`;
+  return `${(await context.backends.open(backend)).name}/${instance}`;
 }

@@ -11,7 +11,7 @@ export async function groupForNew(
   newGroup: string | undefined,
   context: Context,
 ): Promise<{ add(names: readonly string[]): void }> {
-  const groups = new Groups(context.configDir);
+  const groups = new Groups(context.backends.configDir);
   const name = await chosenName(newGroup, groups, context);
   return {
     add: (names) => {
