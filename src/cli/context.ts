@@ -1,4 +1,3 @@
-import { GomoteError } from '../errors.ts';
 import { Backends } from '../gomote/backends.ts';
 import type { Buildlet } from '../gomote/buildlet.ts';
 import { Gomote } from '../gomote/gomote.ts';
@@ -8,6 +7,7 @@ import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { SharedEnding } from './shared-ending.ts';
 import { createMessages, type Messages, type Terminal } from './terminal/terminal.ts';
+import { contradiction } from './values.ts';
 
 export class Context {
   readonly terminal: Terminal;
@@ -61,9 +61,7 @@ export class Context {
       color: given.color !== false && !environment.NO_COLOR && !flag('GOMOTE_NO_COLOR'),
     };
     if (given.staging && given.backend !== undefined && given.backend !== 'staging') {
-      throw new GomoteError('ERR_USAGE', `--staging and --backend ${given.backend} contradict`, {
-        hint: 'give one of them',
-      });
+      throw contradiction('--staging', `--backend ${given.backend}`);
     }
   }
 

@@ -9,16 +9,27 @@ import { faultOfPattern } from '../sync/ignore/pattern-fault.ts';
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
 
+export const contradiction = (one: string, other: string, hint = 'give one of them'): GomoteError =>
+  new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
+
+/** The parser of an option that takes one of two words. */
+export const parserOfEither =
+  <const Word extends string>(option: string, ...words: readonly [Word, Word]) =>
+  (text: string): Word => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw new GomoteError('ERR_USAGE', `${option} "${text}" is neither ${words.join(' nor ')}`, {
+      hint: 'give one of them',
+    });
+  };
+
 const givenTo = new WeakMap<object, Set<string>>();
 
 /** Throws ERR_USAGE if `option` contradicts one that was given before. */
 export function refuseBoth(command: object, option: string, other: string): void {
   const given = givenTo.get(command) ?? new Set();
   givenTo.set(command, given.add(option));
-  if (!given.has(other)) return;
-  throw new GomoteError('ERR_USAGE', `${other} and ${option} contradict`, {
-    hint: 'give one of them',
-  });
+  if (given.has(other)) throw contradiction(other, option);
 }
 
 /** Permission bits in octal: 644, 0644, 0o644. */

@@ -1,9 +1,11 @@
 // The backends of the configuration, each opened once, for one user.
+
 import type { AnyBackend } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import type { CoordinatorSettings } from '../backends/coordinator/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { adHocHost } from '../backends/ssh/ad-hoc.ts';
+import type { Catalogue } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { checkSignal, GomoteError, untilAborted } from '../errors.ts';
@@ -80,6 +82,11 @@ export class Backends {
     const found = (await this.config()).backends.get(name) ?? adHocHost(name);
     if (found !== undefined || name !== 'docker') return found;
     return (await import('../backends/docker/ad-hoc.ts')).dockerBackend;
+  }
+
+  /** The types of the backend: its own, else those of the configuration. @internal */
+  async catalogueOf(backend: AnyBackend, signal: AbortSignal): Promise<Catalogue> {
+    return (await backend.types?.({ signal })) ?? (await this.config()).catalogue;
   }
 
   /** The name under which any command finds the buildlet, whatever the options here. */

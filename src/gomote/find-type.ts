@@ -93,8 +93,7 @@ async function withTypeOf<T>(
         throw error;
     }
   }
-  const theirs = await backend.types({ signal });
-  return await make({ backend, ...find(theirs ?? own, type) });
+  return await make({ backend, ...find(await backends.catalogueOf(backend, signal), type) });
 }
 
 /** Whether options were refused for a type that the backend does not have: another may have the type, and take the options. */
@@ -128,14 +127,14 @@ async function findElsewhere(
   backends: Backends,
   callSignal: AbortSignal,
 ): Promise<Wanted[]> {
-  const { backends: configured, catalogue: own } = await backends.config();
+  const { backends: configured } = await backends.config();
   const signal = anySignal(callSignal, timeoutSignal(typesMs));
   const others = [...configured.values()].filter(({ name }) => name !== usual);
   const { supportsHost } = await import('../backends/config.ts');
   const results = await Promise.allSettled(
     others.map(async ({ name, kind }) => {
       const backend = await backends.open(name);
-      const catalogue = (await backend.types?.({ signal })) ?? own;
+      const catalogue = await backends.catalogueOf(backend, signal);
       const builder = catalogue.builders.find((one) => one.name === type);
       if (builder === undefined) return [];
       const host = hostTypeOf(catalogue, builder);

@@ -1,4 +1,5 @@
 // gomote attach: follows a running or finished run as if this command had started it.
+
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
@@ -6,8 +7,9 @@ import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
 import type { Context } from '../context.ts';
 import { followSession } from '../run/follow-session.ts';
 import { exitCodeOf } from '../run/run-command.ts';
-import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { reportStopped } from '../run/standstill.ts';
+import { parserOfEither } from '../values.ts';
 
 interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
   new?: boolean;
@@ -27,7 +29,7 @@ export function define(command: Command, context: Context): void {
     )
     .option('--kill-after <duration>', 'as for run', (text) => parseDuration('--kill-after', text))
     .option('--reconnect <duration>', 'as for run', (text) => parseDuration('--reconnect', text))
-    .option('--on-hangup <what>', 'as for run', parseOnHangup)
+    .option('--on-hangup <what>', 'as for run', parserOfEither('--on-hangup', 'kill', 'detach'))
     .action(async (name: string, id: string, options: Options) => {
       context.exitCode = await context.withBuildlet(name, async ({ client }) => {
         const runs = await client.sessions.list({ signal: context.signal });

@@ -1,7 +1,9 @@
 // gomote ci: what CI systems call.
+
 import { Argument, type Command } from 'commander';
 import type { GitlabOptions } from '../ci/gitlab.ts';
 import type { Context } from '../context.ts';
+import { appendValue } from '../values.ts';
 
 export function define(command: Command, context: Context): void {
   command
@@ -14,7 +16,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--allow <type>',
       'for prepare: a type that jobs may ask for by GOMOTE_TYPE; can be repeated',
-      (type, before: string[]) => [...before, type],
+      appendValue,
       [],
     )
     .action(async (_system: string, [stage = '', ...words]: string[], options: GitlabOptions) => {

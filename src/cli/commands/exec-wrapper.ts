@@ -1,4 +1,5 @@
 // gomote exec-wrapper: runs a program of this machine on a buildlet, for build tools that run what they have built by a wrapper.
+
 import { join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
@@ -11,6 +12,7 @@ import { type OptionSource, optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runOn } from '../run/run-command.ts';
 import { checkRunOptions, type RunOptions } from '../run/run-options.ts';
+import { appendValue } from '../values.ts';
 import { chooseBuildlets } from '../which/choose.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
@@ -46,7 +48,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--send <file>',
       'send this file along, to the directory of the program; can be repeated',
-      (file, before: string[]) => [...before, file],
+      appendValue,
       [],
     );
   for (const [module, names] of borrowed) {

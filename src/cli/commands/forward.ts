@@ -1,13 +1,15 @@
 // gomote forward: makes ports and sockets of a buildlet available here, or those of this machine there.
+
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Forward } from '../../gomote/forward.ts';
 import { parseForward } from '../../gomote/forward-spec.ts';
 import type { Context } from '../context.ts';
 import { printLines } from '../terminal/terminal.ts';
+import { appendValue } from '../values.ts';
 
 interface Options {
-  remote?: string[];
+  remote: string[];
   address?: string;
 }
 
@@ -21,10 +23,11 @@ export function define(command: Command, context: Context): void {
     .option(
       '-R, --remote <from:to>',
       'take connections on the buildlet and carry them here; may be repeated',
-      (spec: string, specs: string[] = []) => [...specs, spec],
+      appendValue,
+      [],
     )
     .option('--address <address>', 'where ports without a host are taken here (default: 127.0.0.1)')
-    .action(async (name: string, ports: string[], { remote = [], address }: Options) => {
+    .action(async (name: string, ports: string[], { remote, address }: Options) => {
       if (ports.length + remote.length === 0) {
         throw new GomoteError('ERR_USAGE', 'nothing to forward', {
           hint: `such as gomote forward ${name} 8080:3000`,

@@ -1,4 +1,5 @@
 // gomote login: adds a coordinator as a backend, after checking its certificate and the token.
+
 import type { Command } from 'commander';
 import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
@@ -13,6 +14,7 @@ import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
 import { printJson } from '../terminal/terminal.ts';
+import { contradiction } from '../values.ts';
 
 interface Options {
   name?: string;
@@ -83,9 +85,7 @@ async function signIn(
   { sso, tokenFile }: Options,
 ): Promise<Account | undefined> {
   if (sso && tokenFile !== undefined) {
-    throw new GomoteError('ERR_USAGE', '--sso and --token-file contradict', {
-      hint: 'give one of them',
-    });
+    throw contradiction('--sso', '--token-file');
   }
   const mayAsk = tokenFile === undefined && context.terminal.input === 'terminal';
   if (!sso && !mayAsk) return undefined;

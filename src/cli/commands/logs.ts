@@ -5,14 +5,8 @@ import { GomoteError } from '../../errors.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import {
-  type LogOptions,
-  parseMoment,
-  parseStream,
-  printLog,
-  printSilences,
-} from '../run/print-log.ts';
-import { parseCount } from '../values.ts';
+import { type LogOptions, parseMoment, printLog, printSilences } from '../run/print-log.ts';
+import { contradiction, parseCount, parserOfEither } from '../values.ts';
 
 interface Options extends LogOptions {
   sinceStart?: boolean;
@@ -43,7 +37,11 @@ export function define(command: Command, context: Context): void {
       parseMoment('--until', text),
     )
     .option('--grep <re>', 'only lines that match this regular expression, of the syntax of Go')
-    .option('--stream <name>', 'only stdout, or only stderr', parseStream)
+    .option(
+      '--stream <name>',
+      'only stdout, or only stderr',
+      parserOfEither('--stream', 'stdout', 'stderr'),
+    )
     .option('--slow', 'print no output, but the longest silences and the line before each')
     .option(
       '--verify <file>',
@@ -51,18 +49,14 @@ export function define(command: Command, context: Context): void {
     )
     .action(async (name: string, id: string, options: Options) => {
       if (options.sinceStart && options.tail !== undefined) {
-        throw new GomoteError('ERR_USAGE', '--since-start and --tail contradict', {
-          hint: 'give one of them',
-        });
+        throw contradiction('--since-start', '--tail');
       }
       const other = ofLines.find((key) => options[key] !== undefined);
       for (const alone of ['slow', 'verify'] as const) {
         const given =
           other ?? (alone === 'slow' && options.verify !== undefined ? 'verify' : undefined);
         if (options[alone] === undefined || given === undefined) continue;
-        throw new GomoteError('ERR_USAGE', `--${alone} and --${given} contradict`, {
-          hint: 'give one of them',
-        });
+        throw contradiction(`--${alone}`, `--${given}`);
       }
       await context.withBuildlet(name, async ({ client }) => {
         const runs = await client.sessions.list({ signal: context.signal });

@@ -5,7 +5,7 @@ import { GomoteError } from '../../errors.ts';
 import { pushPlace } from '../../gomote/push.ts';
 import { optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
-import { parseCount } from '../values.ts';
+import { appendValue, parseCount } from '../values.ts';
 import * as create from './create.ts';
 
 interface Options {
@@ -23,8 +23,6 @@ interface Options {
 /** Unless the options or the configuration say otherwise. */
 const usual = { machines: 3, lifetimeMs: 3_600_000 };
 
-const addTo = (text: string, before: readonly string[]): string[] => [...before, text];
-
 export function define(command: Command, context: Context): void {
   const borrowed = ['--cpus', '--memory', '--network', '--isolation'];
   command
@@ -39,13 +37,13 @@ export function define(command: Command, context: Context): void {
     .option(
       '--type <type>',
       'a type that may be made, the first by default; can be repeated (default: those of the configuration but local)',
-      addTo,
+      appendValue,
       [],
     )
     .option(
       '--on <name>',
       'a buildlet to be used as well, which stays; can be repeated',
-      addTo,
+      appendValue,
       [],
     );
   for (const option of optionsOf(create, borrowed, context)) command.addOption(option);

@@ -1,14 +1,13 @@
 // gomote pull: fetches files from a buildlet; nothing is deleted here.
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pullInto, pullPlace } from '../../gomote/pull.ts';
 import type { PullOptions, PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from '../transfer/pull-report.ts';
 import { pullAndWatch } from '../transfer/watch-pull.ts';
-import { addPattern, parseCompress } from '../values.ts';
+import { addPattern, contradiction, parseCompress } from '../values.ts';
 
 interface Options {
   changed?: boolean;
@@ -50,14 +49,10 @@ export function define(command: Command, context: Context): void {
         options: Options,
       ) => {
         if (options.force && options.keepBoth) {
-          throw new GomoteError('ERR_USAGE', '--force and --keep-both exclude each other', {
-            hint: 'give one of them',
-          });
+          throw contradiction('--force', '--keep-both');
         }
         if (options.watch && options.dryRun) {
-          throw new GomoteError('ERR_USAGE', '--watch and --dry-run contradict', {
-            hint: 'give one of them',
-          });
+          throw contradiction('--watch', '--dry-run');
         }
         const startMs = performance.now();
         const given = pullPlace(remote, to);

@@ -14,7 +14,7 @@ import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
-import { addPattern, parseCommaList, parseCompress } from '../values.ts';
+import { addPattern, contradiction, parseCommaList, parseCompress } from '../values.ts';
 import { fullNameOf } from '../which/names.ts';
 import { noteForProject } from '../which/project.ts';
 
@@ -47,9 +47,7 @@ export function define(command: Command, context: Context): void {
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string | undefined, dir: string | undefined, options: Options) => {
       if (options.watch && options.dryRun) {
-        throw new GomoteError('ERR_USAGE', '--watch and --dry-run contradict', {
-          hint: 'give one of them',
-        });
+        throw contradiction('--watch', '--dry-run');
       }
       if (options.dryRun && !options.go && dir === undefined) {
         const plan = await import('../transfer/plan-push.ts');

@@ -4,11 +4,16 @@ import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { parseOnFailure } from '../run/on-failure.ts';
 import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
-import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
-import { addPatternOf, parseCount, parsePathOption, refuseBoth } from '../values.ts';
+import type { RunOptions } from '../run/run-options.ts';
+import {
+  addPatternOf,
+  parseCount,
+  parsePathOption,
+  parserOfEither,
+  refuseBoth,
+} from '../values.ts';
 
 interface Options extends RunOptions {
   sh?: string;
@@ -117,7 +122,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--on-failure <what>',
       'when it fails: a shell where it ran (on a terminal), or keep, to say how to go on',
-      parseOnFailure,
+      parserOfEither('--on-failure', 'shell', 'keep'),
     )
     .option(
       '--bundle-on-failure <file>',
@@ -129,7 +134,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--on-hangup <what>',
       'when the terminal goes: kill the command, or detach from it (default: kill)',
-      parseOnHangup,
+      parserOfEither('--on-hangup', 'kill', 'detach'),
     )
     .option('--status-json <file>', 'write how it ended as JSON to FILE, or to a descriptor: fd:3')
     .passThroughOptions()

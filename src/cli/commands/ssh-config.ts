@@ -1,4 +1,5 @@
 // gomote ssh-config: writes entries for buildlets into the configuration of ssh.
+
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { sshHosts } from '../../gomote/ssh/hosts.ts';
@@ -7,6 +8,7 @@ import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { print, printLines } from '../terminal/terminal.ts';
+import { contradiction } from '../values.ts';
 
 interface Options {
   write?: boolean;
@@ -56,9 +58,7 @@ export function define(command: Command, context: Context): void {
 
 function checkOptions(names: readonly string[], { write, remove, sshConfig }: Options): void {
   if (write && remove) {
-    throw new GomoteError('ERR_USAGE', '--write and --remove contradict', {
-      hint: 'give one of them',
-    });
+    throw contradiction('--write', '--remove');
   }
   if (remove && names.length > 0) {
     throw new GomoteError('ERR_USAGE', '--remove takes away the entries of all buildlets', {

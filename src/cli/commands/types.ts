@@ -7,11 +7,8 @@ import { formatTable } from '../terminal/table.ts';
 
 export function define(command: Command, context: Context): void {
   listingOptions(command).action(async (options: ListingOptions) => {
-    const { catalogue: own } = await context.backends.config();
-    const backend = await context.backends.open();
-    const theirs = await backend.types?.({ signal: context.signal });
-    const catalogue = theirs ?? own;
-    const { terminal } = context;
+    const { backends, signal, terminal } = context;
+    const catalogue = await backends.catalogueOf(await backends.open(), signal);
     const header = terminal.stdout.isTTY ? [['TYPE', 'HOST TYPE', 'DESCRIPTION']] : [];
     const items = catalogue.builders.map((builder) => {
       const { name: hostType, description } = hostTypeOf(catalogue, builder);

@@ -1,11 +1,13 @@
 // gomote use: sets the default buildlet of this project.
+
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
+import { isAddress } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { print, printJson } from '../terminal/terminal.ts';
-import { fullNameOf, isThere } from '../which/names.ts';
+import { contradiction } from '../values.ts';
+import { fullNameOf, isThere, shortName } from '../which/names.ts';
 import { projectRoot, readProject } from '../which/project.ts';
 import { useBuildlet, usedBuildlet } from '../which/used.ts';
 
@@ -28,9 +30,7 @@ export function define(command: Command, context: Context): void {
       const record = readProject(projectRoot(), environment);
       if (options.none) {
         if (name !== undefined) {
-          throw new GomoteError('ERR_USAGE', `--none and "${name}" contradict`, {
-            hint: 'give one of them',
-          });
+          throw contradiction('--none', `"${name}"`);
         }
         useBuildlet(undefined, record, environment);
         return await tell(null);
@@ -39,11 +39,11 @@ export function define(command: Command, context: Context): void {
         await requireThere(name, context);
         const full = await fullNameOf(name, context);
         useBuildlet(full, record, environment);
-        return await tell(await shownName(full, context));
+        return await tell(await shortName(full, context));
       }
       const used = usedBuildlet(record);
       if (used !== undefined && 'name' in used) {
-        const shown = await shownName(used.name, context);
+        const shown = await shortName(used.name, context);
         if (options.json) return await tell(shown);
         return await print(terminal, `${printable(shown)}\n`);
       }
@@ -51,12 +51,6 @@ export function define(command: Command, context: Context): void {
         hint: 'gomote use NAME',
       });
     });
-}
-
-/** The name as other commands take it. */
-async function shownName(full: string, context: Context): Promise<string> {
-  const { backend = '', instance } = splitName(full);
-  return await context.backends.fullName(backend, instance);
 }
 
 /** Throws ERR_UNKNOWN_BUILDLET, and ERR_USAGE for what is not a name. */

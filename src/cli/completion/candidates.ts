@@ -131,9 +131,8 @@ async function runs(
 }
 
 async function types(context: Context): Promise<Candidate[]> {
-  const { catalogue: own } = await context.backends.config();
-  const backend = await context.backends.open();
-  const catalogue = (await backend.types?.({ signal: patience(context) })) ?? own;
+  const { backends } = context;
+  const catalogue = await backends.catalogueOf(await backends.open(), patience(context));
   return catalogue.builders.map(({ name, hostType }) => ({ value: name, description: hostType }));
 }
 

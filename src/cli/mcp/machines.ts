@@ -143,9 +143,7 @@ export class Machines {
     const { types } = this.limits;
     if (types.length > 0) return types;
     const { backends } = this.#context;
-    const backend = await backends.open();
-    const { catalogue: own } = await backends.config();
-    const catalogue = (await backend.types?.({ signal })) ?? own;
+    const catalogue = await backends.catalogueOf(await backends.open(), signal);
     return catalogue.builders.map(({ name }) => name);
   }
 

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';
 import { checkRunOptions } from '../run/run-options.ts';
 import { checkReportTarget } from '../run/run-report.ts';
-import { parseCommaList } from '../values.ts';
+import { contradiction, parseCommaList } from '../values.ts';
 import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
 
@@ -136,6 +136,3 @@ function checkTogether(type: string | undefined, options: OnceOptions): void {
     });
   }
 }
-
-const contradiction = (one: string, other: string): GomoteError =>
-  new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint: 'give one of them' });

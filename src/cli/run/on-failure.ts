@@ -1,17 +1,9 @@
 // --on-failure: what is done where a command has failed.
-import { GomoteError, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
 import type { Run } from './run.ts';
 import type { RunOptions } from './run-options.ts';
 import { shellLine } from './shell-words.ts';
-
-/** The value of --on-failure; throws ERR_USAGE. */
-export function parseOnFailure(text: string): 'shell' | 'keep' {
-  if (text === 'shell' || text === 'keep') return text;
-  throw new GomoteError('ERR_USAGE', `--on-failure "${text}" is neither shell nor keep`, {
-    hint: 'give one of them',
-  });
-}
 
 /** What a shell has in common with the command that failed. */
 const kept = ['env', 'envFile', 'path', 'firewall', 'builderenv', 'reconnect'] as const;

@@ -124,11 +124,3 @@ export function parseMoment(option: string, text: string): number {
     hint: 'give how long ago, such as 10m, or a time such as 2026-01-31T12:00:00Z',
   });
 }
-
-/** The value of --stream; throws ERR_USAGE. */
-export function parseStream(text: string): StreamName {
-  if (text === 'stdout' || text === 'stderr') return text;
-  throw new GomoteError('ERR_USAGE', `--stream "${text}" is neither stdout nor stderr`, {
-    hint: 'give one of them',
-  });
-}

@@ -1,7 +1,9 @@
 // The options of `gomote run`, and which of them exclude each other.
+
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { isSessionId } from '../../protocol/session.ts';
+import { contradiction } from '../values.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -50,9 +52,6 @@ export const needsAfter = ({ collect, get = [], require = [], junit = [] }: RunO
 const isGiven = (value: RunOptions[keyof RunOptions]): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== undefined;
 
-const contradict = (one: string, other: string, hint = 'give one of them'): GomoteError =>
-  new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
-
 /** Options that need the end of a run, or more than one run, and how they are written. */
 const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['until', '--until'],
@@ -84,19 +83,19 @@ export function checkRunOptions(options: RunOptions): void {
   }
   const given = needEnd.find(([key]) => isGiven(options[key]))?.[1];
   if (detach && given !== undefined)
-    throw contradict(given, '--detach', '--detach does not wait for the end of the run');
+    throw contradiction(given, '--detach', '--detach does not wait for the end of the run');
   if (max !== undefined && until === undefined) {
     throw new GomoteError('ERR_USAGE', '--max counts the runs of --until', {
       hint: 'give --until RE, or leave --max out',
     });
   }
   if (options.timestamps && until !== undefined)
-    throw contradict(
+    throw contradiction(
       '--until',
       '--timestamps',
       'gomote logs --timestamps has the times of each run',
     );
-  if (options.timestamps && options.tty) throw contradict('-t', '--timestamps');
+  if (options.timestamps && options.tty) throw contradiction('-t', '--timestamps');
   const ofReports = options.junitOutput ? '--junit-output' : '--fail-on-test-failures';
   const isOfReports = options.junitOutput !== undefined || options.failOnTestFailures;
   if (isOfReports && !isGiven(options.junit)) {
@@ -106,19 +105,11 @@ export function checkRunOptions(options: RunOptions): void {
   }
   const again = until !== undefined ? '--until' : retry !== undefined ? '--retry' : undefined;
   if (again === undefined) return;
-  if (until !== undefined && retry !== undefined) throw contradict('--until', '--retry');
+  if (until !== undefined && retry !== undefined) throw contradiction('--until', '--retry');
   if (id !== undefined)
-    throw contradict(again, '--id', 'a run of an id that is there is not started again');
+    throw contradiction(again, '--id', 'a run of an id that is there is not started again');
   if (options.interactive || options.tty)
-    throw contradict(again, options.tty ? '-t' : '-i', 'standard input can be read only once');
-}
-
-/** The value of --on-hangup; throws ERR_USAGE. */
-export function parseOnHangup(text: string): 'kill' | 'detach' {
-  if (text === 'kill' || text === 'detach') return text;
-  throw new GomoteError('ERR_USAGE', `--on-hangup "${text}" is neither kill nor detach`, {
-    hint: 'give one of them',
-  });
+    throw contradiction(again, options.tty ? '-t' : '-i', 'standard input can be read only once');
 }
 
 /** Options that need a session, and how they are written. */

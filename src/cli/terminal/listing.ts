@@ -1,8 +1,10 @@
 // Prints lists: as a table, as JSON, or with a template for each item.
+
 import type { Command } from 'commander';
 import { nearest } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
+import { contradiction } from '../values.ts';
 import { print, printJson, type Terminal } from './terminal.ts';
 
 export interface ListingOptions {
@@ -49,9 +51,7 @@ export function templateOf(
 ): ((item: object) => string) | undefined {
   if (format === undefined) return undefined;
   if (json) {
-    throw new GomoteError('ERR_USAGE', '--json and --format contradict', {
-      hint: 'give one of them',
-    });
+    throw contradiction('--json', '--format');
   }
   const write = parseTemplate(format, fields, stdout.isTTY === true);
   return (item) => `${write(item)}\n`;

@@ -4,7 +4,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { splitName } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { type Asked, isThere, looksLikeName, namesInList } from './names.ts';
+import { type Asked, isThere, looksLikeName, namesInList, shortName } from './names.ts';
 
 export interface Chosen {
   readonly names: readonly string[];
@@ -154,10 +154,4 @@ async function thoseThere(names: readonly string[], context: Context): Promise<s
     }),
   );
   return names.filter((_, i) => there[i]);
-}
-
-/** `BACKEND/NAME` as the user would write it. */
-async function shortName(name: string, context: Context): Promise<string> {
-  const { backend, instance } = splitName(name);
-  return backend === undefined ? name : await context.backends.fullName(backend, instance);
 }

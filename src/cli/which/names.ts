@@ -87,3 +87,9 @@ export async function fullNameOf(name: string, context: Context): Promise<string
   const { backend, instance } = splitName(name);
   return `${(await context.backends.open(backend)).name}/${instance}`;
 }
+
+/** `BACKEND/NAME` as the user would write it. */
+export async function shortName(name: string, context: Context): Promise<string> {
+  const { backend, instance } = splitName(name);
+  return backend === undefined ? name : await context.backends.fullName(backend, instance);
+}
