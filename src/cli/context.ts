@@ -3,7 +3,6 @@ import type { Buildlet } from '../gomote/buildlet.ts';
 import { Gomote } from '../gomote/gomote.ts';
 import { isSet, settingsOf } from '../gomote/options.ts';
 import { fileOfName } from './file-of-name.ts';
-import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { SharedEnding } from './shared-ending.ts';
 import { createMessages, type Messages, type Terminal } from './terminal/terminal.ts';
@@ -122,4 +121,16 @@ export class Context {
       await buildlet.disconnect();
     }
   }
+}
+
+/** The options that every command takes, before or after its name. */
+export interface GlobalOptions {
+  user?: string;
+  backend?: string;
+  group?: string;
+  staging?: boolean;
+  passwordFile?: string;
+  verbose?: boolean;
+  quiet?: boolean;
+  color?: boolean;
 }

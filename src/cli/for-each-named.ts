@@ -23,3 +23,13 @@ export async function forEachNamed(
   const message = `${summary(counts)}: ${failures.map(messageOf).join('; ')}`;
   throw new GomoteError('ERR_STATUS', message, { cause: first });
 }
+
+/** Throws one error that names all parts that failed. */
+export function throwSilent(failures: readonly GomoteError[]): void {
+  const [first] = failures;
+  if (first === undefined) return;
+  throw new GomoteError(first.code, failures.map(messageOf).join('; '), {
+    hint: first.hint,
+    cause: first,
+  });
+}

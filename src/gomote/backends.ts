@@ -1,5 +1,4 @@
 // The backends of the configuration, each opened once, for one user.
-
 import type { AnyBackend } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import type { CoordinatorSettings } from '../backends/coordinator/backend.ts';
@@ -11,8 +10,7 @@ import { didYouMean } from '../did-you-mean.ts';
 import { checkSignal, GomoteError, untilAborted } from '../errors.ts';
 import { anySignal } from '../timeout-signal.ts';
 import { checkOptions } from './arguments.ts';
-import { loadConfig } from './config/config.ts';
-import { configDir } from './config/config-dir.ts';
+import { configDir, loadConfig } from './config/config.ts';
 import type { Config } from './config/config-file.ts';
 import { type Settings, usualBackend } from './options.ts';
 

@@ -1,16 +1,17 @@
 // gomote list: lists your buildlets in every configured backend.
 import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
-import type { GomoteError } from '../../errors.ts';
+import { type GomoteError, messageOf } from '../../errors.ts';
 import type { ListedBuildlet } from '../../gomote/list.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
+import { throwSilent } from '../for-each-named.ts';
 import { addWanted, type WantedLabel } from '../labels.ts';
-import { throwSilent } from '../silent-parts.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { printLines } from '../terminal/terminal.ts';
-import { dropGone, groupsOfMembers } from '../which/membership.ts';
+import { Groups } from '../which/groups.ts';
+import { type Asked, isThere } from '../which/names.ts';
 
 interface Options extends ListingOptions {
   all?: boolean;
@@ -130,3 +131,33 @@ const fields = [
   ...['backend', 'name', 'fullName', 'builderType', 'hostType', 'owner', 'machine'],
   ...['created', 'expires', 'state', 'reason', 'groups', 'labels'],
 ];
+
+/** The names of the groups, by member. */
+function groupsOfMembers({ backends }: Context): Map<string, string[]> {
+  const result = new Map<string, string[]>();
+  for (const { name, members } of new Groups(backends.configDir).all()) {
+    for (const member of members) result.set(member, [...(result.get(member) ?? []), name]);
+  }
+  return result;
+}
+
+/** Removes from the groups those that are neither listed nor found by name. */
+async function dropGone(
+  listed: readonly { readonly name: string }[],
+  context: Context,
+): Promise<void> {
+  const known = new Set(listed.map(({ name }) => name));
+  const missing = [...groupsOfMembers(context).keys()].filter((name) => !known.has(name));
+  const asked: Asked = new Map();
+  const gone = await Promise.all(
+    missing.map(async (name) => {
+      try {
+        return (await isThere(name, context, asked)) ? [] : [name];
+      } catch (error) {
+        context.messages.detail(`gomote: ${name}: ${messageOf(error)}`);
+        return [];
+      }
+    }),
+  );
+  if (gone.flat().length > 0) new Groups(context.backends.configDir).prune(gone.flat());
+}

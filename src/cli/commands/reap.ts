@@ -2,8 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed } from '../for-each-named.ts';
-import { throwSilent } from '../silent-parts.ts';
+import { forEachNamed, throwSilent } from '../for-each-named.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {

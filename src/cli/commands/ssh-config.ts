@@ -6,7 +6,7 @@ import { sshHosts } from '../../gomote/ssh/hosts.ts';
 import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { throwSilent } from '../silent-parts.ts';
+import { throwSilent } from '../for-each-named.ts';
 import { print, printLines } from '../terminal/terminal.ts';
 import { contradiction } from '../values.ts';
 

@@ -5,8 +5,7 @@ import { exitCodes, signalCode } from '../exit-codes.ts';
 import { exitCodeOf, reportJson } from '../failure.ts';
 import { SharedEnding } from '../shared-ending.ts';
 import { print, type Terminal } from '../terminal/terminal.ts';
-import { commonStatus } from './common-status.ts';
-import { LineOutputs } from './line-outputs.ts';
+import { LineOutputs } from './line-prefix.ts';
 import type { OutputOptions, Outputs } from './outputs.ts';
 import { sharedInput } from './shared-input.ts';
 import { SharedSignals } from './shared-signals.ts';
@@ -190,4 +189,12 @@ class FanOut {
     const own = this.#outcomes.filter(({ isStopped }) => !isStopped);
     return commonStatus(own.map(({ status }) => status));
   }
+}
+
+/** The common one; 125 when the outcome of one is unknown; else 1. */
+function commonStatus(statuses: readonly number[]): number {
+  const different = new Set(statuses);
+  const [first = 0] = different;
+  if (different.size <= 1) return first;
+  return different.has(exitCodes.unknown) ? exitCodes.unknown : exitCodes.failed;
 }

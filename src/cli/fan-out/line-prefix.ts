@@ -1,5 +1,8 @@
 // Output of one of several buildlets: whole lines only, each prefixed with the buildlet's name.
 import { Writable } from 'node:stream';
+import { printable } from '../../printable.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { endStream, type Output, type Outputs } from './outputs.ts';
 
 /** A line longer than this, in bytes, is printed in pieces, so that an endless line does not fill the memory. */
 export const longestLine = 256 << 10;
@@ -112,4 +115,34 @@ export class PrefixedLines extends Writable {
     else if (this.#to.errored) done(this.#to.errored);
     else this.#to.write(lines, done);
   }
+}
+
+export class LineOutputs implements Outputs {
+  readonly #terminal: Terminal;
+  readonly areApart = false;
+  readonly areHidden = false;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  of(name: string): Output {
+    const { stdout, isOutputShared } = this.#terminal;
+    // Two streams to one place could split each other's lines.
+    const stderr = isOutputShared === true ? stdout : this.#terminal.stderr;
+    const prefix = `${printable(name)}| `;
+    const says = `gomote: a line of more than ${longestLine >> 10} KiB is printed in pieces`;
+    const onCut = () => stderr.write(`${prefix}${says}\n`);
+    return {
+      stdout: new PrefixedLines(stdout, prefix, onCut),
+      stderr: new PrefixedLines(stderr, prefix, onCut),
+    };
+  }
+
+  async end(_name: string, { stdout, stderr }: Output, status: number): Promise<number> {
+    await Promise.all([endStream(stdout), endStream(stderr)]);
+    return status;
+  }
+
+  async close(): Promise<void> {}
 }

@@ -10,7 +10,13 @@ import { holdTimesOf } from '../../gomote/hold-times.ts';
 import { plural } from '../../plural.ts';
 import { anySignal, type LongTimer, longTimer, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import type { Call } from './call.ts';
+
+export interface Call {
+  /** Aborts when the agent cancels the call, and when this process is asked to end. */
+  readonly signal: AbortSignal;
+  /** Reports the progress to the agent. */
+  readonly onProgress: (step: string) => void;
+}
 
 /** The limits of an agent. */
 export interface Limits {

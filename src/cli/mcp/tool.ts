@@ -1,7 +1,6 @@
 // The definition of a tool for agents, and of its answers.
 import type * as v from 'valibot';
-import type { Call } from './call.ts';
-import type { Machines } from './machines.ts';
+import type { Call, Machines } from './machines.ts';
 
 /** The context of tools. */
 export interface ToolContext {

@@ -9,8 +9,7 @@ import type { Context } from '../context.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { looksLikeName } from '../which/names.ts';
 import { formatBytes } from './format-bytes.ts';
-import { largestCount, largestLine } from './largest-line.ts';
-import { throwUnsent } from './push-report.ts';
+import { largestCount, largestLine, throwUnsent } from './push-report.ts';
 
 interface PlanOptions {
   readonly exclude: readonly string[];

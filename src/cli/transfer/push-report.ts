@@ -7,7 +7,6 @@ import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
-import { largestLine } from './largest-line.ts';
 
 export interface ReportOptions {
   /** The target directory, relative to the work directory. */
@@ -169,3 +168,12 @@ const toJson = (
   digest,
   unsent: [...unsent.keys()],
 });
+
+/** How many files are named. */
+export const largestCount = 5;
+
+/** `largest: a (1.2 MB), b (3 kB)`; a directory with many files is one item. */
+export const largestLine = (changes: readonly TreeChange[]): string =>
+  `largest: ${largestPaths(changes, largestCount)
+    .map(({ path, sizeBytes }) => `${path} (${formatBytes(sizeBytes)})`)
+    .join(', ')}`;

@@ -1,9 +1,11 @@
 // Loads the configuration: config.toml, or the defaults without one.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { checkDirectory } from '../../files/private-directory.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
+import { homeDirectory, userDirectory } from '../../files/user-directories.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { Config } from './config-file.ts';
 
@@ -41,3 +43,25 @@ const withoutFile: Config = {
   backends: new Map([[localBackend.name, localBackend]]),
   catalogue: builtInCatalogue,
 };
+
+/**
+ * `$GOMOTE_CONFIG_DIR`, else `gomote` in the user's configuration directory, as Go's gomote has it. It need not be
+ * there. Throws ERR_CONFIG when another user could write into it.
+ */
+export function configDir(environment: NodeJS.ProcessEnv, platform: string): string {
+  const path = placeOf(environment, platform);
+  const what = 'the configuration directory';
+  const cure = 'set GOMOTE_CONFIG_DIR';
+  checkDirectory(path, { what, cure, access: 'readable', links: 'anywhere' });
+  return path;
+}
+
+function placeOf(environment: NodeJS.ProcessEnv, platform: string): string {
+  const { GOMOTE_CONFIG_DIR, XDG_CONFIG_HOME, APPDATA } = environment;
+  if (GOMOTE_CONFIG_DIR) return resolve(GOMOTE_CONFIG_DIR);
+  if (platform !== 'win32') {
+    if (XDG_CONFIG_HOME) return join(userDirectory(environment, 'XDG_CONFIG_HOME'), 'gomote');
+    return join(homeDirectory(environment), '.config', 'gomote');
+  }
+  return join(APPDATA || join(homeDirectory(environment), 'AppData', 'Roaming'), 'Gomote');
+}

@@ -12,8 +12,9 @@ import type { BuildletStatus } from '../../protocol/status.ts';
 import { encodeHeader } from '../../tar/tar-header.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { writeWhole } from '../local-files.ts';
+import type { CommandEnd } from '../run/run.ts';
 import { outputText } from './output-text.ts';
-import type { OutputRecorder, StreamName } from './recorder.ts';
+import { OutputRecorder, type StreamName } from './recorder.ts';
 import { bundleFiles, type FailureReport, reportFormat } from './report.ts';
 
 /** What is known about a failed run. */
@@ -152,3 +153,37 @@ const codeOf = (error: unknown): string => (isGomoteError(error) ? error.code : 
 
 /** The key of `KEY=VALUE`: values may be secrets. */
 const variableName = (pair: string): string => pair.split('=', 1)[0] ?? '';
+
+/** Facts about a run that become known while it is running. */
+export interface Noted {
+  readonly recorder: OutputRecorder;
+  end?: SessionEnd | undefined;
+}
+
+interface BundledOptions {
+  readonly file: string;
+  readonly signal: AbortSignal;
+  /** Whether it was left running. */
+  readonly isLeft: () => boolean;
+}
+
+/** Runs it. Throws ERR_LOCAL_FILE when the command failed and the bundle cannot be written. */
+export async function bundled(
+  run: Omit<FailedRun, keyof Noted>,
+  { file, signal, isLeft }: BundledOptions,
+  work: (noted: Noted) => Promise<CommandEnd>,
+): Promise<CommandEnd> {
+  const noted: Noted = { recorder: new OutputRecorder() };
+  const write = (error?: unknown) =>
+    writeBundle(file, { ...run, end: noted.end, recorder: noted.recorder, error }, signal);
+  let ended: CommandEnd;
+  try {
+    ended = await work(noted);
+  } catch (error) {
+    // The error of the run is more important than that of the bundle.
+    if (!isLeft()) await write(error).catch(() => undefined);
+    throw error;
+  }
+  if (ended.exitCode !== 0) await write();
+  return ended;
+}

@@ -1,9 +1,12 @@
 // Builds the request for a command.
+
+import type { BuilderType } from '../../builders.ts';
+import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
 import { traceVariables } from '../../tracing.ts';
+import type { Backends } from '../backends.ts';
 import type { Place } from '../place.ts';
 import { checkInside } from '../work-dir-path.ts';
-import { actingBuilder } from './acting-builder.ts';
 
 /** How a command is run. */
 export interface CommandOptions {
@@ -85,3 +88,23 @@ const isList = (env: NonNullable<CommandOptions['env']>): env is readonly string
  */
 const isOfSystem = (cmd: string, dir: string): boolean =>
   !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));
+
+/** The builder type whose environment the command gets; only one of the same host type can stand in. */
+async function actingBuilder(
+  own: BuilderType | undefined,
+  wanted: string | undefined,
+  name: string,
+  backends: Backends,
+): Promise<BuilderType | undefined> {
+  if (wanted === undefined) return own;
+  const { catalogue } = await backends.config();
+  const other = catalogue.builders.find((builder) => builder.name === wanted);
+  if (other !== undefined && (own === undefined || own.hostType === other.hostType)) return other;
+  throw new GomoteError(
+    other === undefined ? 'ERR_UNKNOWN_TYPE' : 'ERR_USAGE',
+    other === undefined
+      ? `unknown builder type "${wanted}"`
+      : `--builderenv ${wanted} has host type ${other.hostType}, but ${name} has ${own?.hostType}`,
+    { hint: 'see gomote types' },
+  );
+}

@@ -1,14 +1,15 @@
 // Starts a command on a buildlet, as a session if the buildlet supports them, otherwise by the base protocol; or attaches to a run.
 
+import type { CallOptions } from '../../client/client-options.ts';
 import { withOutputs, withStream } from '../../client/given-streams.ts';
 import { randomId } from '../../client/random-id.ts';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 import type { Session } from '../../client/runs/session.ts';
-import { NotStartedError } from '../../errors.ts';
+import { GomoteError, NotStartedError, unlessAborted } from '../../errors.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { checkOutputs, checkText } from '../arguments.ts';
-import type { Noted } from '../failure/bundled.ts';
+import type { Noted } from '../failure/write-bundle.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
@@ -19,7 +20,6 @@ import { defaultKillAfterMs, lostRun } from './lost.ts';
 import type { AttachOptions, OutputOptions, RunOptions } from './options.ts';
 import { type Outputs, through } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
-import { RunStart } from './run-start.ts';
 import { startFailure } from './start-failure.ts';
 
 /** The buildlet of the run. */
@@ -65,7 +65,7 @@ export function startRun(
     const started = (noted?: Noted) =>
       runToEnd(request, until, { outputs, leaving, source, noted });
     if (file === undefined) return await started();
-    const { bundled } = await import('../failure/bundled.ts');
+    const { bundled } = await import('../failure/write-bundle.ts');
     const isLeft = () => leaving.aborted;
     return await bundled({ client, name, id, request }, { file, signal: until, isLeft }, started);
   };
@@ -182,4 +182,44 @@ function takerOf({ onOutput }: OutputOptions, noted: Noted | undefined): LogOutp
     onOutput(bytes, stream);
     return bytes;
   };
+}
+
+class RunStart {
+  readonly #name: string;
+  #resolve: (isSession: boolean) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  readonly #isSession = new Promise<boolean>((resolve, reject) => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  });
+
+  /** @param name The buildlet. */
+  constructor(name: string) {
+    this.#name = name;
+    this.#isSession.catch(() => undefined);
+  }
+
+  /** Marks the run as started, as a session or not; returns the argument. */
+  with(isSession: boolean): boolean {
+    this.#resolve(isSession);
+    return isSession;
+  }
+
+  /** When `run` fails before it has started, it never will. */
+  async orFail<T>(run: Promise<T>): Promise<T> {
+    try {
+      return await run;
+    } catch (error) {
+      this.#reject(error);
+      throw error;
+    }
+  }
+
+  /** Calls `work` once the run has started. Fails like the run if it never starts, and with ERR_UNSUPPORTED without sessions. */
+  async andThen(act: () => Promise<void>, { signal }: CallOptions = {}): Promise<void> {
+    if (await unlessAborted(this.#isSession, signal)) return await act();
+    throw new GomoteError('ERR_UNSUPPORTED', `${this.#name} has no sessions`, {
+      hint: 'end the command by the signal of its run',
+    });
+  }
 }

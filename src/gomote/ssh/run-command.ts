@@ -1,6 +1,9 @@
 // Runs a command of an SSH client on the buildlet.
+
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, NotStartedError } from '../../errors.ts';
+import { joinStreams } from '../../files/join-streams.ts';
 import { printable } from '../../printable.ts';
 import { signalByName } from '../../protocol/signals.ts';
 import type { SshCommand } from '../../ssh/services.ts';
@@ -9,7 +12,6 @@ import type { Buildlet } from '../buildlet.ts';
 import { localStatus } from '../run/ending.ts';
 import { loginShell } from '../run/login-shell.ts';
 import type { Run, RunResult } from '../run/run.ts';
-import { openAgent } from './agent.ts';
 import { lineOf } from './line-of.ts';
 
 interface Surroundings {
@@ -161,3 +163,33 @@ function endOf({ exitCode, signal }: RunResult): Parameters<SshCommand['end']>[0
 
 /** As in shells. */
 const statusOf = ({ reason }: NotStartedError): number => (reason === 'not-found' ? 127 : 126);
+
+interface Agent {
+  /** The variable with the path of the socket. */
+  readonly env: readonly string[];
+  close(): void;
+}
+
+/** Undefined when agent forwarding was not requested. */
+async function openAgent(
+  buildlet: Buildlet,
+  { openAgent: connect }: SshCommand,
+  signal: AbortSignal,
+): Promise<Agent | undefined> {
+  if (connect === undefined) return undefined;
+  // The path cannot be guessed, and only the user of commands can connect to the socket.
+  const path = `/tmp/gomote-agent-${randomBytes(12).toString('hex')}`;
+  const { ports } = buildlet.client;
+  const listener = await ports.listen(
+    { kind: 'unix', path },
+    (stream) => {
+      stream.on('error', () => undefined);
+      connect().then(
+        (agent) => joinStreams(stream, agent),
+        (error: Error) => stream.destroy(error),
+      );
+    },
+    { signal },
+  );
+  return { env: [`SSH_AUTH_SOCK=${path}`], close: () => listener.close() };
+}

@@ -1,4 +1,5 @@
 // Tools for existing runs: logs, stop.
+
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';
 import { compileGoPattern } from '../../../go-pattern.ts';
@@ -6,10 +7,10 @@ import type { Buildlet } from '../../../gomote/buildlet.ts';
 import { findRun } from '../../../gomote/run/find-run.ts';
 import { endingSignal } from '../../../protocol/signals.ts';
 import { anySignal } from '../../../timeout-signal.ts';
-import type { Call } from '../call.ts';
 import { endingOf, running } from '../ending.ts';
 import { count, machine, mostBytes, text, usualBytes, waitSeconds } from '../inputs.ts';
 import { LogWindow } from '../log-window.ts';
+import type { Call } from '../machines.ts';
 import { MatchingLines } from '../matching-lines.ts';
 import { safeText } from '../safe-text.ts';
 import { tool } from '../tool.ts';

@@ -1,9 +1,9 @@
 // The tool that runs a command on a machine.
+
 import * as v from 'valibot';
 import { GomoteError, isGomoteError } from '../../../errors.ts';
 import { shortDuration } from '../../../gomote/run/ending.ts';
 import type { Run } from '../../../gomote/run/run.ts';
-import type { Call } from '../call.ts';
 import { type Ending, endingOf, running } from '../ending.ts';
 import { Excerpt, type ShownOutput } from '../excerpt.ts';
 import {
@@ -16,6 +16,7 @@ import {
   usualWaitSeconds,
   waitSeconds,
 } from '../inputs.ts';
+import type { Call } from '../machines.ts';
 import { safeText } from '../safe-text.ts';
 import { tool } from '../tool.ts';
 
