@@ -255,6 +255,12 @@ export function messageOf(error: unknown): string {
   return error.message;
 }
 
+/** The message, and what can be done next. */
+export const messageAndHint = (error: unknown): string =>
+  error instanceof GomoteError && error.hint !== undefined
+    ? `${error.message}; ${error.hint}`
+    : messageOf(error);
+
 /** The system's error code of a failed system call (`ENOENT`), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

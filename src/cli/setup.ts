@@ -14,6 +14,14 @@ const inputLimitBytes = 1 << 20;
 /** The maximum size of a file that a project's script needs, in bytes. */
 const fileLimitBytes = 64 << 20;
 
+/** Throws ERR_USAGE for files of no script. */
+export function checkSetupFiles(setup: string | undefined, [file]: readonly string[]): void {
+  if (setup !== undefined || file === undefined) return;
+  throw new GomoteError('ERR_USAGE', `--setup-file ${file}: there is no --setup`, {
+    hint: 'give --setup FILE',
+  });
+}
+
 /** The script of `--setup`, `-` for standard input, and the files of `--setup-file`. */
 export async function setupFromFlags(
   script: string,

@@ -1,5 +1,6 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
 
+import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 import { type Cache, cacheModes, cacheName, plainCachePath } from '../protocol/cache.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
@@ -22,6 +23,18 @@ export const parserOfEither =
       hint: 'give one of them',
     });
   };
+
+/** What a sub-command does; throws ERR_USAGE for an unknown one. */
+export function verbOf<Verbs extends object>(
+  verbs: Verbs,
+  what: string,
+  command: string,
+): Verbs[keyof Verbs] {
+  if (Object.hasOwn(verbs, what)) return verbs[what as keyof Verbs];
+  throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
+    hint: didYouMean(what, Object.keys(verbs)) ?? `see gomote ${command} -h`,
+  });
+}
 
 const givenTo = new WeakMap<object, Set<string>>();
 

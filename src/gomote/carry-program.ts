@@ -7,7 +7,7 @@ import { isGomoteError } from '../errors.ts';
 import { createReadStream } from '../files/named-fs.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import type { Buildlet } from './buildlet.ts';
-import { localError } from './local-files.ts';
+import { localError } from './local-error.ts';
 
 /** The directory of programs, relative to the work directory, beside the pushed trees. */
 export const programsDirectory = '.gomote-exec';

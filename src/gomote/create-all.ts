@@ -2,7 +2,7 @@
 import type { Backend, BatchCreation, CreateCall, Instance } from '../backends/backend.ts';
 import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { anySignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 
 /** Creates all concurrently. When one fails, all are destroyed. */
 export async function createAll(
@@ -56,4 +56,16 @@ export async function withoutCreated(
     hint: `run gomote destroy ${names}`,
     cause: error,
   });
+}
+
+/** The time limit for destroying a buildlet at the end, in ms. */
+const destroyMs = 120_000;
+
+/** Destroys a buildlet that this process has created; it may have ended by itself. */
+export async function destroyCreated(backend: Backend, name: string): Promise<void> {
+  try {
+    await backend.destroy(name, { signal: timeoutSignal(destroyMs) });
+  } catch (error) {
+    if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+  }
 }

@@ -1,15 +1,16 @@
 // Local files: read as a stream, and written atomically.
+
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
 import { exactTime } from '../files/exact-time.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { ownMode } from '../files/own-mode.ts';
 import { sentMode } from '../files/sent-mode.ts';
 import { writeNew } from '../files/write-whole.ts';
-import { errnoText } from '../protocol/process-state.ts';
+import { localError } from './local-error.ts';
 
 export interface Source {
   /** Permission bits; undefined for standard input. */
@@ -86,12 +87,4 @@ export async function writeWhole(
     if (!direct) await rm(partial, { force: true });
     throw isGomoteError(error) ? error : localError('write', file, error);
   }
-}
-
-export function localError(verb: string, file: string, error: unknown): GomoteError {
-  const reason = errnoText(errnoOf(error) ?? String(error));
-  return new GomoteError('ERR_LOCAL_FILE', `cannot ${verb} "${file}": ${reason}`, {
-    hint: errnoOf(error) === 'ENOSPC' ? 'make room there' : 'check the path and its permissions',
-    cause: error,
-  });
 }

@@ -1,15 +1,16 @@
 // gomote cache: directories that outlive buildlets.
+
 import type { Command } from 'commander';
-import { didYouMean } from '../../did-you-mean.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { ListedCache } from '../../gomote/caches.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed, throwSilent } from '../for-each-named.ts';
+import { forEachNamed, throwAll } from '../failures.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
+import { verbOf } from '../values.ts';
 
 type Verb = (names: readonly string[], options: ListingOptions, context: Context) => Promise<void>;
 
@@ -18,13 +19,7 @@ export function define(command: Command, context: Context): void {
     .argument('<what>', `what to do: ${Object.keys(verbs).join(', ')}`)
     .argument('[name...]', 'to purge: the caches (default: all)')
     .action(async (what: string, names: string[], options: ListingOptions) => {
-      const verb = verbs[what as keyof typeof verbs];
-      if (Object.hasOwn(verbs, what) && verb !== undefined) {
-        return await verb(names, options, context);
-      }
-      throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
-        hint: didYouMean(what, Object.keys(verbs)) ?? 'see gomote cache -h',
-      });
+      await verbOf(verbs, what, 'cache')(names, options, context);
     });
 }
 
@@ -38,7 +33,7 @@ const verbs: Readonly<Record<'list' | 'purge', Verb>> = {
     const all = await gomote.caches({ onFailure: (error) => failures.push(error) });
     const table = () => formatColumns(all, columns, terminal);
     await printListing(all.map(toJson), options, { fields, table, terminal });
-    throwSilent(failures);
+    throwAll(failures);
   },
   purge: async (given, options, context) => {
     const { gomote, terminal } = context;
@@ -54,7 +49,7 @@ const verbs: Readonly<Record<'list' | 'purge', Verb>> = {
       },
       (counts) => `${counts} were not purged`,
     );
-    throwSilent(failures);
+    throwAll(failures);
   },
 };
 

@@ -105,23 +105,20 @@ async function copyAll(
   const into = await directoryOf(target, given.length > 1 || sources.length > 1, context.signal);
   const passed: Passed = { bytes: 0, files: 0 };
   const taken = new Set<string>();
-  await context.messages.showing(
-    () => passed,
-    async () => {
-      for (const from of sources) {
-        await attempt(async () => {
-          const to = into ? inDirectory(target, from) : target;
-          if (taken.has(to.path)) {
-            throw new GomoteError('ERR_USAGE', `${from.text} would overwrite ${to.text}`, {
-              hint: 'it was copied by this command; copy one of them elsewhere',
-            });
-          }
-          taken.add(to.path);
-          await copyOne(from, to, passed, context);
-        });
-      }
-    },
-  );
+  await context.messages.showing(passed, async () => {
+    for (const from of sources) {
+      await attempt(async () => {
+        const to = into ? inDirectory(target, from) : target;
+        if (taken.has(to.path)) {
+          throw new GomoteError('ERR_USAGE', `${from.text} would overwrite ${to.text}`, {
+            hint: 'it was copied by this command; copy one of them elsewhere',
+          });
+        }
+        taken.add(to.path);
+        await copyOne(from, to, passed, context);
+      });
+    }
+  });
   const { files = 0, bytes } = passed;
   const seconds = Math.round(performance.now() - startMs) / 1000;
   if (json) {

@@ -4,7 +4,7 @@ import type { AnyBackend } from '../../backends/backend.ts';
 import type { Setup } from '../../backends/setup.ts';
 import { nameEnding } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
-import { createSeveral, hostOf } from '../../gomote/create.ts';
+import { createSeveral, hostOf, type MachineOptions } from '../../gomote/create.ts';
 import { withoutCreated } from '../../gomote/create-all.ts';
 import { findByLabel } from '../../gomote/find-by-label.ts';
 import { withType } from '../../gomote/find-type.ts';
@@ -27,14 +27,9 @@ import { addCache, appendValue, parseAmount, parseCount, parseMemoryOption } fro
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
 
-interface Options extends ListingOptions {
+interface Options extends ListingOptions, Omit<MachineOptions, 'memoryBytes' | 'caches'> {
   count?: number;
-  inheritEnv?: boolean;
-  host?: string;
-  cpus?: number;
   memory?: number;
-  network?: string;
-  isolation?: 'none' | 'bubblewrap';
   cache: Cache[];
   newGroup?: string;
   name?: string;
@@ -233,14 +228,10 @@ async function readSetup(
   backend: AnyBackend,
   context: Context,
 ): Promise<Setup | undefined> {
-  if (setup === undefined && setupFile.length > 0) {
-    throw new GomoteError('ERR_USAGE', `--setup-file ${setupFile[0]}: there is no --setup`, {
-      hint: 'give --setup FILE',
-    });
-  }
-  if (setup !== undefined) {
-    const { setupFromFlags } = await import('../setup.ts');
-    return await setupFromFlags(setup, setupFile, context.terminal);
+  if (setup !== undefined || setupFile.length > 0) {
+    const { checkSetupFiles, setupFromFlags } = await import('../setup.ts');
+    checkSetupFiles(setup, setupFile);
+    if (setup !== undefined) return await setupFromFlags(setup, setupFile, context.terminal);
   }
   const { findProject } = await import('../project/find-project.ts');
   const project = isWanted ? await findProject() : undefined;

@@ -6,7 +6,7 @@ import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed, throwSilent } from '../for-each-named.ts';
+import { forEachNamed, throwAll } from '../failures.ts';
 import { addWanted, type WantedLabel } from '../labels.ts';
 import { print, printJson } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';
@@ -71,7 +71,7 @@ export function define(command: Command, context: Context): void {
         if (options.json) await printJson(terminal, destroyed);
       });
       if (group !== undefined) new Groups(context.backends.configDir).destroy(group.name);
-      throwSilent(silent);
+      throwAll(silent);
     });
 }
 

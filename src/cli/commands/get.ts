@@ -37,7 +37,7 @@ export function define(command: Command, context: Context): void {
         given === '-' ? undefined : placeForBuildlet(await localName(given, path), context);
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
-        reported(context, { json: options.json, passed: () => passed }, async () => {
+        reported(context, { json: options.json, passed }, async () => {
           const remote = await onPath(name, path, () => client.files.get(path, { signal }));
           passed.totalBytes = remote.sizeBytes;
           const body = watched(remote.body, passed);

@@ -53,7 +53,7 @@ export function define(command: Command, context: Context): void {
       const compress = options.compress === 'auto' ? 'gzip' : options.compress;
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
-        reported(context, { json: options.json, passed: () => passed }, async () => {
+        reported(context, { json: options.json, passed }, async () => {
           const dir = options.dir ?? '';
           const download = await onPath(name, dir, () =>
             client.download(dir, { compress, isPartial: true, signal }),

@@ -1,37 +1,39 @@
 // gomote group: manages groups of buildlets, as Go's gomote does.
+
 import { Argument, type Command } from 'commander';
-import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { print, printJson } from '../terminal/terminal.ts';
+import { verbOf } from '../values.ts';
 import { type ActiveGroup, activeGroup } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { isThere } from '../which/names.ts';
 
 type Verb = (names: readonly string[], groups: Groups, context: Context) => Promise<void>;
-type VerbName = 'create' | 'destroy' | 'add' | 'remove' | 'list';
 
 export function define(command: Command, context: Context): void {
   command
     .addArgument(
-      new Argument('<verb>', 'what to do').choices(Object.keys(verbs)).argParser(readVerb),
+      new Argument('<verb>', 'what to do')
+        .choices(Object.keys(verbs))
+        .argParser((text) => verbOf(verbs, text, 'group')),
     )
     .argument(
       '[name...]',
       'the group to create or destroy; the buildlets to add to the group of --group or GOMOTE_GROUP, or to remove from it',
     )
     .option('--json', 'print the groups as they are then, as a JSON array')
-    .action(async (verb: VerbName, names: string[], { json }: { json?: boolean }) => {
+    .action(async (verb: Verb, names: string[], { json }: { json?: boolean }) => {
       const groups = new Groups(context.backends.configDir);
-      await verbs[verb](names, groups, context);
+      await verb(names, groups, context);
       const { terminal } = context;
       if (json) await printJson(terminal, groups.all(), 2);
-      else if (verb === 'list') await printGroups(groups, context);
+      else if (verb === verbs.list) await printGroups(groups, context);
     });
 }
 
-const verbs: Readonly<Record<VerbName, Verb>> = {
+const verbs: Readonly<Record<'create' | 'destroy' | 'add' | 'remove' | 'list', Verb>> = {
   create: async (names, groups) => groups.create(oneName('create', names)),
   destroy: async (names, groups, { terminal, messages }) => {
     const name = oneName('destroy', names);
@@ -57,13 +59,6 @@ const verbs: Readonly<Record<VerbName, Verb>> = {
     if (names.length > 0) throw usage('list', '');
   },
 };
-
-function readVerb(text: string): VerbName {
-  if (Object.hasOwn(verbs, text)) return text as VerbName;
-  throw new GomoteError('ERR_USAGE', `unknown sub-command "${text}"`, {
-    hint: didYouMean(text, Object.keys(verbs)) ?? 'see gomote group -h',
-  });
-}
 
 async function printGroups(groups: Groups, { terminal }: Context): Promise<void> {
   const rows = groups.all().flatMap(({ name, members }) => {

@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed } from '../for-each-named.ts';
+import { forEachNamed } from '../failures.ts';
 import { printJson } from '../terminal/terminal.ts';
 
 interface Options {

@@ -5,7 +5,7 @@ import { type GomoteError, messageOf } from '../../errors.ts';
 import type { ListedBuildlet } from '../../gomote/list.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
-import { throwSilent } from '../for-each-named.ts';
+import { throwAll } from '../failures.ts';
 import { addWanted, type WantedLabel } from '../labels.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
@@ -56,7 +56,7 @@ async function list(options: Options, context: Context): Promise<void> {
     const table = () => formatColumns(rows, columnsFor(rows, options), terminal);
     await printListing(rows.map(toJson), options, { fields, table, terminal });
   }
-  throwSilent(failures);
+  throwAll(failures);
 }
 
 const columnsFor = (rows: readonly Row[], { all }: Options): Column<Row>[] => [

@@ -1,23 +1,22 @@
 // gomote mcp: machines for an agent, within limits.
+
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
+import type { MachineOptions } from '../../gomote/create.ts';
 import { pushPlace } from '../../gomote/push.ts';
 import { optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { appendValue, parseCount } from '../values.ts';
 import * as create from './create.ts';
 
-interface Options {
+interface Options extends Pick<MachineOptions, 'cpus' | 'network' | 'isolation'> {
   root?: string;
   machines?: number;
   lifetime?: number;
   type: string[];
   on: string[];
-  cpus?: number;
   memory?: number;
-  network?: string;
-  isolation?: 'none' | 'bubblewrap';
 }
 
 /** Unless the options or the configuration say otherwise. */

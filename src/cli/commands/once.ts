@@ -5,7 +5,7 @@ import { type OptionSource, optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { readSpec } from '../once/options.ts';
 import type { OnceOptions } from '../once/spec.ts';
-import { addPatternOf, appendValue, parseCount, refuseBoth } from '../values.ts';
+import { addPatternOf, parseCount, refuseBoth } from '../values.ts';
 import * as create from './create.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
@@ -17,7 +17,10 @@ export const machineLimit = 64;
 const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
   [
     create,
-    ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation', '--cache'],
+    [
+      ...['--from', '--setup-file', '--inherit-env', '--host', '--cpus', '--memory'],
+      ...['--network', '--isolation', '--cache'],
+    ],
   ],
   [push, ['--dest', '--exclude', '--no-ignore']],
   [
@@ -116,17 +119,7 @@ export function defineOnceOptions(
       (text) => parseCount('--shard', text, machineLimit),
     )
     .option('--no-push', 'push nothing')
-    .option(
-      '--from <tag>',
-      'begin with this snapshot: its type, unless one is given, and its files',
-    )
     .option('--setup <file>', 'run this script there first, in the work dir, its output on stderr')
-    .option(
-      '--setup-file <path>',
-      'a file below here that the script needs, at the same place in the work dir; can be repeated',
-      appendValue,
-      [],
-    )
     .option(
       '--get <pattern>',
       'fetch what matches, also when it failed; as in a .gitignore, from the top of the tree; can be repeated',

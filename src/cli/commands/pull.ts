@@ -71,10 +71,7 @@ export function define(command: Command, context: Context): void {
           },
         };
         const pull = (buildlet: Buildlet) =>
-          context.messages.showing(
-            () => passed,
-            () => pullInto(buildlet, place, pullOptions),
-          );
+          context.messages.showing(passed, () => pullInto(buildlet, place, pullOptions));
         const report = (summary: PullSummary, seconds: number, isKnown: boolean) =>
           reportPull(name, summary, { ...options, seconds, isKnown }, context);
         const summary = await context.withBuildlet(name, async (buildlet) => {

@@ -129,9 +129,8 @@ async function pushTo(
   };
   const pushOnce = async (buildlets: readonly Buildlet[]) => {
     if (options.go && !options.dryRun) await prepareGo(buildlets, context);
-    const results = await messages.showing(
-      () => passed,
-      () => pushToAll(buildlets, { top, dir: there }, pushOptions),
+    const results = await messages.showing(passed, () =>
+      pushToAll(buildlets, { top, dir: there }, pushOptions),
     );
     if (!options.dryRun) {
       for (const [index, result] of results.entries()) {

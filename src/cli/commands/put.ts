@@ -48,7 +48,7 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
       await source.use((bytes) =>
         context.withBuildlet(name, async ({ client }) => {
-          await reported(context, { json: options.json, passed: () => passed }, async () => {
+          await reported(context, { json: options.json, passed }, async () => {
             const body = watched(bytes, passed);
             const { compress } = options;
             const sent = await sendFile({ name, client }, body, path, {

@@ -92,7 +92,7 @@ async function sendFile(
   const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
   await source.use((bytes) =>
     context.withBuildlet(name, ({ client }) =>
-      reported(context, { json, passed: () => passed }, () => {
+      reported(context, { json, passed }, () => {
         const archive = archiveToSend(watched(bytes, passed), {
           file,
           takesZstd: () => client.has(zstdFeature, { signal }),
@@ -123,7 +123,7 @@ async function sendDirectory(
     return { ...sent, ...totals, skipped };
   };
   await context.withBuildlet(name, ({ client }) =>
-    reported(context, { json, passed: () => totals }, () => send(client)),
+    reported(context, { json, passed: totals }, () => send(client)),
   );
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed, throwSilent } from '../for-each-named.ts';
+import { forEachNamed, throwAll } from '../failures.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
@@ -30,7 +30,7 @@ export function define(command: Command, context: Context): void {
     );
     const { terminal } = context;
     await print(terminal, json ? listedJson({ removed }, terminal, 2) : listed(removed, terminal));
-    throwSilent(silent);
+    throwAll(silent);
     if (removed.length === 0 && !json) context.messages.say('gomote: nothing to remove');
   });
 }

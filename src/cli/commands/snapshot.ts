@@ -1,17 +1,16 @@
 // gomote snapshot: what is in the work directories of buildlets, kept for later ones.
 import { type Command, Option } from 'commander';
-import { didYouMean } from '../../did-you-mean.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Snapshot } from '../../gomote/snapshots.ts';
 import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
-import { forEachNamed, throwSilent } from '../for-each-named.ts';
+import { forEachNamed, throwAll } from '../failures.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
-import { appendValue, parseMemoryOption } from '../values.ts';
+import { appendValue, parseMemoryOption, verbOf } from '../values.ts';
 
 interface Options extends ListingOptions {
   exclude: string[];
@@ -48,13 +47,7 @@ export function define(command: Command, context: Context): void {
     .option('--here', 'keep it on this machine, also where a coordinator keeps snapshots')
     .option('--shared', 'let all users of the coordinator begin buildlets with it')
     .action(async (what: string, names: string[], options: Options) => {
-      const verb = verbs[what as keyof typeof verbs];
-      if (Object.hasOwn(verbs, what) && verb !== undefined) {
-        return await verb(names, options, context);
-      }
-      throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
-        hint: didYouMean(what, Object.keys(verbs)) ?? 'see gomote snapshot -h',
-      });
+      await verbOf(verbs, what, 'snapshot')(names, options, context);
     });
 }
 
@@ -83,7 +76,7 @@ const verbs: Readonly<
     const table = () => formatColumns(all, columns, terminal);
     await printListing(all.map(toJson), options, { fields, table, terminal });
 
-    throwSilent(failures);
+    throwAll(failures);
   },
   inspect: async ([tag, ...more], options, { gomote, terminal }) => {
     if (tag === undefined || more.length > 0) throw usage('inspect TAG');

@@ -6,7 +6,7 @@ import { sshHosts } from '../../gomote/ssh/hosts.ts';
 import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { throwSilent } from '../for-each-named.ts';
+import { throwAll } from '../failures.ts';
 import { print, printLines } from '../terminal/terminal.ts';
 import { contradiction } from '../values.ts';
 
@@ -40,7 +40,7 @@ export function define(command: Command, context: Context): void {
           terminal,
           blocks.size === 0 ? [] : [[...blocks.values()].join('\n').trimEnd()],
         );
-        return throwSilent(failures);
+        return throwAll(failures);
       }
       const keep = names.length > 0 || failures.length > 0;
       const written = await config.writeSshConfig(context.backends, blocks, { keep, sshConfig });
@@ -52,7 +52,7 @@ export function define(command: Command, context: Context): void {
         messages.say(`gomote: add this as the first line of ${written.sshConfig}: ${line}`);
       for (const { aliases } of hosts)
         await print(terminal, `ssh ${printable(aliases[0] ?? '')}\n`);
-      throwSilent(failures);
+      throwAll(failures);
     });
 }
 

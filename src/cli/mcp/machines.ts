@@ -1,14 +1,15 @@
 // The machines of one `gomote mcp`: created within its limits, held while the process runs, and destroyed at its end.
-import type { AnyBackend } from '../../backends/backend.ts';
+
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { createSeveral, type MachineOptions } from '../../gomote/create.ts';
+import { destroyCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
 import type { Forward } from '../../gomote/forward.ts';
 import { holdTimesOf } from '../../gomote/hold-times.ts';
 import { plural } from '../../plural.ts';
-import { anySignal, type LongTimer, longTimer, timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, type LongTimer, longTimer } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 
 export interface Call {
@@ -44,9 +45,6 @@ interface Entry extends Machine {
   /** Destroys the machine if it was created here, and closes its connections. */
   readonly end: () => Promise<void>;
 }
-
-/** The time limit for destroying a machine, in ms. */
-const destroyMs = 120_000;
 
 export class Machines {
   readonly limits: Limits;
@@ -103,12 +101,12 @@ export class Machines {
           this.#context.messages.detail(`gomote: ${what}`);
         }
         return this.#add(buildlet, builder.name, async () => {
-          await endOf(backend, instance.name);
+          await destroyCreated(backend, instance.name);
           hold?.drop();
           await buildlet.disconnect();
         });
       } catch (error) {
-        await endOf(backend, instance.name);
+        await destroyCreated(backend, instance.name);
         throw error;
       }
     });
@@ -238,12 +236,3 @@ export class Machines {
 
 const allowing = (type: string): string =>
   `the user can allow it: gomote mcp --type ${type}, or types in [mcp] of config.toml`;
-
-async function endOf(backend: AnyBackend, instance: string): Promise<void> {
-  try {
-    await backend.destroy(instance, { signal: timeoutSignal(destroyMs) });
-  } catch (error) {
-    // The machine may have expired.
-    if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
-  }
-}

@@ -3,9 +3,9 @@ import type { AnyBackend, Backend, CreateCall, Instance } from '../../backends/b
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { BuildletHold } from '../../client/hold.ts';
-import { isGomoteError, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { createSeveral, hostOf } from '../../gomote/create.ts';
-import { withoutCreated } from '../../gomote/create-all.ts';
+import { destroyCreated, withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
 import { type HoldTimes, holdTimesOf } from '../../gomote/hold-times.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -14,8 +14,8 @@ import { checkPlace, placeOf } from '../project/local-guard.ts';
 import { setupOutput } from '../setup-output.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** The time limit for ending a machine, in ms. */
-const destroyMs = 120_000;
+/** The time limit for releasing a machine, in ms. */
+const releaseMs = 120_000;
 
 /** One of the machines. */
 export interface Machine {
@@ -167,16 +167,13 @@ class Holder {
 
   async release(name: string): Promise<void> {
     const held = this.#held.get(name);
-    await held?.hold?.release({ signal: timeoutSignal(destroyMs) });
+    await held?.hold?.release({ signal: timeoutSignal(releaseMs) });
     await this.#forget(name);
   }
 
   async destroy(name: string): Promise<void> {
     try {
-      await this.#backend.destroy(name, { signal: timeoutSignal(destroyMs) });
-    } catch (error) {
-      // It may already have ended.
-      if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+      await destroyCreated(this.#backend, name);
     } finally {
       await this.#forget(name);
     }

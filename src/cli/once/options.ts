@@ -1,4 +1,5 @@
 // The options of `gomote once`, read and checked: nothing is made before that.
+
 import { resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
@@ -9,6 +10,7 @@ import type { Context } from '../context.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';
 import { checkRunOptions } from '../run/run-options.ts';
 import { checkReportTarget } from '../run/run-report.ts';
+import { checkSetupFiles } from '../setup.ts';
 import { contradiction, parseCommaList } from '../values.ts';
 import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
@@ -113,11 +115,7 @@ const making = [
 function checkTogether(type: string | undefined, options: OnceOptions): void {
   const made = making.find(([key]) => options[key] !== undefined)?.[1];
   const { on, types, shard, count, shell, setup, setupFile } = options;
-  if (setup === undefined && setupFile.length > 0) {
-    throw new GomoteError('ERR_USAGE', `--setup-file ${setupFile[0]}: there is no --setup`, {
-      hint: 'give --setup FILE',
-    });
-  }
+  checkSetupFiles(setup, setupFile);
   if (on !== undefined && type !== undefined) throw contradiction('--on', `the type ${type}`);
   if (on !== undefined && options.cache.length > 0) throw contradiction('--on', '--cache');
   if (on !== undefined && made !== undefined) throw contradiction('--on', made);

@@ -1,6 +1,6 @@
 // One machine of `gomote once`, from its push to its end.
 import { join } from 'node:path';
-import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isGomoteError, messageAndHint, messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
 import { notePushed } from '../../gomote/run/pushed-directory.ts';
@@ -223,8 +223,8 @@ export class Part {
 
   /** Prints what failed, even with --quiet. */
   #complain(error: unknown): void {
-    const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
-    this.#context.terminal.stderr.write(`gomote: ${printable(messageOf(error) + hint)}\n`);
+    this.#context.terminal.stderr.write(`gomote: ${printable(messageAndHint(error))}
+`);
   }
 
   /** For --json. */

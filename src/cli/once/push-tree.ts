@@ -23,27 +23,24 @@ export async function pushTree(
   const { signal, messages } = context;
   const startMs = performance.now();
   const passed: Passed = { bytes: 0 };
-  const [result] = await messages.showing(
-    () => passed,
-    () =>
-      pushToAll(
-        [buildlet],
-        { top, dir },
-        {
-          ...{ signal, exclude, noIgnore, isNoted },
-          onTree: ({ others }) => {
-            for (const path of others)
-              messages.say(`not sent, as it is ${specialFileText}: ${path}`);
-          },
-          onSent: (bytes) => {
-            passed.bytes += bytes;
-          },
-          onPlan: (changes) => {
-            passed.totalBytes = changes.reduce((sum, one) => sum + literalBytes(one), 0);
-            warnIfLarge(changes, context);
-          },
+  const [result] = await messages.showing(passed, () =>
+    pushToAll(
+      [buildlet],
+      { top, dir },
+      {
+        ...{ signal, exclude, noIgnore, isNoted },
+        onTree: ({ others }) => {
+          for (const path of others) messages.say(`not sent, as it is ${specialFileText}: ${path}`);
         },
-      ),
+        onSent: (bytes) => {
+          passed.bytes += bytes;
+        },
+        onPlan: (changes) => {
+          passed.totalBytes = changes.reduce((sum, one) => sum + literalBytes(one), 0);
+          warnIfLarge(changes, context);
+        },
+      },
+    ),
   );
   if (result === undefined) return undefined;
   if (result.status === 'rejected') throw result.reason;

@@ -89,7 +89,7 @@ async function collectTree({ buildlet, command, context }: Run): Promise<void> {
   const what = `work dir tarball for "${command.name}" to "${file}"`;
   context.messages.say(`# Downloading ${what}...`);
   const passed: Passed = { bytes: 0 };
-  await reported(context, { json: false, passed: () => passed }, async () => {
+  await reported(context, { json: false, passed }, async () => {
     const download = await client.download('', { compress: 'gzip', isPartial: true, signal });
     await writeWhole(join(currentDirectory(), file), watched(download.body, passed));
     return download.summary();

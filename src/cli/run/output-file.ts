@@ -1,8 +1,8 @@
 // A file that holds all that the last run of a command wrote.
+
 import type { FileHandle } from 'node:fs/promises';
-import { errnoOf, GomoteError } from '../../errors.ts';
 import { open } from '../../files/named-fs.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { localError } from '../../gomote/local-error.ts';
 import type { OutputTap } from './output-taps.ts';
 
 export class OutputFile implements OutputTap {
@@ -20,7 +20,7 @@ export class OutputFile implements OutputTap {
     try {
       return new OutputFile(path, await open(path, 'w'));
     } catch (error) {
-      throw failureOf(path, error);
+      throw localError('write', path, error);
     }
   }
 
@@ -33,7 +33,7 @@ export class OutputFile implements OutputTap {
         left = left.subarray(bytesWritten);
       }
     } catch (error) {
-      throw failureOf(this.#path, error);
+      throw localError('write', this.#path, error);
     }
   }
 
@@ -48,10 +48,3 @@ export class OutputFile implements OutputTap {
     await this.#handle.close();
   }
 }
-
-const failureOf = (path: string, error: unknown): GomoteError =>
-  new GomoteError(
-    'ERR_LOCAL_FILE',
-    `cannot write "${path}": ${errnoText(errnoOf(error) ?? String(error))}`,
-    { hint: 'check the path, or make room there', cause: error },
-  );

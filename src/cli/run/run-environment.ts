@@ -1,8 +1,9 @@
 // The variables a command gets by -e and --env-file.
-import { errnoOf, GomoteError } from '../../errors.ts';
+
+import { GomoteError } from '../../errors.ts';
 import { readFileSync } from '../../files/named-fs.ts';
+import { localError } from '../../gomote/local-error.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
-import { errnoText } from '../../protocol/process-state.ts';
 import { exactVariable } from '../raw-arguments.ts';
 import { parseKeyValue } from '../values.ts';
 
@@ -22,11 +23,7 @@ export function readEnvironmentFile(file: string, own: NodeJS.ProcessEnv): strin
   try {
     text = nameFromBytes(readFileSync(file));
   } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${file}": ${reason}`, {
-      hint: 'check the path and its permissions',
-      cause: error,
-    });
+    throw localError('read', file, error);
   }
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   return lines.flatMap((line, i) => {

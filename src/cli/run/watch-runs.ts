@@ -1,6 +1,8 @@
 // gomote watch: pushes the tree and runs the command, again whenever something of the tree has changed.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../../errors.ts';
+import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
 import type { TreeWatch } from '../../sync/push/watch.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { isGone } from '../transfer/watch-push.ts';
@@ -27,8 +29,6 @@ const retryMs = 1_000;
 
 /** How often to check whether a run that must end has begun, in ms. */
 const pollMs = 20;
-
-const defaultKillAfterMs = 5_000;
 
 /** Clears the screen and its scrollback. */
 const clearScreen = '\x1b[H\x1b[2J\x1b[3J';

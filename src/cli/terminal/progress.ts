@@ -21,20 +21,16 @@ const rateWindowMs = 3000;
 const clear = '\r\u001B[K';
 
 /** Shows the line on `stream` until the returned function is called. */
-export function showProgress(
-  stream: { write(text: string): unknown },
-  passed: () => Passed,
-): () => void {
+export function showProgress(stream: { write(text: string): unknown }, passed: Passed): () => void {
   const rate = new Rate();
   const startMs = performance.now();
   let isShown = false;
   const timer = setInterval(() => {
-    const now = passed();
     const sinceMs = performance.now() - startMs;
-    rate.add(now.bytes, sinceMs);
+    rate.add(passed.bytes, sinceMs);
     if (sinceMs < firstMs) return;
     isShown = true;
-    stream.write(`${clear}${progressLine(now, rate.perSecond)}`);
+    stream.write(`${clear}${progressLine(passed, rate.perSecond)}`);
   }, intervalMs);
   timer.unref();
   return () => {

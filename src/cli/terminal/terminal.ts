@@ -148,8 +148,8 @@ export interface Messages {
    * the spinner makes way for the output of `work`.
    */
   during<T>(what: string, work: (tell: (step?: string) => void) => Promise<T>): Promise<T>;
-  /** Runs `work` with a progress line on a terminal. */
-  showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
+  /** Runs `work` with a progress line on a terminal; `work` counts in `passed`. */
+  showing<T>(passed: Passed, work: () => Promise<T>): Promise<T>;
 }
 
 /** The elapsed time is shown after this many seconds. */

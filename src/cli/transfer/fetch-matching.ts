@@ -30,19 +30,17 @@ export async function fetchMatching(
   const { name } = buildlet;
   const passed = { bytes: 0 };
   const startMs = performance.now();
-  const summary = await messages.showing(
-    () => passed,
-    () =>
-      pullInto(
-        buildlet,
-        { dir, to: resolve(into) },
-        {
-          ...{ signal, noIgnore: true, replacesUnknown: true, only: [...get, ...require] },
-          onCome: (bytes) => {
-            passed.bytes += bytes;
-          },
+  const summary = await messages.showing(passed, () =>
+    pullInto(
+      buildlet,
+      { dir, to: resolve(into) },
+      {
+        ...{ signal, noIgnore: true, replacesUnknown: true, only: [...get, ...require] },
+        onCome: (bytes) => {
+          passed.bytes += bytes;
         },
-      ),
+      },
+    ),
   );
   const { matched = [] } = summary;
   const misses = (pattern: string): boolean => {

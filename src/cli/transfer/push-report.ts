@@ -1,10 +1,12 @@
 // Reports the result of a push.
-import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+
+import { GomoteError } from '../../errors.ts';
 import { plural } from '../../plural.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
+import { throwAll } from '../failures.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
@@ -52,12 +54,12 @@ export async function reportPush(
     else if (options.areDetails) context.messages.detail(inWords(name, place, result.value));
     else context.messages.say(inWords(name, place, result.value));
   }
-  throwIfAny([...failures, ...unsentFailures(unsent, context)]);
+  throwAll([...failures, ...unsentFailures(unsent, context)]);
 }
 
 /** Names the paths that cannot be sent, and throws. */
 export function throwUnsent(unsent: ReadonlyMap<string, GomoteError>, context: Context): void {
-  throwIfAny(unsentFailures(unsent, context));
+  throwAll(unsentFailures(unsent, context));
 }
 
 /** Names the paths that were not sent, and returns the error. */
@@ -78,18 +80,6 @@ function unsentFailures(
       hint: only.hint ?? 'everything else is there; --exclude leaves them out',
     }),
   ];
-}
-
-function throwIfAny(failures: readonly unknown[]): void {
-  const [first, ...others] = failures;
-  if (first === undefined) return;
-  if (others.every((other) => other === first)) throw first;
-  const hint = isGomoteError(first) ? first.hint : undefined;
-  const code = isGomoteError(first) ? first.code : 'ERR_LOST';
-  throw new GomoteError(code, [...new Set(failures.map(messageOf))].join('; '), {
-    hint,
-    cause: first,
-  });
 }
 
 /** Warns about a large push; returns whether it did. */

@@ -6,17 +6,10 @@ import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { print } from '../terminal/terminal.ts';
 
-export interface ReportOptions {
-  /** Whether to print the summary. */
-  readonly json: boolean | undefined;
-  /** Returns the progress; called at intervals. */
-  readonly passed: () => Passed;
-}
-
 /** Runs a transfer, shows its progress, and prints its summary. */
 export async function reported(
   context: Context,
-  { json, passed }: ReportOptions,
+  { json, passed }: { readonly json: boolean | undefined; readonly passed: Passed },
   work: () => Promise<TransferSummary>,
 ): Promise<void> {
   const startMs = performance.now();

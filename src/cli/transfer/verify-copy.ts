@@ -1,10 +1,11 @@
 // Checks whether a file is a complete copy of a run's output.
+
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Session } from '../../client/runs/session.ts';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { createReadStream } from '../../files/named-fs.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { localError } from '../../gomote/local-error.ts';
 import type { SessionEnd, StreamSum } from '../../protocol/session.ts';
 
 /**
@@ -55,11 +56,7 @@ async function sumOfFile(file: string): Promise<StreamSum> {
       bytes += chunk.length;
     }
   } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${file}": ${reason}`, {
-      hint: 'check the path and its permissions',
-      cause: error,
-    });
+    throw localError('read', file, error);
   }
   return { bytes, sha256: hash.digest('hex') };
 }

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGomoteError, NotStartedError } from '../../errors.ts';
+import { isGomoteError, messageAndHint, NotStartedError } from '../../errors.ts';
 import { joinStreams } from '../../files/join-streams.ts';
 import { printable } from '../../printable.ts';
 import { signalByName } from '../../protocol/signals.ts';
@@ -12,7 +12,6 @@ import type { Buildlet } from '../buildlet.ts';
 import { localStatus } from '../run/ending.ts';
 import { loginShell } from '../run/login-shell.ts';
 import type { Run, RunResult } from '../run/run.ts';
-import { lineOf } from './line-of.ts';
 
 interface Surroundings {
   /** Aborts when the client disconnects. */
@@ -48,7 +47,7 @@ export async function runCommand(
     if (!channel.stderr.destroyed) channel.stderr.write(`gomote: ${printable(line)}${end}`);
   };
   const agent = await openAgent(buildlet, command, until).catch((error: unknown) => {
-    say(`no agent on ${buildlet.name}: ${lineOf(error)}`);
+    say(`no agent on ${buildlet.name}: ${messageAndHint(error)}`);
     return undefined;
   });
   try {
@@ -58,7 +57,7 @@ export async function runCommand(
     if (end.signal !== undefined) say(`the command ended by ${end.signal}`);
     command.end(endOf(end));
   } catch (error) {
-    say(lineOf(error));
+    say(messageAndHint(error));
     command.end(error instanceof NotStartedError ? statusOf(error) : undefined);
   } finally {
     agent?.close();
@@ -118,7 +117,7 @@ function start(
     maxBuffer: 0,
     killAfterMs,
     signal: until,
-    onLost: (error) => say(`${lineOf(error)}; connecting again`),
+    onLost: (error) => say(`${messageAndHint(error)}; connecting again`),
   });
   command.onSignal = (name) => {
     if (signalByName(name) !== undefined) void run.kill(name).catch(() => undefined);

@@ -1,10 +1,9 @@
 // Serves a buildlet by SSH, over two byte streams: commands are runs on the buildlet, forwards are its ports.
 import type { Readable, Writable } from 'node:stream';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, messageAndHint, messageOf } from '../../errors.ts';
 import { sessionFeature, sftpFeature } from '../../protocol/features.ts';
 import type { SshServices } from '../../ssh/services.ts';
 import type { Buildlet } from '../buildlet.ts';
-import { lineOf } from './line-of.ts';
 import { runCommand } from './run-command.ts';
 import { serverKeys } from './state.ts';
 
@@ -54,7 +53,7 @@ export async function serveSsh(buildlet: Buildlet, options: ServeSshOptions): Pr
         return await buildlet.explained(() => client.ports.listen(target, onConnection, call));
       } catch (error) {
         // The client gets no reason.
-        onTrouble(lineOf(error));
+        onTrouble(messageAndHint(error));
         throw error;
       }
     },

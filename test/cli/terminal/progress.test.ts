@@ -22,12 +22,16 @@ test.each([
 test('a long transfer has a line that is rewritten and cleared, a short one has none', async () => {
   const written: string[] = [];
   const stream = { write: (text: string) => written.push(text) };
-  const stopShort = showProgress(stream, () => ({ bytes: 1 }));
+  const stopShort = showProgress(stream, { bytes: 1 });
   await sleep(150);
   stopShort();
   expect(written).toEqual([]);
   let bytes = 0;
-  const stop = showProgress(stream, () => ({ bytes: bytes++ }));
+  const stop = showProgress(stream, {
+    get bytes() {
+      return bytes++;
+    },
+  });
   await until(() => written.length > 2);
   stop();
   expect(written.at(-1)).toBe('\r\u001B[K');

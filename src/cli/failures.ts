@@ -1,5 +1,5 @@
-// Does work for each name that the user gave. All are tried, and every failure is reported.
-import { GomoteError, messageOf } from '../errors.ts';
+// Several things that are all tried, and whose failures are all reported.
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 
 /**
  * Calls `work` once for each name. Throws the error of one failure, or for several an error with the `summary`.
@@ -24,12 +24,14 @@ export async function forEachNamed(
   throw new GomoteError('ERR_STATUS', message, { cause: first });
 }
 
-/** Throws one error that names all parts that failed. */
-export function throwSilent(failures: readonly GomoteError[]): void {
+/** Throws one error that names all failures, with the code and the hint of the first; nothing where nothing failed. */
+export function throwAll(failures: readonly unknown[]): void {
   const [first] = failures;
   if (first === undefined) return;
-  throw new GomoteError(first.code, failures.map(messageOf).join('; '), {
-    hint: first.hint,
-    cause: first,
-  });
+  const messages = [...new Set(failures.map(messageOf))];
+  if (messages.length === 1) throw first;
+  const { code, hint } = isGomoteError(first)
+    ? first
+    : { code: 'ERR_LOST' as const, hint: undefined };
+  throw new GomoteError(code, messages.join('; '), { hint, cause: first });
 }
