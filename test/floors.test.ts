@@ -92,7 +92,6 @@ const besideThePorch = [
   'cli/transfer/copy.ts: sync/pull/pull.ts',
   'cli/transfer/fetch-matching.ts: sync/pull/requested-entries.ts',
   'cli/transfer/glob.ts: sync/ignore/ignore-patterns.ts',
-  'cli/transfer/largest-line.ts: sync/largest-paths.ts',
   'cli/transfer/plan-push.ts: sync/largest-paths.ts',
   'cli/transfer/plan-push.ts: sync/local/local-tree.ts',
   'cli/transfer/push-report.ts: sync/largest-paths.ts',

@@ -59,9 +59,8 @@ export class Context {
       quiet: given.quiet ?? flag('GOMOTE_QUIET'),
       color: given.color !== false && !environment.NO_COLOR && !flag('GOMOTE_NO_COLOR'),
     };
-    if (given.staging && given.backend !== undefined && given.backend !== 'staging') {
+    if (given.staging && given.backend !== undefined && given.backend !== 'staging')
       throw contradiction('--staging', `--backend ${given.backend}`);
-    }
   }
 
   /** The group of `--group`. */

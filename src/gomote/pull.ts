@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
 import { cacheDirectory } from '../files/cache-directory.ts';
 import { currentDirectory } from '../files/named-fs.ts';
+import type { Compression } from '../protocol/transfer.ts';
 import { gitWorkTree } from '../sync/ignore/git.ts';
 import { pull } from '../sync/pull/pull.ts';
 import type { PullOptions, PullSummary } from '../sync/pull/pull-options.ts';
@@ -13,22 +14,27 @@ import { onPath } from './remote-path.ts';
 import { directoryInside } from './work-dir-path.ts';
 
 /** The options of `pull`. */
-export interface PullTreeOptions
-  extends CallOptions,
-    Pick<
-      PullOptions,
-      | 'changedOnly'
-      | 'only'
-      | 'force'
-      | 'keepBoth'
-      | 'dryRun'
-      | 'exclude'
-      | 'noIgnore'
-      | 'compress'
-      | 'onCome'
-    > {
+export interface PullTreeOptions extends CallOptions {
   /** The local directory. Default: the base name of the remote one; without a remote one, this tree. */
   readonly to?: string | undefined;
+  /** Pulls only what the buildlet's commands have created or changed since the push. */
+  readonly changedOnly?: boolean | undefined;
+  /** Patterns as in a .gitignore; pulls only what matches. */
+  readonly only?: readonly string[] | undefined;
+  /** Also overwrites files that were changed locally, or have a different type. */
+  readonly force?: boolean | undefined;
+  /** Writes files that would overwrite local changes as NAME.remote beside them. */
+  readonly keepBoth?: boolean | undefined;
+  /** Changes nothing; the summary shows what would be pulled. */
+  readonly dryRun?: boolean | undefined;
+  /** Patterns to exclude, as in a .gitignore at the top of the tree. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Whether to pull files that git, .gomoteignore and the rule for backup files exclude. */
+  readonly noIgnore?: boolean | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+  /** Called with the number of received bytes of files. */
+  readonly onCome?: ((bytes: number) => void) | undefined;
 }
 
 /** A normalized remote directory, and a local one. */

@@ -84,9 +84,7 @@ async function signIn(
   instance: Address,
   { sso, tokenFile }: Options,
 ): Promise<Account | undefined> {
-  if (sso && tokenFile !== undefined) {
-    throw contradiction('--sso', '--token-file');
-  }
+  if (sso && tokenFile !== undefined) throw contradiction('--sso', '--token-file');
   const mayAsk = tokenFile === undefined && context.terminal.input === 'terminal';
   if (!sso && !mayAsk) return undefined;
   const client = new CoordinatorClient({ auth: { username: '', password: '' }, instance });

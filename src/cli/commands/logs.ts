@@ -48,9 +48,8 @@ export function define(command: Command, context: Context): void {
       'print nothing, but tell whether FILE is the whole output of the run',
     )
     .action(async (name: string, id: string, options: Options) => {
-      if (options.sinceStart && options.tail !== undefined) {
+      if (options.sinceStart && options.tail !== undefined)
         throw contradiction('--since-start', '--tail');
-      }
       const other = ofLines.find((key) => options[key] !== undefined);
       for (const alone of ['slow', 'verify'] as const) {
         const given =

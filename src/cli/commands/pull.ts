@@ -48,12 +48,8 @@ export function define(command: Command, context: Context): void {
         to: string | undefined,
         options: Options,
       ) => {
-        if (options.force && options.keepBoth) {
-          throw contradiction('--force', '--keep-both');
-        }
-        if (options.watch && options.dryRun) {
-          throw contradiction('--watch', '--dry-run');
-        }
+        if (options.force && options.keepBoth) throw contradiction('--force', '--keep-both');
+        if (options.watch && options.dryRun) throw contradiction('--watch', '--dry-run');
         const startMs = performance.now();
         const given = pullPlace(remote, to);
         const place = { ...given, to: join(given.to, context.ownName ?? '') };

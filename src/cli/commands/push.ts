@@ -46,9 +46,7 @@ export function define(command: Command, context: Context): void {
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string | undefined, dir: string | undefined, options: Options) => {
-      if (options.watch && options.dryRun) {
-        throw contradiction('--watch', '--dry-run');
-      }
+      if (options.watch && options.dryRun) throw contradiction('--watch', '--dry-run');
       if (options.dryRun && !options.go && dir === undefined) {
         const plan = await import('../transfer/plan-push.ts');
         if (names === undefined || (await plan.isDirectoryHere(names, context))) {

@@ -57,9 +57,7 @@ export function define(command: Command, context: Context): void {
 }
 
 function checkOptions(names: readonly string[], { write, remove, sshConfig }: Options): void {
-  if (write && remove) {
-    throw contradiction('--write', '--remove');
-  }
+  if (write && remove) throw contradiction('--write', '--remove');
   if (remove && names.length > 0) {
     throw new GomoteError('ERR_USAGE', '--remove takes away the entries of all buildlets', {
       hint: 'give no names; --write without names drops those that have ended',

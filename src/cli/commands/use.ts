@@ -29,9 +29,7 @@ export function define(command: Command, context: Context): void {
       };
       const record = readProject(projectRoot(), environment);
       if (options.none) {
-        if (name !== undefined) {
-          throw contradiction('--none', `"${name}"`);
-        }
+        if (name !== undefined) throw contradiction('--none', `"${name}"`);
         useBuildlet(undefined, record, environment);
         return await tell(null);
       }

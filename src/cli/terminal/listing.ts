@@ -50,9 +50,7 @@ export function templateOf(
   { stdout }: Terminal,
 ): ((item: object) => string) | undefined {
   if (format === undefined) return undefined;
-  if (json) {
-    throw contradiction('--json', '--format');
-  }
+  if (json) throw contradiction('--json', '--format');
   const write = parseTemplate(format, fields, stdout.isTTY === true);
   return (item) => `${write(item)}\n`;
 }
