@@ -82,10 +82,10 @@ describe('gomote pull', () => {
     }
   });
 
-  it('refuses options that exclude each other', async () => {
+  it('refuses options that contradict', async () => {
     const cli = testCli();
     const { code, stderr } = await cli(['pull', '--force', '--keep-both', 'x']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('exclude each other')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('contradict')]);
   });
 
   it('says which names it leaves out, and how to get them', async () => {
