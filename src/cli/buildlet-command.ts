@@ -5,12 +5,10 @@ import type { CommandEntry } from './command-entry.ts';
 import type { Context } from './context.ts';
 import type { FanOutOptions } from './fan-out/fan-out.ts';
 
-/** What a command does, given its arguments and then its options. */
 type Action = (...given: never[]) => unknown;
 
 type Define = (command: Command, context: Context) => void;
 
-/** Options that several buildlets do not allow. */
 const forOne = [
   { key: 'statusJson', option: '--status-json' },
   { key: 'tty', option: '-t' },
@@ -98,7 +96,6 @@ export class BuildletCommand extends Command {
     );
   }
 
-  /** Runs the command's action with these arguments. */
   async actOn(words: readonly string[], options: object = this.opts()): Promise<void> {
     await (this.#act as (...given: unknown[]) => unknown)(...this.#placed(words), options, this);
   }

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { Context } from './context.ts';
 
-/** The module of one command, which defines its arguments, options and action. */
 export interface CommandModule {
   define(command: Command, context: Context): void;
   /** Rewrites the words after the command's name into a form that commander parses. */

@@ -183,10 +183,8 @@ const others: readonly CommandEntry[] = [
   entry('version', 'print the version', () => import('./commands/version.ts')),
 ];
 
-/** The title of the last group. */
 export const otherGroup = 'Other:';
 
-/** The groups, each below its title. */
 export const commandGroups: readonly { title: string; commands: readonly CommandEntry[] }[] = [
   { title: 'Machines:', commands: machines },
   { title: 'Files:', commands: files },

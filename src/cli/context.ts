@@ -15,7 +15,6 @@ export class Context {
   exitCode = 0;
   /** Whether exit codes below 125 are those of a remote command, as for `run`. */
   isRun = false;
-  /** Whether a failure is reported as JSON. */
   isJson = false;
   /** With several buildlets: this one's name as a file name, for a separate place for its files. */
   ownName: string | undefined;
@@ -63,7 +62,6 @@ export class Context {
       throw contradiction('--staging', `--backend ${given.backend}`);
   }
 
-  /** The group of `--group`. */
   get group(): string | undefined {
     return this.#globals.group;
   }
@@ -122,7 +120,6 @@ export class Context {
   }
 }
 
-/** The options that every command takes, before or after its name. */
 export interface GlobalOptions {
   user?: string;
   backend?: string;

@@ -110,6 +110,5 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   whoami: ['gomote whoami', 'gomote whoami --backend ci'],
 };
 
-/** The section of a command's help. */
 export const examplesOf = (command: string): string =>
   ['', 'Examples:', ...(examples[command] ?? []).map((line) => `  ${line}`)].join('\n');

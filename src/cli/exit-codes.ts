@@ -13,7 +13,6 @@ export const exitCodes = {
   brokenPipe: 128 + 13,
 };
 
-/** The status of a program that a signal ended. */
 export const signalCode = (name: string): number => 128 + (endingSignal(name)?.number ?? 0);
 
 /** The status of a command such as `run` when gomote itself fails. */

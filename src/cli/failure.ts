@@ -24,7 +24,6 @@ export async function exitCodeOf(thrown: unknown, context: Context): Promise<num
   return exitCode;
 }
 
-/** The error as JSON, on one line. */
 export function reportJson(error: unknown, exitCode: number, { terminal }: Context): void {
   const { code, hint } =
     error instanceof GomoteError

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { cacheDirectory } from '../files/cache-directory.ts';
 import type { Context } from './context.ts';
 
-/** Prints the hint unless it was printed before. */
 export function printNextSteps(name: string, { terminal, messages }: Context): void {
   const isSeen = terminal.stdout.isTTY === true && terminal.stderr.isTTY === true;
   const directory = isSeen ? cacheDirectory(terminal.environment, 'said') : undefined;

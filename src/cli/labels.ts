@@ -21,7 +21,6 @@ export const addWanted = (text: string, before: readonly WantedLabel[]): WantedL
   split('--label', text),
 ];
 
-/** The same of a machine. */
 export const addRequired = (text: string, before: readonly WantedLabel[]): WantedLabel[] => [
   ...before,
   split('--require', text),

@@ -6,11 +6,9 @@ import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { exactArguments } from './raw-arguments.ts';
 import { print, processTerminal, type Terminal } from './terminal/terminal.ts';
 
-/** Runs the command line of this process; resolves with its exit code. */
 export const run = (argv: readonly string[], state?: StartState): Promise<number> =>
   runOn(argv, processTerminal(state), processInterrupts(state));
 
-/** Runs one command line; resolves with the exit code for the process. */
 export async function runOn(
   argv: readonly string[],
   terminal: Terminal,
@@ -23,7 +21,6 @@ export async function runOn(
   return await traced(argv, context, work);
 }
 
-/** What makes a command line one that is traced. */
 const traces = [
   ...['TRACEPARENT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
 ];

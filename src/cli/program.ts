@@ -12,7 +12,6 @@ import { unknownCommand, usageError } from './usage-errors.ts';
 
 const names = commands.map(({ name }) => name);
 
-/** The options every command takes, before or after its name. */
 const globalOptions = (): Option[] => [
   new Option('--user <name>', 'whose buildlets (default: $USER; also GOMOTE_USER)'),
   new Option('--backend <name>', 'where buildlets come from (also GOMOTE_BACKEND)'),
@@ -24,10 +23,8 @@ const globalOptions = (): Option[] => [
   new Option('--no-color', 'no colour and no spinners (also NO_COLOR)'),
 ];
 
-/** Options that commander adds itself. */
 const ownOptions = ['--help', '--version'];
 
-/** Parses the command line and runs its command. */
 export async function runProgram(given: readonly string[], context: Context): Promise<void> {
   const asksHelp = given[0] === 'help' && given[1] !== undefined;
   const argv = asksHelp ? [given[1] ?? '', '--help'] : given;

@@ -9,7 +9,6 @@ export class SharedEnding {
     this.#works.push(work);
   }
 
-  /** Does all the work. Returns the first exit status that is not 0. */
   async finish(messages: Messages): Promise<number> {
     let status = 0;
     for (const work of this.#works) status ||= await work(messages);

@@ -3,7 +3,6 @@ import type { CommanderError } from 'commander';
 import { nearest } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 
-/** The names that other programs have for these commands. */
 const otherNames = new Map(
   Object.entries({
     exec: 'run',

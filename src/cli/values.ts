@@ -13,7 +13,6 @@ const bad = (option: string, text: string, what: string, hint: string): GomoteEr
 export const contradiction = (one: string, other: string, hint = 'give one of them'): GomoteError =>
   new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
 
-/** The parser of an option that takes one of two words. */
 export const parserOfEither =
   <const Word extends string>(option: string, ...words: readonly [Word, Word]) =>
   (text: string): Word => {
@@ -52,7 +51,6 @@ export function parseOctalMode(option: string, text: string): number {
   return Number.parseInt(digits, 8);
 }
 
-/** KEY=VALUE, returned unchanged. */
 export function parseKeyValue(option: string, text: string): string {
   if (/^[^=\0]+=[^\0]*$/.test(text)) return text;
   throw bad(option, text, 'KEY=VALUE', 'give one such as GOOS=linux');
@@ -83,7 +81,6 @@ export function parseCompress(text: string): Compression | 'auto' {
   throw bad('--compress', text, 'a compression', 'give auto, gzip, zstd or none');
 }
 
-/** Adds a pattern to those before it. */
 export const addPatternOf =
   (option: string) =>
   (text: string, before: readonly string[]): string[] => {
@@ -94,7 +91,6 @@ export const addPatternOf =
     });
   };
 
-/** Adds a word to those before it. */
 export const appendValue = (text: string, before: readonly string[]): string[] => [...before, text];
 
 export const addPattern = addPatternOf('--exclude');
@@ -106,7 +102,6 @@ export function parseAmount(option: string, text: string): number {
   throw bad(option, text, 'a number above 0', `give ${option} 2, say`);
 }
 
-/** An amount of memory, in bytes. */
 export function parseMemoryOption(option: string, text: string): number {
   const sizeBytes = parseMemory(text);
   if (sizeBytes !== undefined) return sizeBytes;

@@ -59,7 +59,6 @@ function check(sources: readonly CopyPlace[], to: CopyPlace): void {
   });
 }
 
-/** Opens all of the buildlets and runs the work. */
 async function withEach(
   [first, ...others]: readonly string[],
   context: Context,

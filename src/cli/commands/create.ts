@@ -48,7 +48,6 @@ interface Options extends ListingOptions, Omit<MachineOptions, 'memoryBytes' | '
 /** The maximum number of buildlets that one command creates. */
 const countLimit = 100;
 
-/** The fields of each in --json. */
 const fields = ['name', 'backend', 'builderType', 'hostType', 'created', 'expires'];
 
 export function define(command: Command, context: Context): void {

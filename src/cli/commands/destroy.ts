@@ -101,7 +101,6 @@ async function namesFor(
   return chosen.names;
 }
 
-/** Removes them from all groups. */
 function forget(names: readonly string[], { backends }: Context): void {
   new Groups(backends.configDir).prune(names);
 }

@@ -27,7 +27,6 @@ interface Options extends RunOptions {
   ignore: boolean;
 }
 
-/** What it has in common with other commands. */
 const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
   [push, ['--dest', '--exclude', '--no-ignore']],
   [

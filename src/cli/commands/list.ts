@@ -20,7 +20,6 @@ interface Options extends ListingOptions {
 }
 
 interface Row extends ListedBuildlet {
-  /** The groups that it is a member of. */
   readonly groups: readonly string[];
 }
 
@@ -101,7 +100,6 @@ function condition(row: ListedBuildlet): string {
   return `expires in ${formatDuration(leftMs)}${trouble}`;
 }
 
-/** A code for programs. */
 function stateOf({
   dead,
   trouble,
@@ -126,13 +124,11 @@ const toJson = ({ backend, instance, dead, trouble, ...row }: Row) => ({
   labels: row.labels,
 });
 
-/** The result of `toJson`. */
 const fields = [
   ...['backend', 'name', 'fullName', 'builderType', 'hostType', 'owner', 'machine'],
   ...['created', 'expires', 'state', 'reason', 'groups', 'labels'],
 ];
 
-/** The names of the groups, by member. */
 function groupsOfMembers({ backends }: Context): Map<string, string[]> {
   const result = new Map<string, string[]>();
   for (const { name, members } of new Groups(backends.configDir).all()) {

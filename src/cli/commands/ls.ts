@@ -63,7 +63,6 @@ const toJson = (
   ...{ type, mode, permissions, size, mtime, digest },
 });
 
-/** The result of `toJson`. */
 const fields = ['path', 'type', 'mode', 'permissions', 'size', 'mtime', 'digest'];
 
 /** Prints rows in batches: with tabs, or aligned below a header on a terminal. */
@@ -84,7 +83,6 @@ class Rows {
     if (this.#length >= pieceLength) await this.print();
   }
 
-  /** Prints a line without aligning it. */
   async addLine(line: string): Promise<void> {
     this.#lines += line;
     if (this.#lines.length >= pieceLength) await this.print();

@@ -13,7 +13,6 @@ import * as run from './run.ts';
 /** The maximum number of machines that one command creates. */
 export const machineLimit = 64;
 
-/** The options that it shares with other commands. */
 const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
   [
     create,

@@ -9,7 +9,6 @@ interface Options {
   json?: boolean;
 }
 
-/** The time limit for the answer, in ms. */
 const pingTimeoutMs = 10_000;
 
 export function define(command: Command, context: Context): void {

@@ -42,7 +42,6 @@ function commandLine(command: SessionInfo['command']): string {
 
 const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
 
-/** The result of `toJson`. */
 const fields = ['id', 'started', 'command', 'running', 'detached', 'state', 'end'];
 
 /** `running`, `detached` (runs without its client), `stopped` (stands still), or how it ended. */

@@ -159,7 +159,6 @@ async function pushTo(
   }
 }
 
-/** Installs Go's bootstrap toolchain on each of the buildlets. */
 async function prepareGo(buildlets: readonly Buildlet[], context: Context): Promise<void> {
   const { installBootstrap } = await goRoots();
   const { catalogue } = await context.backends.config();

@@ -51,7 +51,6 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Throws ERR_UNKNOWN_BUILDLET, and ERR_USAGE for what is not a name. */
 async function requireThere(name: string, context: Context): Promise<void> {
   if (isAddress(name)) {
     throw new GomoteError('ERR_USAGE', `"${name}" is the address of a buildlet, not its name`, {

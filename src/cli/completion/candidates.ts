@@ -13,7 +13,6 @@ export interface Candidate {
 
 /** The time limit for a backend or a buildlet, in ms: the user waits at the keyboard. */
 const patienceMs = 1_500;
-/** The maximum number of files that are offered. */
 const fileLimit = 2_000;
 
 const plain = (values: Iterable<string>): Candidate[] => [...values].map((value) => ({ value }));
@@ -136,7 +135,6 @@ async function types(context: Context): Promise<Candidate[]> {
   return catalogue.builders.map(({ name, hostType }) => ({ value: name, description: hostType }));
 }
 
-/** The files in the directory that the word names. */
 async function files(
   buildlet: string,
   word: string,
@@ -162,5 +160,4 @@ async function files(
   });
 }
 
-/** A signal with the time limit. */
 const patience = ({ signal }: Context): AbortSignal => anySignal(signal, timeoutSignal(patienceMs));

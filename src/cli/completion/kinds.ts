@@ -3,13 +3,11 @@
 export type ValueKind =
   | 'backend'
   | 'buildlet'
-  /** A comma-separated list. */
   | 'buildlets'
   | 'run'
   | 'type'
   | 'signal'
   | 'command'
-  /** A job of the project file. */
   | 'job'
   | 'group'
   | 'snapshot'
@@ -21,7 +19,6 @@ export type ValueKind =
   | 'directory'
   /** A local file, or NAME:PATH. */
   | 'copy'
-  /** Nothing can be offered. */
   | 'none';
 
 /** Argument names that mean the same in every command. */
@@ -66,7 +63,6 @@ export const kindOfArgument = (command: string, argument: string, first = ''): V
   return ofCommand[command]?.[argument] ?? argumentKinds[argument] ?? 'none';
 };
 
-/** By the option's long name. */
 const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--backend': 'backend',
   '--builderenv': 'type',

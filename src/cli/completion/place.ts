@@ -1,7 +1,6 @@
 // Finds what is expected at the cursor of an unfinished command line.
 import type { Argument, Command, Option } from 'commander';
 
-/** Where the cursor is. */
 export type Place =
   /** At an operand; `operands` are those before it. */
   | { readonly at: 'operand'; readonly argument: Argument | undefined }

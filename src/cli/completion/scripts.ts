@@ -1,6 +1,5 @@
 // The completion script of each shell. Candidates are never evaluated.
 
-/** The shells, each with its script. */
 export const scripts: Readonly<Record<string, string>> = {
   bash: String.raw`# bash completion for gomote: source <(gomote completion bash)
 _gomote() {

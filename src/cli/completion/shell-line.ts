@@ -10,7 +10,6 @@ export interface ShellLine {
   readonly word: string;
 }
 
-/** Parses a bash line up to the cursor. */
 export function readLine(line: string): ShellLine {
   const before: string[] = [];
   for (let at = 0; ; ) {
@@ -25,15 +24,11 @@ export function readLine(line: string): ShellLine {
 
 interface Word {
   readonly word: string;
-  /** The length of the word in the text. */
   readonly length: number;
-  /** Whether the text ends inside of quotes. */
   readonly isOpen: boolean;
-  /** Where the open quotes begin. */
   readonly quoteAt: number | undefined;
 }
 
-/** Parses the first word of the text. */
 export function readWord(text: string): Word {
   let word = '';
   let quote = '';

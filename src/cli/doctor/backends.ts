@@ -12,7 +12,6 @@ import { type Finding, ok, problem, warning, within } from './finding.ts';
 const backendMs = 10_000;
 /** A clock that is off by more than this makes certificates and tokens fail, in ms. */
 const skewMs = 60_000;
-/** How many names a finding shows. */
 const namedLimit = 5;
 
 export async function checkBackends(

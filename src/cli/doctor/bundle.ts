@@ -8,7 +8,6 @@ import { usageLine } from '../run/run-usage.ts';
 import { shellLine } from '../run/shell-words.ts';
 import { print, printJson, type Terminal } from '../terminal/terminal.ts';
 
-/** How many lines of the end of the output are shown. */
 const shownLines = 20;
 
 /** Reads and checks it; throws what is wrong with it. */

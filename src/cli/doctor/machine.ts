@@ -12,7 +12,6 @@ import type { Context } from '../context.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
-/** The minimum of package.json. */
 const leastNode = [20, 18, 1] as const;
 
 export function checkVersions(): Finding[] {
@@ -32,7 +31,6 @@ export function checkVersions(): Finding[] {
   ];
 }
 
-/** The configuration, if it can be read. */
 export async function checkConfig(
   context: Context,
 ): Promise<{ findings: Finding[]; config: Config | undefined }> {
@@ -98,7 +96,6 @@ async function checkDisk(check: string, path: string): Promise<Finding> {
 interface Program {
   readonly name: string;
   readonly args: readonly string[];
-  /** What needs it. */
   readonly use: string;
   /** The kind of backend that requires it. */
   readonly kind?: string;

@@ -25,7 +25,6 @@ interface Outcome {
   readonly isStopped: boolean;
 }
 
-/** How many run at once. */
 const limit = 64;
 
 /**

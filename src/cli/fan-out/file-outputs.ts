@@ -83,7 +83,6 @@ export class FileOutputs implements Outputs {
   }
 }
 
-/** A file that computes the digest of its content. */
 class KeptStream extends Writable {
   readonly #path: string;
   readonly #file: Writable;

@@ -8,7 +8,6 @@ export class SharedSignals {
   readonly #parent: Interrupts;
   readonly #parts = new Set<Part>();
   #release: (() => void) | undefined;
-  /** The first that came. */
   received: NodeJS.Signals | undefined;
 
   constructor(parent: Interrupts) {

@@ -3,11 +3,9 @@
 import { GomoteError } from '../../errors.ts';
 import type { SaxesTagPlain } from './saxes.ts';
 
-/** The outcome of a test that did not pass. */
 export interface FailedTest {
   readonly name: string;
   readonly kind: 'failed' | 'error';
-  /** Its first line. */
   readonly message: string;
 }
 
@@ -28,7 +26,6 @@ export interface JUnitReport {
   readonly xml: string;
 }
 
-/** How deep elements may be in each other. */
 const deepest = 100;
 
 /** How many failed tests of a suite are listed, and the maximum length of each message, in characters. */
@@ -194,6 +191,5 @@ const entities: Readonly<Record<string, string>> = {
 const escaped = (text: string): string =>
   text.replaceAll(/[&<>\r]/g, (character) => entities[character] ?? character);
 
-/** Formats an attribute. */
 export const attribute = ([name, value]: readonly [string, string]): string =>
   ` ${name}="${value.replaceAll(/[&<"\r\n\t]/g, (character) => entities[character] ?? character)}"`;

@@ -4,9 +4,7 @@ import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import { attribute, type JUnitReport, type SuiteResult } from './junit-report.ts';
 
-/** The reports of one machine. */
 export interface MachineReports {
-  /** The machine, as the user names it. */
   readonly name: string;
   readonly reports: readonly JUnitReport[];
 }
@@ -30,7 +28,6 @@ function rowsOf(machines: readonly MachineReports[]): Row[] {
   );
 }
 
-/** The sum of all suites. */
 export function totalOf(machines: readonly MachineReports[]): Counts {
   const total = { tests: 0, failures: 0, errors: 0, skipped: 0, seconds: 0 };
   for (const row of rowsOf(machines)) {
@@ -100,7 +97,6 @@ const shortened = (name: string): string => {
   return text.length > longestName ? `…${text.slice(1 - longestName)}` : text;
 };
 
-/** Aligns names left and numbers right. */
 function aligned(table: readonly (readonly string[])[], names: number): string[] {
   const widths: number[] = [];
   for (const row of table) {

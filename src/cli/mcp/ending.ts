@@ -1,12 +1,10 @@
 // Describes how a command ended, for the agent.
 
-/** How a command ended: as text, and as data. */
 export interface Ending {
   readonly words: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Describes an exit status, or the signal that ended the command. */
 export const endingOf = (
   code: number | null | undefined,
   signal: string | null | undefined,

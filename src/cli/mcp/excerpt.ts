@@ -1,9 +1,7 @@
 // Excerpts of long output: the beginning, lines that look like failures with their context, and the end.
 // Each part has its offset, so that the rest can be read. Only the excerpt is kept in memory.
 
-/** A part of the output. */
 export interface Part {
-  /** The offset in the output, in bytes. */
   readonly from: number;
   readonly to: number;
   readonly bytes: Buffer;
@@ -33,7 +31,6 @@ const [linesBefore, linesAfter] = [2, 4];
 const failure =
   /\b(error|errors|fail|fails|failed|failure|fatal|panic|panicked|exception|traceback|undefined reference|segmentation fault|assertion|not ok)\b|✗|✘/i;
 
-/** Collects an excerpt of output as it arrives. */
 export class Excerpt {
   readonly #headBytes: number;
   readonly #failureBytes: number;
@@ -82,7 +79,6 @@ export class Excerpt {
     this.#droppedBytes += bytes;
   }
 
-  /** The excerpt of the output so far. */
   shown(): ShownOutput {
     const open = this.#openBytes === 0 ? [] : [this.#openLine()];
     const parts = joined([...this.#head, ...this.#failures, ...this.#tail, ...open]);
@@ -137,7 +133,6 @@ export class Excerpt {
   }
 }
 
-/** Joins adjacent pieces into parts. */
 function joined(pieces: readonly Piece[]): Part[] {
   const parts: { from: number; to: number; chunks: Buffer[] }[] = [];
   for (const { from, bytes } of pieces) {

@@ -1,6 +1,5 @@
 // Reads a part of a log, by offset.
 
-/** A consumer of a log. */
 export interface LogPart {
   take(bytes: Buffer, stream: 'stdout' | 'stderr'): void;
   /** So much of the output was dropped by the buildlet: what follows keeps its place. */
@@ -12,7 +11,6 @@ export interface ShownLog {
   readonly lines: readonly string[];
   /** The offset of the next part; undefined at the end. */
   readonly next: number | undefined;
-  /** The size of the output, in bytes. */
   readonly totalBytes: number;
 }
 

@@ -15,13 +15,10 @@ import type { Context } from '../context.ts';
 export interface Call {
   /** Aborts when the agent cancels the call, and when this process is asked to end. */
   readonly signal: AbortSignal;
-  /** Reports the progress to the agent. */
   readonly onProgress: (step: string) => void;
 }
 
-/** The limits of an agent. */
 export interface Limits {
-  /** The maximum number of machines at once. */
   readonly machines: number;
   /** The maximum lifetime of a machine, in ms. */
   readonly lifetimeMs: number;
@@ -29,11 +26,9 @@ export interface Limits {
   readonly types: readonly string[];
   /** Existing buildlets that the agent may use. They are not destroyed. */
   readonly on: readonly string[];
-  /** The options of new machines. */
   readonly machine: MachineOptions;
 }
 
-/** A machine that the agent may use. */
 export interface Machine {
   readonly buildlet: Buildlet;
   /** Of a machine that was created here: its type, and when it ends. */
@@ -50,7 +45,6 @@ export class Machines {
   readonly limits: Limits;
   readonly #context: Context;
   readonly #entries = new Map<string, Entry>();
-  /** Why machines are gone, by name. */
   readonly #gone = new Map<string, string>();
   readonly #making = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();

@@ -5,7 +5,6 @@ import type { LogPart, ShownLog } from './log-window.ts';
 /** Only this much of a line is searched, in bytes. */
 const longestLineBytes = 64 << 10;
 
-/** The maximum length of a line that is shown, in bytes. */
 const shownLineBytes = 1_000;
 
 interface OpenLine {
@@ -21,7 +20,6 @@ export class MatchingLines implements LogPart {
   readonly #offset: number;
   readonly #limit: number;
   readonly #lines: string[] = [];
-  /** Incomplete lines. */
   readonly #open: { [Name in StreamName]?: OpenLine | undefined } = {};
   #shownBytes = 0;
   #totalBytes = 0;

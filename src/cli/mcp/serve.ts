@@ -101,7 +101,6 @@ function failureOf(name: string, error: unknown) {
   };
 }
 
-/** The interval of progress messages, in ms. */
 const progressMs = 500;
 
 function progressOf({ _meta, notify }: ServerContext['mcpReq']): Call['onProgress'] {

@@ -2,7 +2,6 @@
 import type * as v from 'valibot';
 import type { Call, Machines } from './machines.ts';
 
-/** The context of tools. */
 export interface ToolContext {
   readonly machines: Machines;
   /** The project directory, a real path; local paths must be in it. */

@@ -17,14 +17,12 @@ import type { OnceSpec } from './spec.ts';
 /** The time limit for releasing a machine, in ms. */
 const releaseMs = 120_000;
 
-/** One of the machines. */
 export interface Machine {
   /** The name that other commands know it by. */
   readonly name: string;
   readonly type: string | undefined;
   /** Which of its type it is, from 0. */
   readonly index: number;
-  /** How long it took to make, in ms. */
   readonly createMs: number;
   /** Destroys it and everything that belongs to it. */
   destroy(): Promise<void>;

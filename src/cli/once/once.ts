@@ -8,7 +8,6 @@ import { type Machine, machineThere, makeMachines } from './machines.ts';
 import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** Runs all phases and returns the exit status. */
 export async function once(spec: OnceSpec, context: Context): Promise<number> {
   const startMs = performance.now();
   const release = takeSignals(context);

@@ -23,7 +23,6 @@ export class Part {
   readonly #context: Context;
   readonly #phases: Phases;
   readonly #record: RunRecord = { startMs: Date.now(), id: null };
-  /** Whether the command was started. */
   #hasRun = false;
   /** As the command was run with. */
   #options: RunOptions = {};

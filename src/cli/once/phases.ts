@@ -9,7 +9,6 @@ interface Phase {
   readonly ok: boolean;
 }
 
-/** The phases of one machine, in their order. */
 export class Phases {
   readonly done: Phase[] = [];
   readonly #tell: (line: string) => void;

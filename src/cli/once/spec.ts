@@ -5,7 +5,6 @@ import type { Cache } from '../../protocol/cache.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { RunOptions } from '../run/run-options.ts';
 
-/** Which buildlets are kept at the end. */
 export type Keep = 'always' | 'failure' | 'never';
 
 export interface OnceSpec {
@@ -15,17 +14,14 @@ export interface OnceSpec {
   readonly on?: string | undefined;
   /** A builder type each; undefined: the usual one. */
   readonly types: readonly (string | undefined)[];
-  /** How many of each type. */
   readonly count: number;
   /** Whether the machines share the work: each gets its own shard. */
   readonly areShards: boolean;
   readonly machine: MachineOptions;
-  /** The snapshot that they begin with. */
   readonly from?: string | undefined;
   /** Prevents a project file from running something on this machine; absent when it could not, or when the user has chosen the place. */
   readonly guard?: Guard | undefined;
   readonly keep: Keep;
-  /** Whether to open a shell where the command has failed. */
   readonly shellOnFailure: boolean;
   /** The tree to push, a real path, and its destination; absent: no push. */
   readonly tree?: PushedTree | undefined;

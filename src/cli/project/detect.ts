@@ -6,9 +6,7 @@ import { lstatSync } from '../../files/named-fs.ts';
 import { readInProject } from './find-project.ts';
 
 export interface Detected {
-  /** The file that shows it. */
   readonly from: string;
-  /** Shell commands by job name. */
   readonly jobs: Readonly<Record<string, string>>;
   /** Build output, which need not be sent. */
   readonly exclude: readonly string[];

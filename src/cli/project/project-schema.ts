@@ -14,7 +14,6 @@ import { mergedCaches } from '../../protocol/cache.ts';
 import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
 import type { Keep } from '../once/spec.ts';
 
-/** The maximum number of machines of one job. */
 const machineLimit = 64;
 
 const patternSchema = v.pipe(

@@ -55,7 +55,6 @@ interface Results {
   readonly failures: unknown[];
 }
 
-/** Performs the steps in order. */
 async function resultsOf(run: Run): Promise<Results> {
   const { collect, get = [], require = [], junit = [] } = run.options;
   const steps: ((run: Run) => Promise<number | undefined>)[] = [];

@@ -6,7 +6,6 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 
 export interface LadderOptions {
-  /** The buildlet as the user named it. */
   readonly name: string;
   /** How long the command has between TERM and KILL, in ms. */
   readonly killAfterMs: number;
@@ -18,7 +17,6 @@ export interface LadderOptions {
   readonly endsBuildlet?: boolean | undefined;
 }
 
-/** The time limit for detaching, in ms. */
 const leaveMs = 2_000;
 
 /** How long after the first Ctrl-C to print what the next one does, in ms. */
@@ -40,9 +38,7 @@ export class CancelLadder {
   #isReleased = false;
   /** Aborts when waiting for the command should stop. */
   readonly signal: AbortSignal;
-  /** The first signal that came. */
   received: NodeJS.Signals | undefined;
-  /** Whether the command was left running. */
   hasLeft = false;
 
   constructor(session: Session, context: Context, options: LadderOptions) {
@@ -53,7 +49,6 @@ export class CancelLadder {
     this.#release = context.interrupts.take((name) => this.#handle(name));
   }
 
-  /** Restores the default handling of the signals. */
   release(): void {
     this.#isReleased = true;
     clearTimeout(this.#reminder);
@@ -108,7 +103,6 @@ export class CancelLadder {
     }
   }
 
-  /** Leaves the command running. */
   async leave(): Promise<void> {
     if (this.hasLeft) return;
     this.hasLeft = true;

@@ -14,7 +14,6 @@ export interface FollowOptions extends LadderOptions {
   readonly terminal?: Terminal | undefined;
   /** Which part of the output is shown. Default: all of it. */
   readonly edit?: LogOutputs['edit'];
-  /** Whether to pass standard input. */
   readonly stdin: boolean;
   /** How many bytes of input the run has already received. Default 0. */
   readonly stdinBytes?: number | undefined;
@@ -23,7 +22,6 @@ export interface FollowOptions extends LadderOptions {
   readonly from?: number | 'end' | undefined;
 }
 
-/** How following the run ended. */
 export type Followed =
   | {
       readonly kind: 'ended';
@@ -54,7 +52,6 @@ export async function followSession(
   }
 }
 
-/** Reports an outage. */
 export const reportOutage =
   ({ messages }: Context) =>
   (error: GomoteError): void =>

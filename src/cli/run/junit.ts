@@ -32,7 +32,6 @@ export async function mergeReports(run: Run): Promise<number> {
   return code;
 }
 
-/** The reports of runs on several machines. */
 const gathered = new WeakMap<SharedEnding, MachineReports[]>();
 
 /** Keeps the reports of one machine until all have ended. */

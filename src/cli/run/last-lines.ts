@@ -11,7 +11,6 @@ export class LastLines {
   readonly #count: number;
   #lines: Line[] = [];
 
-  /** Keeps the last `count` lines. */
   constructor(count: number) {
     this.#count = count;
   }

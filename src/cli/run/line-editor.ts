@@ -4,15 +4,12 @@ import type { GoPattern } from '../../go-pattern.ts';
 export type StreamName = 'stdout' | 'stderr';
 
 export interface LineChoice {
-  /** Whether each line begins with its time. */
   readonly timestamps?: boolean | undefined;
   /** Only lines that were begun at this moment or later, in ms since 1970. */
   readonly sinceMs?: number | undefined;
   /** Only lines that were begun before this moment. */
   readonly untilMs?: number | undefined;
-  /** Only lines that it matches. */
   readonly grep?: GoPattern | undefined;
-  /** Only lines of this stream. */
   readonly stream?: StreamName | undefined;
 }
 
@@ -22,15 +19,12 @@ const longestLineBytes = 64 << 10;
 interface Line {
   /** Whether the line is shown; undefined while that depends on the rest of the line. */
   isShown: boolean | undefined;
-  /** The prefix of the line. */
   readonly prefix: string;
-  /** The part of the line that is held back. */
   held: Buffer;
 }
 
 export class LineEditor {
   readonly #choice: LineChoice;
-  /** The unfinished line. */
   readonly #open: { [Name in StreamName]?: Line | undefined } = {};
   #isGuessed = false;
 

@@ -9,11 +9,9 @@ import { portLimit } from '../../protocol/forward.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 
-/** How often the buildlet is asked, in ms. */
 const intervalMs = 1_000;
 
 interface Options {
-  /** The buildlet, as the user names it. */
   readonly name: string;
   /** Whether the ports are forwarded. Otherwise a line says how to forward them. */
   readonly forward: boolean;
@@ -49,7 +47,6 @@ async function isTaken(host: string, port: number): Promise<boolean> {
   }
 }
 
-/** Yields new ports until it is closed. */
 export class NewPorts {
   readonly #buildlet: Buildlet;
   readonly #context: Context;
@@ -130,7 +127,6 @@ export class NewPorts {
     return forward;
   }
 
-  /** Also ends its forwards. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#watched;

@@ -15,7 +15,6 @@ export class OutputFile implements OutputTap {
     this.#handle = handle;
   }
 
-  /** Throws ERR_LOCAL_FILE when it cannot be written. */
   static async create(path: string): Promise<OutputFile> {
     try {
       return new OutputFile(path, await open(path, 'w'));

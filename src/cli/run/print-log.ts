@@ -22,7 +22,6 @@ export interface LogOptions {
   stream?: StreamName;
 }
 
-/** Prints the log, or its last lines, and follows it if asked to. */
 export async function printLog(
   client: BuildletClient,
   info: SessionInfo,
@@ -82,7 +81,6 @@ async function requireTimes(
   );
 }
 
-/** Prints the longest silences of a run, with the line before each. */
 export async function printSilences(
   client: BuildletClient,
   info: SessionInfo,

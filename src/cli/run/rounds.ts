@@ -8,7 +8,6 @@ import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';
 
-/** Runs the command once and returns the exit status. */
 type RunOnce = (round: Round) => Promise<number>;
 
 /** Runs the command as often as the options say. Returns gomote's exit status. */

@@ -6,7 +6,6 @@ import { localStatus } from '../../gomote/run/ending.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 
-/** Runs it; the result is the exit status. */
 export async function runWithoutSession(
   client: BuildletClient,
   request: SessionRequest,

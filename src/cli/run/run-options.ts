@@ -44,7 +44,6 @@ export interface RunOptions {
 /** Where the merged JUnit report is written, in the current directory. */
 export const defaultReport = 'junit.xml';
 
-/** Whether the options ask for work after the run. */
 export const needsAfter = ({ collect, get = [], require = [], junit = [] }: RunOptions): boolean =>
   collect === true || get.length + require.length + junit.length > 0;
 
@@ -67,7 +66,6 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['onFailure', '--on-failure'],
 ];
 
-/** Throws ERR_USAGE for options that exclude each other. */
 export function checkRunOptions(options: RunOptions): void {
   const { id, until, retry, max, detach, statusJson } = options;
   if (id !== undefined && !isSessionId(id)) {

@@ -5,7 +5,6 @@ import { errnoText } from '../../protocol/process-state.ts';
 import type { ClosedBy, RunUsage, SessionEnd, SessionRequest } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
-/** Who decided the exit status. */
 export type Origin =
   | 'remote'
   | 'signal'
@@ -22,7 +21,6 @@ export type Origin =
 
 interface RunReport {
   readonly origin: Origin;
-  /** The exit status of gomote. */
   readonly code: number;
   /** The signal that ended the command, or made gomote leave it. */
   readonly signal: string | null;
@@ -38,11 +36,9 @@ interface RunReport {
   readonly id: string | null;
   /** Whether the command certainly never ran, so that a retry cannot run it twice. */
   readonly retrySafe: boolean;
-  /** How often it was run, with `--until` and `--retry`. */
   readonly tries?: number | undefined;
 }
 
-/** What is known of a run so far. */
 export interface RunRecord {
   readonly startMs: number;
   /** Of its session; null while it has none. */
@@ -54,7 +50,6 @@ export interface RunRecord {
   received?: NodeJS.Signals | undefined;
   /** Who decided the exit status, if not the command. */
   origin?: Origin | undefined;
-  /** How often it was run. */
   tries?: number | undefined;
 }
 

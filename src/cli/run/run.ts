@@ -8,7 +8,6 @@ import type { RunOptions } from './run-options.ts';
 import type { RunRecord } from './run-report.ts';
 
 export interface CommandToRun {
-  /** The buildlet, as the user names it. */
   readonly name: string;
   readonly cmd: string;
   readonly args: readonly string[];
@@ -18,7 +17,6 @@ export interface CommandToRun {
 export interface Run {
   readonly buildlet: Buildlet;
   readonly command: CommandToRun;
-  /** Where it runs, relative to the work directory. */
   readonly dir: string;
   readonly options: RunOptions;
   readonly context: Context;
@@ -31,7 +29,6 @@ export interface Run {
   readonly recorder?: OutputRecorder | undefined;
 }
 
-/** What differs between several runs of the command. */
 export interface Round {
   readonly taps: readonly OutputTap[];
   /** The longest that it may take, in ms. */

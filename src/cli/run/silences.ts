@@ -13,15 +13,12 @@ export interface Silence {
 const keptSilences = 10;
 const leastMs = 100;
 
-/** How much is kept of a line, in bytes. */
 const lineBytes = 500;
 
 export class Silences {
-  /** The longest first. */
   longest: readonly Silence[] = [];
   #sinceMs: number;
   #line = '';
-  /** The unfinished line of each stream. */
   readonly #open = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
 
   /** @param startedMs When the run began, in ms since 1970. */
@@ -41,7 +38,6 @@ export class Silences {
     this.#open[stream] = ends < bytes.length ? Buffer.alloc(0) : line;
   }
 
-  /** Ends the current silence. */
   end(atMs: number): void {
     const durationMs = atMs - this.#sinceMs;
     if (durationMs < leastMs) return;

@@ -13,11 +13,9 @@ export interface WatchedRun {
   readonly watch: TreeWatch;
   /** Pushes, or only checks for changes. Returns whether there were any. */
   readonly push: (how: { readonly dryRun: boolean }) => Promise<boolean>;
-  /** Runs the command; the result is its exit status. */
   readonly run: (record: RunRecord) => Promise<number>;
   /** Whether a change ends the current run. */
   readonly interrupts: boolean;
-  /** Whether the screen is cleared before each run. */
   readonly clears: boolean;
   readonly top: string;
 }
@@ -42,7 +40,6 @@ class Watcher {
   readonly #run: Omit<Run, 'record'>;
   readonly #watched: WatchedRun;
   #tries = 0;
-  /** The last message about failed pushes. */
   #said = '';
 
   constructor(run: Omit<Run, 'record'>, watched: WatchedRun) {

@@ -22,7 +22,6 @@ export const escapeHelp: readonly string[] = [
   '  ~~   a ~',
 ];
 
-/** Separates escape sequences from the other input. */
 export class EscapeKeys {
   #atLineStart = true;
   #afterTilde = false;

@@ -22,7 +22,6 @@ interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> 
 const answerMs = 1_000;
 const farewellMs = 2_000;
 
-/** The delay between SIGHUP and SIGKILL, in ms. */
 const hangUpMs = 5_000;
 
 /** How long to wait before retrying to send the terminal size, in ms. */

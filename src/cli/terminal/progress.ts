@@ -3,10 +3,8 @@
 import { plural } from '../../plural.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 
-/** The progress so far. */
 export interface Passed {
   bytes: number;
-  /** Absent: not counted. */
   files?: number | undefined;
   /** Absent: unknown; the remaining time is not shown then. */
   totalBytes?: number | undefined;
@@ -79,7 +77,6 @@ class Rate {
     this.#atMs = atMs;
   }
 
-  /** Undefined until the first sample. */
   get perSecond(): number | undefined {
     return this.#perMs === undefined ? undefined : this.#perMs * 1000;
   }

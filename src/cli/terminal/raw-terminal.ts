@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import type { Terminal } from './terminal.ts';
 
 export interface RawTerminal {
-  /** Restores the terminal. */
   restore(): void;
   /** Stops this process and its process group as Ctrl-Z does; the terminal is restored while it is stopped. */
   suspend(): void;

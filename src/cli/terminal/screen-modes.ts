@@ -24,7 +24,6 @@ export class ScreenModes {
   #region = false;
   #rest = '';
 
-  /** Processes the output of the remote program. */
   push(output: Buffer): void {
     if (this.#rest === '' && !output.includes(0x1b)) return;
     const text = this.#rest + output.toString('latin1');

@@ -4,7 +4,6 @@ import { StringDecoder } from 'node:string_decoder';
 import { GomoteError } from '../../errors.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The maximum length of a secret, in bytes. */
 const limitBytes = 4_096;
 
 const keys = { enter: ['\r', '\n'], erase: ['\x7f', '\b'], interrupt: '\x03', end: '\x04' };

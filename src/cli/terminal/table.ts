@@ -5,9 +5,7 @@ import type { Terminal } from './terminal.ts';
 /** The maximum width to align to: a wider cell does not widen the column in the other rows. */
 const widestCell = 60;
 
-/** A column of a table. */
 export interface Column<T> {
-  /** The header, shown on a terminal. */
   readonly title: string;
   readonly cell: (row: T) => string;
   /** Whether the column is left out for programs, which count columns. */

@@ -27,7 +27,6 @@ export interface Terminal {
 
 let stdin: Terminal['stdin'] | undefined;
 
-/** The terminal of this process. */
 export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal => ({
   // Opened on first use: opening standard input takes time, and may change the behaviour of a terminal.
   get stdin() {

@@ -19,7 +19,6 @@ const compressors = [
 ] as const;
 const gzipMagic = [0x1f, 0x8b];
 const blockBytes = 512;
-/** The size of a chunk to compress, in bytes. */
 const pieceBytes = 256 << 10;
 const ignore = (): void => undefined;
 
@@ -82,7 +81,6 @@ class Peeked {
     return new Peeked(head, rest);
   }
 
-  /** The whole source, from its beginning. */
   async *all(): AsyncGenerator<Uint8Array> {
     yield this.head;
     yield* { [Symbol.asyncIterator]: () => this.#rest };

@@ -2,7 +2,6 @@
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 
 export interface CopyPlace {
-  /** As typed. */
   readonly text: string;
   /** The buildlet. Absent: this machine. */
   readonly buildlet: string | undefined;

@@ -17,9 +17,7 @@ import { throwSkipped, watched } from './transfer-report.ts';
 
 type Kind = 'file' | 'directory' | 'absent';
 
-/** The source or target of a copy. */
 export interface CopyEnd {
-  /** As typed, for messages. */
   readonly text: string;
   readonly path: string;
   /** The buildlet. Absent: this machine. */
@@ -51,7 +49,6 @@ export async function kindOf({ path, remote }: CopyEnd, signal: AbortSignal): Pr
   }
 }
 
-/** The entries of a directory on this machine or a buildlet. */
 export async function listEnd({ path, remote }: CopyEnd, signal: AbortSignal): Promise<Listed[]> {
   if (remote !== undefined) {
     return await onPath(remote.name, path, async () => {

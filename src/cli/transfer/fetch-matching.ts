@@ -10,7 +10,6 @@ import { reportPull } from './pull-report.ts';
 interface Wanted {
   /** The directory on the buildlet, relative to the work directory. */
   readonly dir: string;
-  /** The local directory. */
   readonly into: string;
   readonly get: readonly string[];
   /** Patterns that must match something. Default: none. */

@@ -2,7 +2,6 @@
 import { whyRefused } from '../../files/foreign-name.ts';
 import { IgnorePatterns } from '../../sync/ignore/ignore-patterns.ts';
 
-/** An entry of a directory. */
 export interface Listed {
   readonly name: string;
   readonly isDirectory: boolean;

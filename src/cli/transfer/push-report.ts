@@ -23,7 +23,6 @@ export interface ReportOptions {
 
 /** A push that sends more than this causes a warning, in bytes. */
 const largeBytes = 200e6;
-/** How many paths the warning names. */
 const namedPaths = 3;
 /** How many of the paths that were not sent are named. */
 const namedUnsent = 20;
@@ -137,7 +136,6 @@ function inWords(name: string, place: string, summary: PushSummary): string {
   return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire${stored}`;
 }
 
-/** Changes of modes, times, directories and links. */
 const otherChanges = ({ changes, files, removed }: PushSummary): number =>
   changes.length - files - removed;
 
@@ -159,7 +157,6 @@ const toJson = (
   unsent: [...unsent.keys()],
 });
 
-/** How many files are named. */
 export const largestCount = 5;
 
 /** `largest: a (1.2 MB), b (3 kB)`; a directory with many files is one item. */

@@ -6,7 +6,6 @@ import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { print } from '../terminal/terminal.ts';
 
-/** Runs a transfer, shows its progress, and prints its summary. */
 export async function reported(
   context: Context,
   { json, passed }: { readonly json: boolean | undefined; readonly passed: Passed },
@@ -36,7 +35,6 @@ export function throwSkipped(skipped: Skipped | undefined, { messages }: Context
   throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
 }
 
-/** Forwards the chunks and counts them. */
 export async function* watched(
   source: AsyncIterable<Uint8Array>,
   passed: Passed,

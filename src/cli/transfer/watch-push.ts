@@ -25,7 +25,6 @@ const idleMs = 2_000;
 /** The delay before a failed push is retried without a change, in ms. */
 const retryMs = 1_000;
 
-/** Error codes for a buildlet that will not come back. */
 const goneCodes = ['ERR_UNKNOWN_BUILDLET', 'ERR_BUILDLET_DIED'] as const;
 
 /** Pushes once, then after every change. Throws the error of the first push, and when no buildlet is left. */

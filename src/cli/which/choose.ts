@@ -8,7 +8,6 @@ import { type Asked, isThere, looksLikeName, namesInList, shortName } from './na
 
 export interface Chosen {
   readonly names: readonly string[];
-  /** The arguments that follow. */
   readonly rest: readonly string[];
 }
 

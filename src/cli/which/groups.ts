@@ -7,7 +7,6 @@ import { fileOfName, nameOfFile } from '../file-of-name.ts';
 
 export interface Group {
   readonly name: string;
-  /** As commands take them, in order. */
   readonly members: readonly string[];
 }
 
@@ -24,7 +23,6 @@ export class Groups {
     this.#directory = join(configDir, 'groups');
   }
 
-  /** All of them, in order. */
   all(): Group[] {
     return (this.#readIfThere(this.#directory) ?? [])
       .filter((file) => file.endsWith(ending))
@@ -32,7 +30,6 @@ export class Groups {
       .flatMap((name) => this.find(name) ?? []);
   }
 
-  /** Undefined when there is none of that name. */
   find(name: string): Group | undefined {
     if (!groupName.test(name)) return undefined;
     const files = this.#readIfThere(this.#path(name));
@@ -59,7 +56,6 @@ export class Groups {
     }
   }
 
-  /** Throws as `requireNew`. */
   create(name: string): void {
     this.requireNew(name);
     this.#checked(() => {
@@ -102,7 +98,6 @@ export class Groups {
     for (const { name } of this.all()) this.remove(name, members);
   }
 
-  /** The names of the groups that the buildlet is in. */
   of(member: string): string[] {
     return this.all()
       .filter(({ members }) => members.includes(member))

@@ -30,7 +30,6 @@ export async function looksLikeName(word: string, context: Context): Promise<boo
 const isBackend = (name: string, configured: ReadonlyMap<string, unknown>): boolean =>
   configured.has(name) || name === 'docker' || isAdHocHost(name);
 
-/** The names that a backend has listed. */
 export type Asked = Map<string, Promise<ReadonlySet<string>>>;
 
 /** Whether there is a buildlet of that name. Throws when its backend cannot tell. */

@@ -24,7 +24,6 @@ const markers = [ownDirectory, '.gomote.toml', '.git'];
 /** Longer than the lifetime of any buildlet, in ms. */
 const keptMs = 90 * 24 * 3_600_000;
 
-/** How many buildlets of a project are remembered. */
 const keptCount = 200;
 
 const what = 'the directory of projects';

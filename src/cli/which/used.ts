@@ -16,7 +16,6 @@ import { replaceFile } from '../../files/replace-file.ts';
 import { ownDirectory } from '../../sync/own-directory.ts';
 import { type ProjectRecord, writeProject } from './project.ts';
 
-/** The maximum length of a name. */
 const longestBytes = 1_000;
 
 /** The content of the file: a name, nothing, or what is wrong with it. */

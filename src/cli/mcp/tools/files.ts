@@ -11,7 +11,6 @@ import { tool } from '../tool.ts';
 
 const path = text('Path relative to the work directory.');
 
-/** Reads at most `limit` bytes from `offset`. */
 async function readPart(
   body: AsyncIterable<Uint8Array>,
   offset: number,

@@ -76,7 +76,6 @@ export const logs = tool({
 
 const nothing = new Uint8Array();
 
-/** Waits for the end of the run, with a time limit. */
 async function waitForEnd(
   buildlet: Buildlet,
   given: string,

@@ -53,7 +53,6 @@ export const list = tool({
   },
 });
 
-/** The maximum number of forwarded ports of a machine. */
 const mostForwards = 16;
 
 export const forward = tool({

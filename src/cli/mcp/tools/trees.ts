@@ -6,7 +6,6 @@ import { flag, machine, text, texts } from '../inputs.ts';
 import { placeInRoot } from '../local-place.ts';
 import { tool } from '../tool.ts';
 
-/** The maximum number of paths in an answer. */
 const mostPaths = 50;
 
 function pathLines(title: string, paths: readonly string[]): string[] {
