@@ -31,3 +31,7 @@ export function formatDuration(durationMs: number): string {
   if (h > 0) return `${h}h${m}m${s}s`;
   return m > 0 ? `${m}m${s}s` : `${s}s`;
 }
+
+/** How long ago that was. */
+export const formatAge = (since: Date): string =>
+  formatDuration(Math.max(0, Date.now() - since.getTime()));

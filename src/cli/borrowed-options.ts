@@ -1,18 +1,22 @@
 // Options that several commands share.
-import { Command, type Option } from 'commander';
+import { Command } from 'commander';
 import type { Context } from './context.ts';
 
 export interface OptionSource {
   define(command: Command, context: Context): void;
 }
 
-/** The options with these long names, as another command defines them. */
-export function optionsOf(
-  module: OptionSource,
-  names: readonly string[],
+/** Adds options as another command defines them. `names`: their long names, with blanks between them. */
+export function borrowOptions(
+  command: Command,
+  from: OptionSource,
+  names: string,
   context: Context,
-): Option[] {
+): void {
   const source = new Command();
-  module.define(source, context);
-  return names.flatMap((name) => source.options.find(({ long }) => long === name) ?? []);
+  from.define(source, context);
+  for (const name of names.split(/\s+/)) {
+    const option = source.options.find(({ long }) => long === name);
+    if (option !== undefined) command.addOption(option);
+  }
 }

@@ -42,6 +42,13 @@ export class Context {
     return one;
   }
 
+  /** The same with these properties of the terminal changed, and an exit code of its own. */
+  withTerminal(changes: PropertyDescriptorMap): Context {
+    const one = this.forOne('', Object.create(this.terminal, changes) as Terminal, this.interrupts);
+    one.ownName = undefined;
+    return one;
+  }
+
   /** Aborts on Ctrl-C and the like. */
   get signal(): AbortSignal {
     return this.interrupts.signal;
@@ -75,12 +82,7 @@ export class Context {
   }
 
   get messages(): Messages {
-    const { verbose, quiet, color } = this.#globals;
-    return createMessages(this.terminal, {
-      verbose: verbose === true,
-      quiet: quiet === true,
-      color: color === true,
-    });
+    return createMessages(this.terminal, this.#globals);
   }
 
   /** The buildlets that the global options select. */

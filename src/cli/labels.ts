@@ -16,15 +16,9 @@ export function addLabel(text: string, before: Labels): Labels {
 }
 
 /** Adds a `KEY=VALUE` or `KEY` to filter by. Throws ERR_USAGE. */
-export const addWanted = (text: string, before: readonly WantedLabel[]): WantedLabel[] => [
-  ...before,
-  split('--label', text),
-];
-
-export const addRequired = (text: string, before: readonly WantedLabel[]): WantedLabel[] => [
-  ...before,
-  split('--require', text),
-];
+export const addWantedOf =
+  (option: string) =>
+  (text: string, before: readonly WantedLabel[]): WantedLabel[] => [...before, split(option, text)];
 
 const hint = 'give KEY=VALUE, such as os=linux';
 

@@ -3,20 +3,13 @@ import type { Command, Help } from 'commander';
 import { commandGroups } from './command-table.ts';
 import { Context } from './context.ts';
 import { examplesOf } from './examples.ts';
-import type { Interrupts } from './interrupts.ts';
+import { processInterrupts } from './interrupts.ts';
 import { fullProgram } from './program.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** Made by scripts/build-man.js. */
 export async function manPage(version: string, terminal: Terminal): Promise<string> {
-  const interrupts: Interrupts = {
-    signal: new AbortController().signal,
-    received: undefined,
-    take: () => () => undefined,
-    cancel: () => undefined,
-    giveUp: () => undefined,
-  };
-  const root = await fullProgram(new Context(terminal, interrupts));
+  const root = await fullProgram(new Context(terminal, processInterrupts()));
   return pageOf(root, version);
 }
 

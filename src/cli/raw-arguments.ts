@@ -56,18 +56,11 @@ export function exactVariable(
 
 /** Splits a file at its NULs; empty where the system has no such file. */
 function fieldsOf(read: Read): Buffer[] {
-  let bytes: Buffer;
   try {
-    bytes = read();
+    const text = read().toString('latin1');
+    const fields = (text.endsWith('\0') ? text.slice(0, -1) : text).split('\0');
+    return fields.map((field) => Buffer.from(field, 'latin1'));
   } catch {
     return [];
   }
-  const fields: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = bytes.indexOf(0, at);
-    const stop = end < 0 ? bytes.length : end;
-    fields.push(bytes.subarray(at, stop));
-    at = stop + 1;
-  }
-  return fields;
 }

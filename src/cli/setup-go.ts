@@ -43,9 +43,14 @@ export async function setupGo(
   output: Terminal['stdout'],
   context: Context,
 ): Promise<void> {
-  const { terminal, interrupts } = context;
+  const { terminal } = context;
   const directory = makeDirectory(terminal.environment);
-  const shown = context.forOne('', terminalWith(output, terminal), interrupts);
+  const shown = context.withTerminal({
+    stdout: { value: output },
+    // Standard input is for whatever runs after gomote.
+    input: { value: 'nothing' },
+    isOutputShared: { value: output === terminal.stderr },
+  });
   const work = async (name: string, one: Context) => {
     one.exitCode = await setupOne(name, tree, directory, one);
   };
@@ -87,11 +92,3 @@ function makeDirectory(environment: NodeJS.ProcessEnv): string {
     });
   }
 }
-
-/** Standard input is for whatever runs after gomote. */
-const terminalWith = (output: Terminal['stdout'], terminal: Terminal): Terminal =>
-  Object.create(terminal, {
-    stdout: { value: output },
-    input: { value: 'nothing' },
-    isOutputShared: { value: output === terminal.stderr },
-  }) as Terminal;

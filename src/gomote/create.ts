@@ -67,35 +67,22 @@ export async function createSeveral(
   backends: Backends,
   wanted: Wanted,
   count: number,
-  {
-    signal,
-    onProgress,
-    onWarning,
-    holdMs,
-    labels,
-    setup,
-    setupFiles,
-    setupOutput,
-    keepOnFailure,
-    freshSetup = false,
-    keepSetup,
-    machineLabels,
-    priority,
-    from,
-    ...machine
-  }: CreateOptions & { signal: AbortSignal },
+  options: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
   const { backend, builder, host: described } = wanted;
-  const onHost = hostOf(machine, backend);
-  const needs = [from, setup, described.setup, builder.setup].some((one) => one !== undefined);
+  const { signal, onProgress, onWarning, holdMs, labels, machineLabels, priority, from } = options;
+  const onHost = hostOf(options, backend);
+  const needs = [from, options.setup, described.setup, builder.setup].some(
+    (one) => one !== undefined,
+  );
   const ready = needs ? await import('./setup.ts') : undefined;
-  const setups = ready?.setupsOf(wanted, { setup, setupFiles, keepSetup }) ?? [];
+  const setups = ready?.setupsOf(wanted, options) ?? [];
   if (labels !== undefined) await checkLabels(labels, backend, signal);
   if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
   if (priority !== undefined) await requireChoice('priority', backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
-  const limited = withLimits(described, machine, kind);
-  const merged = mergedCaches(described.caches, builder.caches, machine.caches);
+  const limited = withLimits(described, options, kind);
+  const merged = mergedCaches(described.caches, builder.caches, options.caches);
   // Told when the buildlets are there: the backend may not have the type, and then another one is asked.
   const leftOut: string[] = [];
   const caches =
@@ -104,7 +91,7 @@ export async function createSeveral(
   const kept =
     from === undefined && setups.length > 0
       ? await (await import('./cached-setup.ts')).cachedSetup({ ...wanted, host }, setups, {
-          ...{ backends, isAgain: freshSetup, tell: onWarning ?? (() => undefined), signal },
+          ...{ backends, isAgain: options.freshSetup === true, tell: onWarning ?? (() => undefined), signal },
         })
       : undefined;
   const begun =
@@ -117,7 +104,7 @@ export async function createSeveral(
   const instances = await inSpan('create', { attributes }, () =>
     createAll(backend, builder, count, {
       user,
-      host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
+      host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
       ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
       holdMs: holdMs ?? ready?.setupHoldMs,
       image: begun?.image,
@@ -126,18 +113,13 @@ export async function createSeveral(
   for (const line of leftOut) onWarning?.(line);
   if (ready !== undefined) {
     onProgress?.('making it ready');
-    const areHeld = holdMs !== undefined;
-    const due = kept?.restore === undefined ? setups : [];
-    const call = {
-      signal,
+    await ready.setUpBuildlets(wanted, instances, {
+      ...options,
       restore,
       keep: kept?.keep,
-      setups: due,
-      setupOutput,
-      keepOnFailure,
-      areHeld,
-    };
-    await ready.setUpBuildlets(wanted, instances, call);
+      setups: kept?.restore === undefined ? setups : [],
+      areHeld: holdMs !== undefined,
+    });
   }
   return instances;
 }

@@ -1,8 +1,10 @@
 // The stages of GitLab Runner's custom executor. Each is a process of its own; a file keeps the job's machine between them.
+
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';
-import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { createReadStream, readFileSync } from '../../files/named-fs.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { replaceFile } from '../../files/replace-file.ts';
@@ -143,14 +145,8 @@ function recordOf(id: string, { terminal }: Context): string {
   return join(directory, id);
 }
 
-function machineOf(id: string, context: Context): string | undefined {
-  try {
-    return readFileSync(recordOf(id, context)).toString();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const machineOf = (id: string, context: Context): string | undefined =>
+  ifThere(() => readFileSync(recordOf(id, context)).toString());
 
 async function destroy(id: string, context: Context): Promise<void> {
   const name = machineOf(id, context);

@@ -1,7 +1,7 @@
 // gomote cache: directories that outlive buildlets.
 
 import type { Command } from 'commander';
-import { formatDuration } from '../../duration.ts';
+import { formatAge } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { ListedCache } from '../../gomote/caches.ts';
 import type { Context } from '../context.ts';
@@ -58,14 +58,11 @@ const fields = ['name', 'backend', 'machine', 'owner', 'bytes', 'used', 'buildle
 const toJson = (cache: ListedCache): Readonly<Record<string, unknown>> =>
   Object.fromEntries(fields.map((field) => [field, cache[field] ?? null]));
 
-const ageOf = (used: Date | undefined): string =>
-  used === undefined ? '' : formatDuration(Math.max(0, Date.now() - used.getTime()));
-
 const columns: Column<ListedCache>[] = [
   { title: 'CACHE', cell: ({ name }) => name },
   { title: 'BACKEND', cell: ({ backend }) => backend },
   { title: 'MACHINE', cell: ({ machine }) => machine ?? '', isForPeople: true },
   { title: 'SIZE', cell: ({ bytes }) => (bytes === undefined ? '?' : formatBytes(bytes)) },
-  { title: 'IDLE', cell: ({ used }) => ageOf(used), isForPeople: true },
+  { title: 'IDLE', cell: ({ used }) => (used ? formatAge(used) : ''), isForPeople: true },
   { title: 'USED BY', cell: ({ buildlets }) => buildlets.join(' ') },
 ];

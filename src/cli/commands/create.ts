@@ -15,7 +15,7 @@ import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { Context } from '../context.ts';
 import { printNextSteps } from '../first-steps.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';
-import { addLabel, addRequired, type WantedLabel } from '../labels.ts';
+import { addLabel, addWantedOf, type WantedLabel } from '../labels.ts';
 import { setupOutput } from '../setup-output.ts';
 import {
   type ListingOptions,
@@ -66,7 +66,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--require <key[=value]>',
       'of a coordinator: a label that the machine must have; can be repeated',
-      addRequired,
+      addWantedOf('--require'),
       [],
     )
     .addOption(

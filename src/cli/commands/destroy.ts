@@ -7,7 +7,7 @@ import { printable } from '../../printable.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed, throwAll } from '../failures.ts';
-import { addWanted, type WantedLabel } from '../labels.ts';
+import { addWantedOf, type WantedLabel } from '../labels.ts';
 import { print, printJson } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
@@ -29,7 +29,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--label <key[=value]>',
       'all with this label, in any backend; can be repeated: with all of them; prints their names',
-      addWanted,
+      addWantedOf('--label'),
       [],
     )
     .option('-y, --yes', 'with --all and --label: do not ask, as it does on a terminal')

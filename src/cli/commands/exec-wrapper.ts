@@ -8,7 +8,7 @@ import { currentDirectory, realpathSync } from '../../files/named-fs.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { carryProgram, programsDirectory } from '../../gomote/carry-program.ts';
 import { type PushPlace, pushPlace, pushToAll } from '../../gomote/push.ts';
-import { type OptionSource, optionsOf } from '../borrowed-options.ts';
+import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runOn } from '../run/run-command.ts';
 import { checkRunOptions, type RunOptions } from '../run/run-options.ts';
@@ -27,17 +27,6 @@ interface Options extends RunOptions {
   ignore: boolean;
 }
 
-const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
-  [push, ['--dest', '--exclude', '--no-ignore']],
-  [
-    run,
-    [
-      ...['--env', '--env-file', '--path', '--firewall', '--builderenv', '--get'],
-      ...['--timeout', '--idle-timeout', '--kill-after', '--reconnect'],
-    ],
-  ],
-];
-
 export function define(command: Command, context: Context): void {
   command
     .argument('<cmd...>', 'a file of this machine that is a program, and all of its arguments')
@@ -50,9 +39,14 @@ export function define(command: Command, context: Context): void {
       appendValue,
       [],
     );
-  for (const [module, names] of borrowed) {
-    for (const option of optionsOf(module, names, context)) command.addOption(option);
-  }
+  borrowOptions(command, push, '--dest --exclude --no-ignore', context);
+  borrowOptions(
+    command,
+    run,
+    `--env --env-file --path --firewall --builderenv --get
+     --timeout --idle-timeout --kill-after --reconnect`,
+    context,
+  );
   command
     .passThroughOptions()
     .action(async ([program = '', ...args]: string[], options: Options) => {

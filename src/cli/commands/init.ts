@@ -1,5 +1,5 @@
 // gomote init: writes a project file, based on the project's other files.
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { errnoOf, GomoteError } from '../../errors.ts';
@@ -29,10 +29,8 @@ export function define(command: Command, context: Context): void {
 
 /** Never replaces an existing file or link. */
 function write(path: string, text: string): void {
-  let fd: number | undefined;
   try {
-    fd = openSync(path, 'wx', 0o644);
-    writeFileSync(fd, text);
+    writeFileSync(path, text, { flag: 'wx', mode: 0o644 });
   } catch (error) {
     const code = errnoOf(error) ?? String(error);
     const isThere = code === 'EEXIST';
@@ -41,8 +39,6 @@ function write(path: string, text: string): void {
       isThere ? `${path} is there already` : `cannot write ${path}: ${errnoText(code)}`,
       { hint: isThere ? 'change it, or remove it first' : 'check its directory', cause: error },
     );
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -17,7 +17,7 @@ export function define(command: Command, context: Context): void {
     .usage('[options] [name] [arg...]')
     .argument('[name]', 'job of .gomote.toml; without it the jobs are listed')
     .argument('[arg...]', 'more arguments for its command');
-  defineOnceOptions(command, context, ['--sh']);
+  defineOnceOptions(command, context);
   command.passThroughOptions().action(async (name: string | undefined, args: string[]) => {
     const project = await findProject();
     if (project === undefined) {

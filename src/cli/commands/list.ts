@@ -1,12 +1,12 @@
 // gomote list: lists your buildlets in every configured backend.
 import type { Command } from 'commander';
-import { formatDuration } from '../../duration.ts';
+import { formatAge, formatDuration } from '../../duration.ts';
 import { type GomoteError, messageOf } from '../../errors.ts';
 import type { ListedBuildlet } from '../../gomote/list.ts';
 import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { throwAll } from '../failures.ts';
-import { addWanted, type WantedLabel } from '../labels.ts';
+import { addWantedOf, type WantedLabel } from '../labels.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { printLines } from '../terminal/terminal.ts';
@@ -33,7 +33,7 @@ export function define(command: Command, context: Context): void {
     .option(
       '--label <key[=value]>',
       'only those with this label; can be repeated: all of them',
-      addWanted,
+      addWantedOf('--label'),
       [],
     )
     .action((options: Options) => list(options, context));
@@ -76,7 +76,7 @@ const labelColumn: Column<Row> = {
 const columns: Column<Row>[] = [
   { title: 'NAME', cell: nameAndGroups },
   { title: 'TYPE', cell: ({ builderType }) => builderType },
-  { title: 'AGE', cell: ({ created }) => ageSince(created), isForPeople: true },
+  { title: 'AGE', cell: ({ created }) => (created ? formatAge(created) : ''), isForPeople: true },
   { title: 'STATE', cell: condition },
 ];
 
@@ -88,9 +88,6 @@ const adminColumns: Column<Row>[] = [
   { title: 'OWNER', cell: ({ owner }) => owner ?? '' },
   { title: 'MACHINE', cell: ({ machine }) => machine ?? '' },
 ];
-
-const ageSince = (created: Date | undefined): string =>
-  created === undefined ? '' : formatDuration(Math.max(0, Date.now() - created.getTime()));
 
 function condition(row: ListedBuildlet): string {
   if (row.dead !== undefined) return row.dead;

@@ -5,7 +5,7 @@ import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
 import { pushPlace } from '../../gomote/push.ts';
-import { optionsOf } from '../borrowed-options.ts';
+import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { appendValue, parseCount } from '../values.ts';
 import * as create from './create.ts';
@@ -23,7 +23,6 @@ interface Options extends Pick<MachineOptions, 'cpus' | 'network' | 'isolation'>
 const usual = { machines: 3, lifetimeMs: 3_600_000 };
 
 export function define(command: Command, context: Context): void {
-  const borrowed = ['--cpus', '--memory', '--network', '--isolation'];
   command
     .option(
       '--root <dir>',
@@ -45,7 +44,7 @@ export function define(command: Command, context: Context): void {
       appendValue,
       [],
     );
-  for (const option of optionsOf(create, borrowed, context)) command.addOption(option);
+  borrowOptions(command, create, '--cpus --memory --network --isolation', context);
   command.action(async (options: Options) => {
     const { cpus, memory: memoryBytes, network, isolation, type, on } = options;
     const { mcp } = await context.backends.config();

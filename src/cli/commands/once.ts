@@ -1,53 +1,29 @@
 // gomote once: runs one command on a new machine, with this tree on it.
+
 import { type Command, Option } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { type OptionSource, optionsOf } from '../borrowed-options.ts';
+import { borrowOptions, type OptionSource } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { readSpec } from '../once/options.ts';
 import type { OnceOptions } from '../once/spec.ts';
+import { machineLimit } from '../once/spec.ts';
 import { addPatternOf, parseCount, refuseBoth } from '../values.ts';
 import * as create from './create.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
 
-/** The maximum number of machines that one command creates. */
-export const machineLimit = 64;
-
-const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
+const borrowed: ReadonlyArray<[OptionSource, string]> = [
   [
     create,
-    [
-      ...['--from', '--setup-file', '--inherit-env', '--host', '--cpus', '--memory'],
-      ...['--network', '--isolation', '--cache'],
-    ],
+    `--from --setup-file --inherit-env --host --cpus --memory --network --isolation --cache`,
   ],
-  [push, ['--dest', '--exclude', '--no-ignore']],
+  [push, '--dest --exclude --no-ignore'],
   [
     run,
-    [
-      ...[
-        '--sh',
-        '--system',
-        '--env',
-        '--env-file',
-        '--path',
-        '--dir',
-        '--firewall',
-        '--builderenv',
-      ],
-      ...['--interactive', '--tty', '--no-tty', '--timeout', '--idle-timeout', '--kill-after'],
-      ...[
-        '--reconnect',
-        '--until',
-        '--max',
-        '--retry',
-        '--time',
-        '--break',
-        '--bundle-on-failure',
-        '--on-failure',
-      ],
-      ...['--junit', '--junit-output', '--fail-on-test-failures'],
-    ],
+    `--system --env --env-file --path --dir --firewall --builderenv
+     --interactive --tty --no-tty --timeout --idle-timeout --kill-after --reconnect
+     --until --max --retry --time --break --bundle-on-failure --on-failure
+     --junit --junit-output --fail-on-test-failures`,
   ],
 ];
 
@@ -60,6 +36,7 @@ export function define(command: Command, context: Context): void {
     )
     .argument('[cmd...]', 'command and its arguments, after --; it runs where the tree is');
   defineOnceOptions(command, context);
+  borrowOptions(command, run, '--sh', context);
   command.option('--no-project', 'do not read .gomote.toml');
   command.action(async (...given: unknown[]) => {
     const options = command.opts<OnceOptions>();
@@ -87,19 +64,8 @@ async function runOnce(words: readonly string[], options: OnceOptions, context: 
   return await once(spec, context);
 }
 
-/** All options except the global ones and the given ones. */
-export function defineOnceOptions(
-  command: Command,
-  context: Context,
-  leftOut: readonly string[] = [],
-): void {
-  const options = borrowed.flatMap(([module, names]) =>
-    optionsOf(
-      module,
-      names.filter((name) => !leftOut.includes(name)),
-      context,
-    ),
-  );
+/** The options that it has in common with `gomote job`. */
+export function defineOnceOptions(command: Command, context: Context): void {
   command
     .option('--on <name>', 'use this buildlet, which stays, in place of a new one')
     .addOption(
@@ -137,7 +103,7 @@ export function defineOnceOptions(
     )
     .option('--json', 'print a report as JSON; all other output goes to stderr')
     .option('--timing-json <file>', 'write the report to FILE, or to a descriptor: fd:3');
-  for (const option of options) command.addOption(option);
+  for (const [from, names] of borrowed) borrowOptions(command, from, names, context);
   command
     .on('option:tty', () => refuseBoth(command, '-t', '-T'))
     .on('option:no-tty', () => refuseBoth(command, '-T', '-t'));

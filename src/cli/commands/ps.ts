@@ -1,6 +1,6 @@
 // gomote ps: lists the runs on a buildlet, including finished ones.
 import type { Command } from 'commander';
-import { formatDuration } from '../../duration.ts';
+import { formatAge, formatDuration } from '../../duration.ts';
 import { shellCommandLine } from '../../gomote/run/login-shell.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
@@ -30,7 +30,7 @@ const columns: Column<SessionInfo>[] = [
   { title: 'TIME', cell: (run) => formatDuration(run.end?.durationMs ?? ageOf(run)) },
   { title: 'CPU', cell: ({ end }) => cpuTime(end?.usage), isForPeople: true },
   { title: 'MEMORY', cell: ({ end }) => peakMemory(end?.usage), isForPeople: true },
-  { title: 'STARTED', cell: (run) => `${formatDuration(ageOf(run))} ago`, isForPeople: true },
+  { title: 'STARTED', cell: (run) => `${formatAge(new Date(run.started))} ago`, isForPeople: true },
   { title: 'COMMAND', cell: ({ command }) => commandLine(command) },
 ];
 

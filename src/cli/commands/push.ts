@@ -4,15 +4,13 @@ import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';
 import { pushPlace, pushToAll, type TreeOptions } from '../../gomote/push.ts';
-import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
-import { specialFileText } from '../../protocol/unread.ts';
 import type { LocalTree } from '../../sync/local/local-tree.ts';
 import type { PushOptions } from '../../sync/push/push-options.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
+import { pushProgress, reportPush } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
 import { addPattern, contradiction, parseCommaList, parseCompress } from '../values.ts';
 import { fullNameOf } from '../which/names.ts';
@@ -95,9 +93,9 @@ async function pushTo(
   context: Context,
 ): Promise<void> {
   const { signal, messages } = context;
-  let isWarned = false;
   const watch = options.watch ? new TreeWatch(top) : undefined;
   const passed: Passed = { bytes: 0 };
+  const progress = pushProgress(passed, context);
   const pushOptions = {
     signal,
     isNoted: !options.go,
@@ -108,20 +106,10 @@ async function pushTo(
     exclude: options.exclude,
     noIgnore: !options.ignore,
     compress: options.compress,
-    onTree: ({ others }: LocalTree) => {
+    ...progress,
+    onTree: (tree: LocalTree) => {
       watch?.leave();
-      if (isWarned) return;
-      for (const path of others) messages.say(`not sent, as it is ${specialFileText}: ${path}`);
-    },
-    onSent: (bytes: number) => {
-      passed.bytes += bytes;
-    },
-    onPlan: (changes: readonly TreeChange[]) => {
-      passed.totalBytes = changes.reduce(
-        (sum, one) => sum + literalBytes(one),
-        passed.totalBytes ?? 0,
-      );
-      if (!isWarned) isWarned = warnIfLarge(changes, context);
+      progress.onTree(tree);
     },
     ...given,
   };

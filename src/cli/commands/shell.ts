@@ -1,7 +1,7 @@
 // gomote shell, also named ssh: opens the remote user's shell in the work directory.
 import type { Command } from 'commander';
 import { loginShell } from '../../gomote/run/login-shell.ts';
-import { optionsOf } from '../borrowed-options.ts';
+import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runCommand } from '../run/run-command.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -9,8 +9,7 @@ import { refuseBoth } from '../values.ts';
 import * as run from './run.ts';
 
 export function define(command: Command, context: Context): void {
-  const shared = optionsOf(run, ['--env', '--env-file', '--reconnect'], context);
-  for (const option of shared) command.addOption(option);
+  borrowOptions(command, run, '--env --env-file --reconnect', context);
   command
     .argument('<name>', 'buildlet')
     .argument(

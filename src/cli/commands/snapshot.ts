@@ -1,6 +1,6 @@
 // gomote snapshot: what is in the work directories of buildlets, kept for later ones.
 import { type Command, Option } from 'commander';
-import { formatDuration } from '../../duration.ts';
+import { formatAge } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Snapshot } from '../../gomote/snapshots.ts';
 import { plural } from '../../plural.ts';
@@ -135,12 +135,10 @@ const fields = [
 const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>
   Object.fromEntries(fields.map((field) => [field, snapshot[field]]));
 
-const ageSince = (when: Date): string => formatDuration(Math.max(0, Date.now() - when.getTime()));
-
 const columns: Column<Snapshot>[] = [
   { title: 'SNAPSHOT', cell: ({ tag }) => tag },
   { title: 'KIND', cell: ({ kind }) => kind },
   { title: 'OF', cell: ({ backend, buildlet }) => `${backend}/${buildlet}` },
-  { title: 'AGE', cell: ({ created }) => ageSince(new Date(created)), isForPeople: true },
+  { title: 'AGE', cell: ({ created }) => formatAge(new Date(created)), isForPeople: true },
   { title: 'SIZE', cell: ({ bytes }) => formatBytes(bytes) },
 ];

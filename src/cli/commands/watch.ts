@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { pushPlace, pushToAll } from '../../gomote/push.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
-import { optionsOf } from '../borrowed-options.ts';
+import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runOn } from '../run/run-command.ts';
 import { checkRunOptions, defaultReport, type RunOptions } from '../run/run-options.ts';
@@ -23,34 +23,21 @@ interface Options extends RunOptions {
   clear: boolean;
 }
 
-const ofPush = ['--dest', '--exclude', '--no-ignore'];
-const ofRun = [
-  ...['--sh', '--system', '--env', '--env-file', '--path', '--dir', '--firewall', '--builderenv'],
-  ...[
-    '--timeout',
-    '--idle-timeout',
-    '--kill-after',
-    '--reconnect',
-    '--timestamps',
-    '--time',
-    '--break',
-    '--bundle-on-failure',
-    '--get',
-    '--require',
-    '--junit',
-    '--junit-output',
-    '--fail-on-test-failures',
-  ],
-];
-
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('[cmd...]', 'command, which runs where the tree is, and its arguments')
     .option('--interrupt', 'when something changes, end the run that goes on and begin again')
     .option('--no-clear', 'do not clear the screen before each run, as is done on a terminal');
-  for (const option of optionsOf(push, ofPush, context)) command.addOption(option);
-  for (const option of optionsOf(run, ofRun, context)) command.addOption(option);
+  borrowOptions(command, push, '--dest --exclude --no-ignore', context);
+  borrowOptions(
+    command,
+    run,
+    `--sh --system --env --env-file --path --dir --firewall --builderenv
+     --timeout --idle-timeout --kill-after --reconnect --timestamps --time --break
+     --bundle-on-failure --get --require --junit --junit-output --fail-on-test-failures`,
+    context,
+  );
   command
     .passThroughOptions()
     .action(async (name: string, words: string[] = [], options: Options) => {

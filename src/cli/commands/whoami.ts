@@ -8,31 +8,27 @@ import { formatTable } from '../terminal/table.ts';
 
 export function define(command: Command, context: Context): void {
   listingOptions(command).action(async (options: ListingOptions) => {
-    const names = context.backends.isGiven
-      ? [await context.backends.defaultName()]
-      : [...(await context.backends.config()).backends.keys()];
-    const call = { signal: context.signal };
+    const { backends, signal, terminal } = context;
+    const names = backends.isGiven
+      ? [await backends.defaultName()]
+      : [...(await backends.config()).backends.keys()];
     const results = await Promise.allSettled(
       names.map(async (name) => {
-        const backend = await context.backends.open(name);
-        return (
-          (await backend.whoAmI?.(call)) ?? { name: await context.backends.user(), isAdmin: false }
-        );
+        const backend = await backends.open(name);
+        const identity = await backend.whoAmI?.({ signal });
+        return { backend: name, ...(identity ?? { name: await backends.user(), isAdmin: false }) };
       }),
     );
-    context.signal.throwIfAborted();
-    const failures: string[] = [];
-    const rows: string[][] = [];
-    const items: (RemoteUser & { backend: string })[] = [];
-    results.forEach((result, i) => {
-      if (result.status === 'rejected') failures.push(`${names[i]}: ${messageOf(result.reason)}`);
-      else {
-        rows.push([names[i] ?? '', ...fieldsOf(result.value)]);
-        items.push({ backend: names[i] ?? '', ...result.value });
-      }
-    });
-    const { terminal } = context;
-    const table = () => formatTable(rows, terminal);
+    signal.throwIfAborted();
+    const items = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failures = results.flatMap((one, i) =>
+      one.status === 'rejected' ? [`${names[i]}: ${messageOf(one.reason)}`] : [],
+    );
+    const table = () =>
+      formatTable(
+        items.map(({ backend, ...user }) => [backend, ...fieldsOf(user)]),
+        terminal,
+      );
     const fields = ['backend', 'name', 'isAdmin', 'inUse', 'maximum', 'expires'];
     await printListing(items, options, { fields, table, terminal });
     if (failures.length > 0) throw new GomoteError('ERR_CONNECT', failures.join('; '));

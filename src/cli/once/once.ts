@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
 import { writeReport } from '../run/run-report.ts';
-import { printJson, type Terminal } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 import { type Machine, machineThere, makeMachines } from './machines.ts';
 import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
@@ -42,7 +42,10 @@ async function runAll(
     parts.set(machine.name, part);
     return await part.run();
   };
-  const shown = spec.json ? withoutOutput(context) : context;
+  const { terminal } = context;
+  // Standard output is for the report.
+  const toStderr = { stdout: { get: () => terminal.stderr }, isOutputShared: { value: true } };
+  const shown = spec.json ? context.withTerminal(toStderr) : context;
   const [only] = machines;
   if (only !== undefined && machines.length === 1) return await runOne(only, shown);
   const { fanOut } = await import('../fan-out/fan-out.ts');
@@ -58,21 +61,6 @@ async function runAll(
     const unused = machines.filter(({ name }) => !parts.has(name));
     await Promise.all(unused.map((machine) => machine.destroy()));
   }
-}
-
-/** The same terminal, with standard output sent to standard error. */
-function withoutOutput(context: Context): Context {
-  const { terminal, interrupts } = context;
-  const one = context.forOne(
-    '',
-    Object.create(terminal, {
-      stdout: { get: () => terminal.stderr },
-      isOutputShared: { value: true },
-    }) as Terminal,
-    interrupts,
-  );
-  one.ownName = undefined;
-  return one;
 }
 
 /**

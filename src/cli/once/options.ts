@@ -14,6 +14,7 @@ import { checkSetupFiles } from '../setup.ts';
 import { contradiction, parseCommaList } from '../values.ts';
 import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
+import { machineLimit } from './spec.ts';
 
 export interface Positionals {
   readonly type: string | undefined;
@@ -128,9 +129,9 @@ function checkTogether(type: string | undefined, options: OnceOptions): void {
   if (shard !== undefined && count !== undefined) throw contradiction('--shard', '--count');
   const all = (types === undefined ? 1 : parseCommaList(types).length) * (shard ?? count ?? 1);
   if (shell !== undefined && all > 1) throw contradiction('--shell', 'several machines');
-  if (all > 64) {
+  if (all > machineLimit) {
     throw new GomoteError('ERR_USAGE', `${all} machines are more than one command makes`, {
-      hint: 'at most 64',
+      hint: `at most ${machineLimit}`,
     });
   }
 }

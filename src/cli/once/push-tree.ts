@@ -1,11 +1,9 @@
 // Pushes the tree, as `gomote push` does.
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pushToAll } from '../../gomote/push.ts';
-import { literalBytes } from '../../protocol/tree-change.ts';
-import { specialFileText } from '../../protocol/unread.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
+import { pushProgress, reportPush } from '../transfer/push-report.ts';
 import type { PushedTree } from './spec.ts';
 
 /**
@@ -29,16 +27,7 @@ export async function pushTree(
       { top, dir },
       {
         ...{ signal, exclude, noIgnore, isNoted },
-        onTree: ({ others }) => {
-          for (const path of others) messages.say(`not sent, as it is ${specialFileText}: ${path}`);
-        },
-        onSent: (bytes) => {
-          passed.bytes += bytes;
-        },
-        onPlan: (changes) => {
-          passed.totalBytes = changes.reduce((sum, one) => sum + literalBytes(one), 0);
-          warnIfLarge(changes, context);
-        },
+        ...pushProgress(passed, context),
       },
     ),
   );

@@ -5,6 +5,9 @@ import type { Cache } from '../../protocol/cache.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { RunOptions } from '../run/run-options.ts';
 
+/** The maximum number of machines that one command creates. */
+export const machineLimit = 64;
+
 export type Keep = 'always' | 'failure' | 'never';
 
 export interface OnceSpec {

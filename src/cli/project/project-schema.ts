@@ -1,4 +1,5 @@
 // The schema of `.gomote.toml`: settings, and jobs that extend them.
+
 import * as v from 'valibot';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { cachesSchema } from '../../config/caches.ts';
@@ -13,8 +14,7 @@ import {
 import { mergedCaches } from '../../protocol/cache.ts';
 import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
 import type { Keep } from '../once/spec.ts';
-
-const machineLimit = 64;
+import { machineLimit } from '../once/spec.ts';
 
 const patternSchema = v.pipe(
   v.string(),

@@ -1,7 +1,7 @@
 // Runs a command: as a session where the buildlet has them, else by the base protocol.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
-import { formatDuration } from '../../duration.ts';
+import { formatAge } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
 import { notStarted } from '../../gomote/run/ending.ts';
 import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
@@ -231,8 +231,9 @@ async function checkBreak(client: BuildletClient, text: string, context: Context
 async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {
   const known = await runOf(client, id, context);
   if (known === undefined) return;
-  const age = formatDuration(Math.max(0, Date.now() - Date.parse(known.started)));
-  context.messages.say(`gomote: run ${id} was started ${age} ago; it is not started again`);
+  context.messages.say(
+    `gomote: run ${id} was started ${formatAge(new Date(known.started))} ago; it is not started again`,
+  );
 }
 
 async function runOf(

@@ -155,9 +155,9 @@ export interface Messages {
 const elapsedFromSeconds = 3;
 
 interface MessagesOptions {
-  readonly quiet: boolean;
-  readonly verbose: boolean;
-  readonly color: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly color?: boolean;
 }
 
 /** The interval between progress lines in a log, in ms: shorter than the silence of a coordinator. */

@@ -3,10 +3,13 @@
 import { GomoteError } from '../../errors.ts';
 import { plural } from '../../plural.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
+import { specialFileText } from '../../protocol/unread.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
+import type { LocalTree } from '../../sync/local/local-tree.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
 import { throwAll } from '../failures.ts';
+import type { Passed } from '../terminal/progress.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
@@ -81,9 +84,31 @@ function unsentFailures(
   ];
 }
 
+/** What a push calls: it counts what is sent, and names once what is not sent and what is large. */
+export function pushProgress(passed: Passed, context: Context) {
+  let isWarned = false;
+  return {
+    onTree: ({ others }: Pick<LocalTree, 'others'>): void => {
+      if (isWarned) return;
+      for (const path of others)
+        context.messages.say(`not sent, as it is ${specialFileText}: ${path}`);
+    },
+    onSent: (bytes: number): void => {
+      passed.bytes += bytes;
+    },
+    onPlan: (changes: readonly TreeChange[]): void => {
+      passed.totalBytes = (passed.totalBytes ?? 0) + sizeOf(changes);
+      isWarned ||= warnIfLarge(changes, context);
+    },
+  };
+}
+
+const sizeOf = (changes: readonly TreeChange[]): number =>
+  changes.reduce((sum, change) => sum + literalBytes(change), 0);
+
 /** Warns about a large push; returns whether it did. */
-export function warnIfLarge(changes: readonly TreeChange[], { messages }: Context): boolean {
-  const sizeBytes = changes.reduce((sum, change) => sum + literalBytes(change), 0);
+function warnIfLarge(changes: readonly TreeChange[], { messages }: Context): boolean {
+  const sizeBytes = sizeOf(changes);
   if (sizeBytes <= largeBytes) return false;
   const paths = largestPaths(changes, namedPaths).map(
     ({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`,

@@ -1,9 +1,10 @@
 // The user's name at a coordinator, and the files with tokens and passwords.
+
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { readSecretFile, readTrustedFile } from '../../files/private-file.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { readOptional } from './config.ts';
 
 interface UserQuery {
   readonly env: NodeJS.ProcessEnv;
@@ -100,18 +101,4 @@ function readOptionalLine(path: string): string | undefined {
     });
   }
   return secret;
-}
-
-function readOptional(path: string, read: (path: string) => string): string | undefined {
-  try {
-    return read(path);
-  } catch (error) {
-    if (isGomoteError(error)) throw error;
-    const code = errnoOf(error) ?? '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(code)}`, {
-      hint: 'check its permissions',
-      cause: error,
-    });
-  }
 }

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue } from '../../builders.ts';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { checkDirectory } from '../../files/private-directory.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { homeDirectory, userDirectory } from '../../files/user-directories.ts';
@@ -16,7 +16,7 @@ export const loginsPath = (directory: string): string => join(directory, 'logins
 /** Reads `config.toml` and `logins.toml` in the directory; throws ERR_CONFIG. */
 export async function loadConfig(directory: string): Promise<Config> {
   const files = [configPath(directory), loginsPath(directory)].flatMap((path) => {
-    const bytes = readOptional(path);
+    const bytes = readOptional(path, readTrustedFile);
     return bytes === undefined ? [] : [{ path, bytes }];
   });
   if (files.length === 0) return withoutFile;
@@ -25,13 +25,15 @@ export async function loadConfig(directory: string): Promise<Config> {
   return parseConfig(files);
 }
 
-function readOptional(path: string): Buffer | undefined {
+/** What `read` gives of the file; undefined where there is none. Throws ERR_CONFIG. */
+export function readOptional<T>(path: string, read: (path: string) => T): T | undefined {
   try {
-    return readTrustedFile(path);
+    return read(path);
   } catch (error) {
-    if (error instanceof GomoteError) throw error;
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(errnoOf(error) ?? '')}`, {
+    if (isGomoteError(error)) throw error;
+    const code = errnoOf(error) ?? '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(code)}`, {
       hint: 'make it readable, or remove it',
       cause: error,
     });

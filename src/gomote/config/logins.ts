@@ -1,10 +1,11 @@
 // The backends of `gomote login`, in a separate file, and the files that belong to each.
+
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseFile } from '../../config/file.ts';
 import { namedValues, nameSchema } from '../../config/values.ts';
-import { errnoOf } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { loginsPath } from './config.ts';
@@ -36,12 +37,8 @@ export type Login = Logins['backends'] extends Map<string, infer One> ? One : ne
 
 export async function readLogins(directory: string): Promise<Logins> {
   const path = loginsPath(directory);
-  try {
-    return parseFile(path, readTrustedFile(path), schema);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return { backends: new Map() };
-    throw error;
-  }
+  const bytes = ifThere(() => readTrustedFile(path));
+  return bytes === undefined ? { backends: new Map() } : parseFile(path, bytes, schema);
 }
 
 /** Stores the token and adds the coordinator as a backend, as the default if there was none. */

@@ -1,10 +1,12 @@
 // Prints the OpenSSH configuration for buildlets, writes it into our own file, and removes it.
+
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { homeDirectory } from '../../files/user-directories.ts';
@@ -67,7 +69,10 @@ export async function writeSshConfig(
 ): Promise<WrittenConfig> {
   const { environment } = backends.settings;
   const { config: file } = sshFiles(environment);
-  const all = new Map([...(keep ? blocksIn(readKept(file)) : []), ...blocks]);
+  const all = new Map([
+    ...(keep ? blocksIn(ifThere(() => readOwnFile(file)) ?? '') : []),
+    ...blocks,
+  ]);
   const text = fileOf(all.values());
   await checkBySsh(file, text);
   replaceFile(file, text);
@@ -99,15 +104,6 @@ const usualConfig = (environment: NodeJS.ProcessEnv): string =>
 /** ssh takes the home directory from the system, not from HOME. */
 const isReadBySsh = (environment: NodeJS.ProcessEnv): boolean =>
   homeDirectory(environment) === userInfo().homedir;
-
-function readKept(file: string): string {
-  try {
-    return readOwnFile(file);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
-  }
-}
 
 /** Checks the text with ssh, if installed, before it is written. */
 async function checkBySsh(file: string, text: string): Promise<void> {

@@ -1,8 +1,10 @@
 // The SSH files of the user: two key pairs, created once, and the files for OpenSSH.
+
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
@@ -62,7 +64,7 @@ export async function serverKeys(
 /** Creates missing keys: all appear at the same time, also when two processes create them. */
 export async function makeKeys(files: SshFiles): Promise<void> {
   const keys = join(files.directory, 'keys');
-  if (isThere(files.knownHosts)) return;
+  if (ifThere(() => readOwnFile(files.knownHosts))) return;
   const { makeKeys: generate } = await import('../../ssh/keys.ts');
   const [user, host] = [generate('gomote'), generate('gomote')];
   const partial = `${keys}.${randomId()}.new`;
@@ -83,14 +85,5 @@ export async function makeKeys(files: SshFiles): Promise<void> {
     if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
   } finally {
     rmSync(partial, { recursive: true, force: true });
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    return readOwnFile(path) !== '';
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
   }
 }
