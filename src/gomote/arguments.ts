@@ -9,7 +9,6 @@ export function checkText(what: string, value: unknown): void {
   if (value.includes('\0')) throw wrong(what, 'a string without NUL');
 }
 
-/** A string, or nothing. */
 export function checkOptionalText(what: string, value: unknown): void {
   if (value !== undefined) checkText(what, value);
 }
@@ -40,7 +39,6 @@ export function checkRecord(what: string, value: unknown): void {
   for (const [key, one] of Object.entries(value)) checkText(`${what}.${key}`, one);
 }
 
-/** The options of `run`. */
 export function checkRun(
   cmd: unknown,
   args: unknown,

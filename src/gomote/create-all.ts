@@ -58,7 +58,6 @@ export async function withoutCreated(
   });
 }
 
-/** The time limit for destroying a buildlet at the end, in ms. */
 const destroyMs = 120_000;
 
 /** Destroys a buildlet that this process has created; it may have ended by itself. */

@@ -49,7 +49,6 @@ export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions
   onWarning?: ((line: string) => void) | undefined;
 }
 
-/** Makes one of the type. */
 export async function createOne(
   backends: Backends,
   type: string,
@@ -62,7 +61,6 @@ export async function createOne(
   });
 }
 
-/** Creates this many, or none. */
 export async function createSeveral(
   backends: Backends,
   wanted: Wanted,

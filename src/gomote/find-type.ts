@@ -13,7 +13,6 @@ import { GomoteError, isGomoteError } from '../errors.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Backends } from './backends.ts';
 
-/** What to create, and on which backend. */
 export interface Wanted {
   readonly backend: AnyBackend;
   readonly builder: BuilderType;

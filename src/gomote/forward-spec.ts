@@ -6,9 +6,7 @@ import { checkText } from './arguments.ts';
 
 /** Two sockets: connections to one are forwarded to the other. */
 export interface ForwardSpec {
-  /** The socket that listens. */
   readonly from: SocketTarget;
-  /** The target of the connections. */
   readonly to: SocketTarget;
 }
 

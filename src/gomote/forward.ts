@@ -51,7 +51,6 @@ export interface Forward extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The buildlet, as far as it matters here. */
 interface Reached {
   readonly name: string;
   readonly client: BuildletClient;
@@ -116,7 +115,6 @@ interface Place {
   readonly to: SocketTarget;
   readonly signal: AbortSignal;
   readonly onTrouble: (line: string) => void;
-  /** For each connection that failed. */
   readonly onFailure: (line: string) => void;
 }
 
@@ -167,7 +165,6 @@ async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
   return { at: first.at, kept };
 }
 
-/** Connects an accepted connection to its target, or breaks it. */
 async function carry(taken: Duplex, open: () => Promise<Duplex>, place: Place): Promise<void> {
   const { signal, onFailure } = place;
   const tell = (error: Error) => {

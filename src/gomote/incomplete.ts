@@ -22,10 +22,8 @@ export class IncompleteError extends GomoteError {
   }
 }
 
-/** The maximum number of paths in a message. */
 const shownPaths = 5;
 
-/** Formats the first paths, and the number of others. */
 export function somePaths(
   paths: readonly string[],
   inFull: (path: string) => string = (path) => path,
@@ -35,7 +33,6 @@ export function somePaths(
   return `${shown.join('; ')}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
-/** Throws when a path could not be sent. */
 export function throwUnsent(summary: PushSummary): void {
   const [only] = summary.unsent.values();
   if (only === undefined) return;
@@ -51,7 +48,6 @@ interface Cures {
   readonly keepBoth: string;
 }
 
-/** Throws when a path was left unchanged. */
 export function throwIncompletePull(
   summary: PullSummary,
   {

@@ -59,7 +59,6 @@ export async function openSource(
   }
 }
 
-/** Attributes of a file. */
 export interface Attributes {
   readonly mode: number;
   readonly mtimeMs: number;

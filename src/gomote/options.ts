@@ -50,5 +50,4 @@ export function settingsOf(given: OpenOptions): Settings {
 export const usualBackend = (environment: NodeJS.ProcessEnv): string | undefined =>
   isSet(environment.GOMOTE_STAGING) ? 'staging' : environment.GOMOTE_BACKEND;
 
-/** Whether a variable is true. */
 export const isSet = (value = ''): boolean => ['1', 'true', 'yes'].includes(value);

@@ -18,7 +18,6 @@ import type { Place } from './place.ts';
 import { notePushed } from './run/pushed-directory.ts';
 import { directoryInside } from './work-dir-path.ts';
 
-/** All options of a push. */
 export type TreeOptions = Partial<
   Omit<PushOptions, 'dir' | 'signal' | 'environment' | 'cacheDirectory'>
 >;

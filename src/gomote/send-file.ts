@@ -16,7 +16,6 @@ export interface PutOptions extends CallOptions {
 /** The permissions of content that is not from a file. */
 export const defaultMode = 0o644;
 
-/** Sends the bytes of a file. */
 export async function sendFile(
   { name, client }: Pick<Place, 'name' | 'client'>,
   bytes: AsyncIterable<Uint8Array>,

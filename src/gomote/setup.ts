@@ -87,7 +87,6 @@ export function setupIn(
   return { ...found, name: script };
 }
 
-/** Runs the script on an existing buildlet. */
 export async function setUp(
   { name, client, builder }: Omit<Place, 'backends'>,
   setup: Setup,
@@ -98,7 +97,6 @@ export async function setUp(
 
 interface SetUpBuildletsOptions extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
   readonly setups: readonly Setup[];
-  /** The preparation before the scripts. */
   readonly restore: Restore | undefined;
   /** Stores the result of the first buildlet. */
   readonly keep: CachedSetup['keep'] | undefined;

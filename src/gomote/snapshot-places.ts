@@ -16,7 +16,6 @@ export interface ListSnapshotsOptions extends CallOptions {
   readonly onFailure?: ((error: GomoteError) => void) | undefined;
 }
 
-/** Those of the user of this machine. */
 export const userSnapshots = (
   environment: NodeJS.ProcessEnv,
   beforeRemoval?: BeforeRemoval,
@@ -39,7 +38,6 @@ export const named = (backend: string, snapshot: Snapshot): Snapshot => ({
   backend,
 });
 
-/** A snapshot at a coordinator, or on this machine. */
 export interface Found {
   readonly snapshot: Snapshot;
   /** Its name where it is. */
@@ -73,7 +71,6 @@ export async function locate(
 export const snapshotsHere = (backends: Backends): SnapshotStore =>
   userSnapshots(backends.settings.environment, (directory) => dropImage(directory, backends));
 
-/** A snapshot by name. Throws ERR_UNKNOWN_SNAPSHOT. */
 export const findSnapshot = async (
   name: string,
   backends: Backends,

@@ -38,7 +38,6 @@ export interface SnapshotOptions extends CallOptions {
   readonly shared?: boolean | undefined;
 }
 
-/** Saves the current content of the buildlet's work directory. */
 export async function takeSnapshot(
   { name, client, builder, backends }: Place,
   tag: string | undefined,

@@ -17,7 +17,6 @@ import { checkInside } from './work-dir-path.ts';
 export const destinationOf = (file: string, dest: string | undefined): string =>
   dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
 
-/** Sends a local file. */
 export async function putFile(
   place: Place,
   file: string,

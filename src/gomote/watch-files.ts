@@ -13,7 +13,6 @@ export interface FileChange {
 /** The delay between two listings, in ms, and the longest one of a timer. */
 const [defaultIntervalMs, longestMs] = [1_000, 2 ** 31 - 1];
 
-/** The delay as given. Throws ERR_USAGE for an invalid time. */
 export function watchInterval(intervalMs: number | undefined): number {
   return Math.min(checkedDurationMs('intervalMs', intervalMs) ?? defaultIntervalMs, longestMs);
 }

@@ -7,7 +7,6 @@ import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
 import { nameSchema, positiveDurationSchema, textSchema } from '../../config/values.ts';
 
-/** The limits of `gomote mcp`. */
 const mcpSchema = v.strictObject({
   machines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
   lifetime: v.optional(positiveDurationSchema),

@@ -45,7 +45,6 @@ function textBytes(bytes: Buffer): number {
 }
 
 function* linesOf(pieces: readonly Piece[]): Generator<Buffer> {
-  /** The stream whose line is incomplete. */
   let open: StreamName | undefined;
   for (const { stream, atMs, bytes } of pieces) {
     if (open !== undefined && open !== stream) {

@@ -15,7 +15,6 @@ export interface Piece {
 const headBytes = 4 << 20;
 const tailBytes = 12 << 20;
 
-/** The maximum number of pieces of the end. */
 const tailPieces = 100_000;
 
 export class OutputRecorder {
@@ -33,7 +32,6 @@ export class OutputRecorder {
     this.#limits = limits;
   }
 
-  /** Starts recording another run. */
   restart(): void {
     this.#head = [];
     this.#tail = [];
@@ -55,7 +53,6 @@ export class OutputRecorder {
     return bytes;
   };
 
-  /** Records the output, and forwards it. */
   before(edit: LogOutputs['edit']): LogOutputs['edit'] {
     return (bytes, stream, atMs) => {
       this.take(bytes, stream, atMs);
@@ -88,7 +85,6 @@ export class OutputRecorder {
     return { head: this.#head, dropped: this.#droppedBytes, tail: this.#tail.slice(this.#first) };
   }
 
-  /** The total size of the output. */
   sums(): Record<StreamName, { readonly bytes: number; readonly sha256: string }> {
     const of = ({ bytes, hash }: Sum) => ({ bytes, sha256: hash.copy().digest('hex') });
     return { stdout: of(this.#sums.stdout), stderr: of(this.#sums.stderr) };

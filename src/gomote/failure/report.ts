@@ -6,7 +6,6 @@ import { sessionEnd } from '../../protocol/session-replies.ts';
 
 export const reportFormat = 'gomote-failure/1';
 
-/** The files of a bundle. */
 export const bundleFiles = {
   report: 'failure.json',
   stdout: 'stdout',
@@ -19,7 +18,6 @@ const words = text(1 << 20);
 const software = v.object({ gomote: text(100), node: text(100), system: text(400) });
 
 const kept = v.object({
-  /** The outcome. */
   ...{ bytes: count, sha256 },
   /** The part of the output in the bundle. */
   ...{ keptBytes: count, keptSha256: sha256 },
@@ -27,7 +25,6 @@ const kept = v.object({
 
 const report = v.object({
   format: v.literal(reportFormat),
-  /** When the bundle was written. */
   written: moment,
   /** Whether the outcome of the command is known. */
   outcome: v.picklist(['ended', 'unknown']),
@@ -67,6 +64,5 @@ const report = v.object({
 
 export type FailureReport = v.InferOutput<typeof report>;
 
-/** Parses a report; undefined when it is invalid. */
 export const parseFailureReport = (json: string): FailureReport | undefined =>
   parseBy(report, json);

@@ -17,7 +17,6 @@ import { outputText } from './output-text.ts';
 import { OutputRecorder, type StreamName } from './recorder.ts';
 import { bundleFiles, type FailureReport, reportFormat } from './report.ts';
 
-/** What is known about a failed run. */
 export interface FailedRun {
   readonly client: BuildletClient;
   /** The caller's name of the buildlet. */
@@ -26,7 +25,6 @@ export interface FailedRun {
   readonly request: SessionRequest;
   /** Undefined where the buildlet has no sessions; an error if the outcome is unknown. */
   readonly end: SessionEnd | undefined;
-  /** The error of gomote itself. */
   readonly error?: unknown;
   readonly exitCode?: number | undefined;
   readonly recorder: OutputRecorder;
@@ -163,7 +161,6 @@ export interface Noted {
 interface BundledOptions {
   readonly file: string;
   readonly signal: AbortSignal;
-  /** Whether it was left running. */
   readonly isLeft: () => boolean;
 }
 

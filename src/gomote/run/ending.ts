@@ -7,7 +7,6 @@ import type { SessionEnd, SessionRequest } from '../../protocol/session.ts';
 /** The remote status as a local one: a larger value, as on Windows, keeps its low byte but never becomes 0. */
 export const localStatus = (code: number): number => (code <= 255 ? code : code & 0xff || 1);
 
-/** The request, if known. */
 export type Limits = Pick<SessionRequest, 'timeoutMs' | 'idleTimeoutMs'>;
 
 /** The caller's names of the two limits, for messages. */

@@ -16,7 +16,6 @@ interface Kept {
   bytes: number;
 }
 
-/** The outputs of one run. */
 export class Outputs {
   /** The sinks for the output of the command. */
   readonly stdout = this.#writable('stdout');

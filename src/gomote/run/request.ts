@@ -39,7 +39,6 @@ export interface CommandOptions {
 interface Words {
   readonly cmd: string;
   readonly args: readonly string[];
-  /** Where it runs. */
   readonly dir: string;
 }
 

@@ -22,7 +22,6 @@ import { type Outputs, through } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
 import { startFailure } from './start-failure.ts';
 
-/** The buildlet of the run. */
 interface RunPlace extends Pick<Place, 'name' | 'client'> {
   /** Runs `work`, and explains its failure by the backend. */
   readonly explained: <T>(work: () => Promise<T>) => Promise<T>;
@@ -32,7 +31,6 @@ interface RunPlace extends Pick<Place, 'name' | 'client'> {
 
 type Source = AsyncIterable<Uint8Array>;
 
-/** The state of a run besides its request. */
 interface Parts {
   readonly outputs: Outputs;
   /** Aborts when the run is detached. */
@@ -101,7 +99,6 @@ export function startRun(
   );
 }
 
-/** Attaches to an existing run. */
 export function attachRun(
   { name, client, explained, signal: ending }: RunPlace,
   id: string,

@@ -14,7 +14,6 @@ export interface SshHost {
   readonly aliases: readonly string[];
 }
 
-/** How ssh reaches a buildlet. */
 interface Way {
   readonly files: SshFiles;
   /** The proxy command without its last argument, the name of the buildlet. */
@@ -22,7 +21,6 @@ interface Way {
   readonly platform: NodeJS.Platform;
 }
 
-/** The beginning of each block, before the buildlet's name. */
 const mark = '# buildlet ';
 
 const headLines = [
@@ -58,7 +56,6 @@ export function hostBlock({ name, aliases }: SshHost, { files, command, platform
   return `${[`${mark}${name}`, `Host ${aliases.join(' ')}`, ...lines].join('\n')}\n`;
 }
 
-/** Formats a file with these blocks. */
 export const fileOf = (blocks: Iterable<string>): string =>
   [...headLines, '', ...blocks].join('\n');
 

@@ -18,7 +18,6 @@ const comment = '# The buildlets of gomote, added by gomote ssh-config --write.'
 /** The first line of the user's file: below a Host line it would apply only to those hosts. */
 export const includeLine = (config: string): string => `Include ${configPath(config)}`;
 
-/** Whether the file has the line anywhere. */
 export const hasInclude = (file: string, line: string): boolean =>
   linesOf(read(file)).some((one) => one.trim() === line);
 

@@ -13,13 +13,6 @@ import { localStatus } from '../run/ending.ts';
 import { loginShell } from '../run/login-shell.ts';
 import type { Run, RunResult } from '../run/run.ts';
 
-interface Surroundings {
-  /** Aborts when the client disconnects. */
-  readonly signal: AbortSignal;
-  /** Whether commands get input, and a terminal if requested. */
-  readonly hasSessions: boolean;
-}
-
 type Say = (line: string) => void;
 
 /** The delay between TERM and KILL after the client has disconnected, in ms. */
@@ -31,11 +24,15 @@ const retrySizeMs = 100;
 /** The replacement character, in text that was decoded from invalid UTF-8. */
 const replacement = '\ufffd';
 
-/** Runs the command to its end, and reports the outcome to the client. Never fails. */
+/**
+ * Runs the command to its end, and reports the outcome to the client. Never fails.
+ *
+ * `signal` aborts when the client disconnects. `hasSessions`: whether commands get input, and a terminal if requested.
+ */
 export async function runCommand(
   buildlet: Buildlet,
   command: SshCommand,
-  { signal, hasSessions }: Surroundings,
+  { signal, hasSessions }: { readonly signal: AbortSignal; readonly hasSessions: boolean },
 ): Promise<void> {
   const { channel } = command;
   const gone = new AbortController();
@@ -80,7 +77,6 @@ function wordsOf({ wanted }: SshCommand): Words {
   return { ...loginShell(line), hasInput: true };
 }
 
-/** Runs the command by the base protocol. */
 function wordsForBase(name: string, command: SshCommand, say: Say): Words {
   const { channel, wanted, tty } = command;
   if (wanted.kind !== 'exec') {
@@ -160,7 +156,6 @@ function endOf({ exitCode, signal }: RunResult): Parameters<SshCommand['end']>[0
   return signal === undefined ? undefined : { signal, message: `ended by ${signal}` };
 }
 
-/** As in shells. */
 const statusOf = ({ reason }: NotStartedError): number => (reason === 'not-found' ? 127 : 126);
 
 interface Agent {

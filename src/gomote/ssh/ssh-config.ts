@@ -47,10 +47,8 @@ function proxyCommand({ settings }: Backends): string[] {
   ];
 }
 
-/** The result of writing. */
 export interface WrittenConfig {
   readonly file: string;
-  /** The user's ssh configuration file. */
   readonly sshConfig: string;
   /** The line that it must have. */
   readonly line: string;

@@ -15,9 +15,7 @@ export const hostKeyAlias = 'gomote';
 
 export interface SshFiles {
   readonly directory: string;
-  /** The key of the client. */
   readonly userKey: string;
-  /** The host key of the server. */
   readonly hostKey: string;
   readonly knownHosts: string;
   /** The file with the entries of buildlets. */
