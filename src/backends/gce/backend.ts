@@ -119,20 +119,18 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   }
 
   async list(call: ListCall): Promise<Instance[]> {
-    const records = await this.#records(this.#settings.user, call);
-    return records
-      .filter(({ instance }) => !isLeaving(instance))
-      .map(instanceOf)
-      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
-  }
-
-  /** The buildlets of an owner, or of all. */
-  async #records(owner: string | undefined, call?: ListCall): Promise<VmRecord[]> {
-    const found = await this.#api.list(filterOf(owner), { ...call });
-    return found
-      .map(recordOf)
-      .filter((record) => record !== undefined)
-      .filter((record) => owner === undefined || record.owner === owner);
+    const { user } = this.#settings;
+    const found = await this.#api.list(filterOf(user), call);
+    return (
+      found
+        .filter((instance) => !isLeaving(instance))
+        .map(recordOf)
+        .filter((record) => record !== undefined)
+        // A label is shorter than a name: two users may have the same one.
+        .filter((record) => user === undefined || record.owner === user)
+        .map(instanceOf)
+        .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    );
   }
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
@@ -280,7 +278,6 @@ const byAge = (a: VmInstance, b: VmInstance): number =>
   Date.parse(a.creationTimestamp ?? '') - Date.parse(b.creationTimestamp ?? '') ||
   (a.id ?? '').localeCompare(b.id ?? '', 'en', { numeric: true });
 
-function instanceOf(record: VmRecord): Instance {
-  const { name, owner, builderType, hostType, created, expires, dead, note } = record;
-  return { name, owner, builderType, hostType, created, expires, dead, note };
-}
+/** What is shown of a record. */
+const instanceOf = ({ zone, vmName, idleTimeoutMs, shownExpires, instance, ...shown }: VmRecord) =>
+  shown;

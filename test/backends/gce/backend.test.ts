@@ -132,6 +132,13 @@ describe('the gce backend', () => {
     });
   });
 
+  it('shows the labels of a buildlet to its maker and in lists', async () => {
+    const fake = await fakeWithMachinesHere();
+    const labels = { branch: 'feature/x y' };
+    expect((await create(open(fake), { labels })).labels).toEqual(labels);
+    expect((await open(fake).list({ signal })).map((one) => one.labels)).toEqual([labels]);
+  });
+
   it('limits the life of its machines by the platform and by their own timer', async () => {
     const fake = await fakeWithMachinesHere();
     await create(open(fake));
@@ -148,7 +155,8 @@ describe('the gce backend', () => {
 
   it('shows one that has ended by itself as stopped until it is reaped', async () => {
     const fake = await fakeCompute();
-    const backend = open(fake, { idleTimeoutMs: 1_000 });
+    // A loaded machine takes seconds from the buildlet's start to its first request.
+    const backend = open(fake, { idleTimeoutMs: 10_000 });
     const { name } = await create(backend);
     const client = await backend.connect(name);
     await until(() => fake.api.instances[0]?.status === 'TERMINATED');
