@@ -25,6 +25,11 @@ export interface BuildletClientOptions {
    * user's below the directory, and no others. Default: all content is sent.
    */
   sharedDirectory?: string | undefined;
+  /**
+   * Whether its commands were started unconfined on this machine, by this user: then its forwarded ports may be connected to
+   * from here. Default false.
+   */
+  isUnconfinedHere?: boolean | undefined;
   /** An undici Dispatcher for requests; it is not destroyed. Default: the client's own connections. */
   dispatcher?: Dispatcher | undefined;
   /** `KEY=VALUE`, for every command, before those of its own request. Default: none. */

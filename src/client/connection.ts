@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   readonly remoteName: string;
   /** The local directory below which the buildlet may name files. Default: none; all content is sent. */
   readonly sharedDirectory?: string | undefined;
+  /** Whether its commands were started unconfined on this machine, by this user. Default false. */
+  readonly isUnconfinedHere?: boolean | undefined;
   /** The dispatcher to use in place of own connections. */
   readonly dispatcher?: Dispatcher | undefined;
   /** The defaults of every command: the environment, and PATH. */

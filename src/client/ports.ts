@@ -190,12 +190,13 @@ export class Ports {
 
   async #dial(options: CallOptions): Promise<Made> {
     const { callingLink, ...upgraded } = await this.#upgrade(endpoints.forward.path, options);
-    const { label, sharedDirectory } = this.#connection.options;
+    const { label, isUnconfinedHere } = this.#connection.options;
     const link = callingLink(upgraded, { label });
     void link.ended.then(() => {
       this.#link = undefined;
     });
-    if (sharedDirectory === undefined) return { link };
+    // What the buildlet says only narrows what is known of it here: a confined one could say anything.
+    if (!isUnconfinedHere) return { link };
     const { isNear, NearSockets } = await import('./near-sockets.ts');
     const isHere = isNear(upgraded.headers[reachHeader.toLowerCase()]);
     return isHere ? { link, near: new NearSockets(link) } : { link };

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { BuildletClient, type BuildletClientOptions } from '../../src/client/buildlet-client.ts';
 import { reachOfSockets } from '../../src/files/target-sockets.ts';
 import { openForward } from '../../src/gomote/forward.ts';
 import { forwardUpgrade, listeningHeader, reachHeader } from '../../src/protocol/forward.ts';
@@ -19,6 +19,7 @@ async function hostileBuildlet(
   at: string | undefined,
   onUpgrade: Hostile,
   headerName = listeningHeader,
+  options: BuildletClientOptions = {},
 ): Promise<BuildletClient> {
   let count = 0;
   const server = createHttpServer();
@@ -34,11 +35,10 @@ async function hostileBuildlet(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
-  return clientAt((server.address() as AddressInfo).port);
+  return clientAt((server.address() as AddressInfo).port, options);
 }
 
-function clientAt(port: number): BuildletClient {
-  const options = { sharedDirectory: '/not/there' };
+function clientAt(port: number, options: BuildletClientOptions = {}): BuildletClient {
   const client = new BuildletClient(`127.0.0.1:${port}`, { password: '' }, options);
   onTestFinished(() => client.disconnect());
   return client;
@@ -51,15 +51,19 @@ const reached = (client: BuildletClient) => ({
   explained: async <T>(work: () => Promise<T>) => await work(),
 });
 
+const unconfined = { isUnconfinedHere: true };
+
 it.each([
-  { reach: undefined },
-  { reach: '' },
-  { reach: 'undefined' },
-  { reach: 'net:[1] mnt:[1] user:[1] uid:[0]' },
-  { reach: `${reachOfSockets()}, ${reachOfSockets()}` },
+  { reach: undefined, options: unconfined },
+  { reach: '', options: unconfined },
+  { reach: 'undefined', options: unconfined },
+  { reach: 'net:[1] mnt:[1] user:[1] uid:[0]', options: unconfined },
+  { reach: `${reachOfSockets()}, ${reachOfSockets()}`, options: unconfined },
+  // As of one that is confined, or of which nothing is known: what it says does not matter.
+  { reach: reachOfSockets(), options: { sharedDirectory: '/not/there' } },
 ])(
-  'a buildlet on this machine whose sockets reach "$reach" connects to them itself',
-  async ({ reach }) => {
+  'a buildlet whose sockets reach "$reach", with $options, connects to them itself',
+  async ({ reach, options }) => {
     const seen = new EventEmitter();
     const onUpgrade = (socket: Duplex) => {
       socket.on('data', (frames: Buffer) => {
@@ -67,7 +71,7 @@ it.each([
         if (words !== undefined) seen.emit('target', words);
       });
     };
-    const client = await hostileBuildlet(reach, onUpgrade, reachHeader);
+    const client = await hostileBuildlet(reach, onUpgrade, reachHeader, options);
     const target = { kind: 'tcp', host: '127.0.0.1', port: 9 } as const;
     const asked = once(seen, 'target');
     client.ports.connectNear(target).catch(() => undefined);

@@ -49,7 +49,7 @@ async function sendThrough(stream: Duplex, bytes: Buffer): Promise<Buffer> {
 }
 
 /** The option by which a client takes the buildlet's machine for its own. */
-const onThisMachine = { sharedDirectory: '/not/there' };
+const onThisMachine = { isUnconfinedHere: true };
 
 const ways: { way: string; client: () => Promise<BuildletClient> }[] = [
   {

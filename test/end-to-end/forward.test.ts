@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
+import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { echoServer, lines, portOf, sent } from '../helpers/ports.ts';
 import { workshop } from '../helpers/programs.ts';
 
@@ -88,4 +89,23 @@ it('gomote proxy connects its input and output to a port', async () => {
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: 'hello' });
   const refused = await gomote('proxy', name, '127.0.0.1:1');
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') });
+});
+
+it('a coordinator that forwards no ports is the reason that forward and proxy give', async () => {
+  const { url, fingerprint } = await startCoordinator({ toml: 'forward = false' });
+  const cli = testCli();
+  await cli(['login', url, '--fingerprint', fingerprint], { stdin: [tokenOf('me')] });
+  const name = (await cli(['create', 'linux'])).stdout.toString().trim();
+  for (const words of [
+    ['forward', name, '0:3000'],
+    ['forward', name, '-R', '0:3000'],
+    ['proxy', name, '3000'],
+  ]) {
+    const { code, stdout, stderr } = await cli(words);
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `gomote: ${name}: this coordinator forwards no ports\n`,
+    });
+  }
 });

@@ -217,6 +217,7 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
         name: record.name,
         description: '(local)',
         sharedDirectory: sharedDirectoryOf(record),
+        isUnconfinedHere: record.uid === undefined && record.isUnconfined === true,
         onRequest: this.#onRequest,
       },
     );

@@ -82,7 +82,9 @@ export async function startLocalBuildlet(
   });
   try {
     await once(child, 'spawn');
-    writeRecord(directory, { ...record, pid: child.pid });
+    const { isolation = 'none', network = 'host' } = machine;
+    const isUnconfined = isolation === 'none' && network === 'host';
+    writeRecord(directory, { ...record, isUnconfined, pid: child.pid });
     await ready(child, anySignal(signal, timeoutSignal(startTimeoutMs)));
     child.unref();
   } catch (error) {

@@ -26,6 +26,8 @@ export interface LocalRecord {
   readonly cachesOf?: string | undefined;
   /** The user that it and its commands run as. Absent: the one that created it. */
   readonly uid?: number | undefined;
+  /** Whether its commands run in no sandbox, and with this machine's network. Absent: unknown. */
+  readonly isUnconfined?: boolean | undefined;
   /** Absent until its process was started. */
   readonly pid?: number | undefined;
 }
@@ -88,6 +90,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
     ['string', 'undefined'].includes(typeof record.owner) &&
     ['string', 'undefined'].includes(typeof record.cachesOf) &&
     ['object', 'undefined'].includes(typeof record.labels) &&
+    ['boolean', 'undefined'].includes(typeof record.isUnconfined) &&
     isAbsolute(String(record.workDir)) &&
     basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&
     isAbsolute(String(record.socket)) &&

@@ -39,6 +39,17 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     expect(stdout).not.toContain(other);
   });
 
+  it('has its forwarded ports connected to from here only when it is not confined', async () => {
+    const cli = testCli();
+    const recordOf = (name: string) =>
+      JSON.parse(readFileSync(join(cli.directory, 'gomote', name, 'record.json'), 'utf8'));
+    const known: unknown[] = [];
+    for (const options of [[], ['--isolation', 'bubblewrap']]) {
+      known.push(recordOf(await create(cli, ...options)).isUnconfined);
+    }
+    expect(known).toEqual([true, false]);
+  });
+
   it('takes a push, gives a pull, and keeps the streams and statuses of runs, by name and by copy', async () => {
     const cli = testCli();
     const name = await create(cli, '--isolation', 'bubblewrap');
