@@ -13,19 +13,25 @@ export async function joinStreams(a: Duplex, b: Duplex): Promise<void> {
   );
   // Each is used as a source and as a sink, and waited for.
   setMaxListeners(0, a, b);
-  pass(a, b);
-  pass(b, a);
+  // Both before the pipelines, which would only close the other.
+  breakWith(a, b);
+  breakWith(b, a);
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    if (!from.destroyed) pipeline(from, to, () => undefined);
+  }
   await Promise.all(closed);
 }
 
-function pass(from: Duplex, to: Duplex): void {
+/** Breaks off a stream when the one that it takes its data from breaks. */
+function breakWith(from: Duplex, to: Duplex): void {
   const cut = () => {
     if (!from.readableEnded) breakOff(to);
   };
-  // Before the pipeline, which would only close the other.
   from.once('error', cut).once('close', cut);
   if (from.destroyed) cut();
-  else pipeline(from, to, () => undefined);
 }
 
 /** Ends a stream so that its peer sees an error: closing a TCP connection would look like a normal end. */

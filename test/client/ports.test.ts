@@ -9,7 +9,8 @@ import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { resetBuildlet } from '../../src/client/reset.ts';
 import { errnoOf } from '../../src/errors.ts';
 import { breakOff } from '../../src/files/join-streams.ts';
-import type { SocketTarget } from '../../src/protocol/forward.ts';
+import { openForward } from '../../src/gomote/forward.ts';
+import { formatTarget, type SocketTarget } from '../../src/protocol/forward.ts';
 import { hasBubblewrap, sandboxed } from '../helpers/bubblewrap.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
@@ -217,6 +218,36 @@ describe('a port of a buildlet', () => {
       await closed;
       expect(stream.readableEnded).toBe(false);
       await expect.poll(() => failed.splice(0)).toEqual(['ECONNRESET']);
+    }
+  });
+
+  it('on this machine that breaks off, at either end, is no end at the other', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet, '', onThisMachine);
+    const reached: Socket[] = [];
+    const target = await serverAt((socket) => {
+      reached.push(socket.pause());
+      socket.write('half');
+    });
+    const place = {
+      name: client.name,
+      client,
+      explain: async (error: unknown) => error,
+      explained: async <T>(work: () => Promise<T>) => await work(),
+    };
+    const spec = `0:${formatTarget(target).replace('tcp:', '')}`;
+    for (const cut of [
+      () => reached.forEach((socket) => void breakOff(socket)),
+      () => void buildlet.close(),
+    ]) {
+      const forward = await openForward(place, spec, {});
+      const socket = connect({ host: '127.0.0.1', port: Number(forward.from.split(':').at(-1)) });
+      onTestFinished(() => void socket.destroy());
+      await once(socket, 'data');
+      const broken = expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+      cut();
+      await broken;
+      await forward.close();
     }
   });
 
