@@ -33,7 +33,7 @@ import {
   ownerOf,
   readPassword,
   readRecord,
-  sharedDirectoryOf,
+  sharedWith,
   unreadable,
 } from './record.ts';
 
@@ -216,8 +216,7 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
       {
         name: record.name,
         description: '(local)',
-        sharedDirectory: sharedDirectoryOf(record),
-        isUnconfinedHere: record.uid === undefined && record.isUnconfined === true,
+        ...sharedWith(record),
         onRequest: this.#onRequest,
       },
     );

@@ -52,9 +52,14 @@ export function readPassword(directory: string): string {
 export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
   basename(workDir) === 'work' ? dirname(workDir) : workDir;
 
-/** Where it takes files that are put there. As root, nothing is written where another user could put a link. */
-export const sharedDirectoryOf = (record: LocalRecord): string | undefined =>
-  record.uid === undefined ? filesOf(record) : undefined;
+/**
+ * What it shares with its client: the directory where it takes files that are put there, and its network. One of another user
+ * shares nothing: as root, nothing is written where that user could put a link.
+ */
+export const sharedWith = (record: LocalRecord) =>
+  record.uid === undefined
+    ? { sharedDirectory: filesOf(record), isUnconfinedHere: record.isUnconfined === true }
+    : {};
 
 export const logPath = (directory: string): string => join(directory, 'log');
 const recordPath = (directory: string): string => join(directory, 'record.json');
