@@ -17,7 +17,6 @@ const forOne = [
 /** Stores the action, which is called with other arguments than those typed. */
 export class BuildletCommand extends Command {
   #act: Action = () => undefined;
-  /** Whether each argument after the name is required. */
   #needed: readonly boolean[] = [];
 
   /** The option that makes it work without a buildlet. */
@@ -28,7 +27,6 @@ export class BuildletCommand extends Command {
     return this;
   }
 
-  /** Makes it choose its buildlets before its action. */
   choosing(entry: CommandEntry, define: Define, context: Context): this {
     const [name] = this.registeredArguments;
     if (name !== undefined) name.required = false;

@@ -91,7 +91,6 @@ const optionLines = (command: Command, help: Help): string[] =>
 
 const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
-/** Text in which roff finds no requests. */
 export const text = (plain: string): string =>
   plain
     .replaceAll('\\', '\\e')

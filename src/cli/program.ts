@@ -76,7 +76,6 @@ function addSummaries(root: Command): void {
   }
 }
 
-/** The program with every command in full, for its documentation. */
 export async function fullProgram(context: Context): Promise<Command> {
   const root = createRoot(context);
   for (const group of commandGroups) {

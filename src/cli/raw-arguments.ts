@@ -54,7 +54,6 @@ export function exactVariable(
   });
 }
 
-/** Splits a file at its NULs; empty where the system has no such file. */
 function fieldsOf(read: Read): Buffer[] {
   try {
     const text = read().toString('latin1');

@@ -16,9 +16,7 @@ import type { RunRecord } from './run/run-report.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 export interface GoTree {
-  /** A real path. */
   readonly top: string;
-  /** The program that builds it, relative to the work dir. */
   readonly build: string;
 }
 

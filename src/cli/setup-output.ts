@@ -7,7 +7,6 @@ import type { Terminal } from './terminal/terminal.ts';
 export interface SetupOutput {
   /** Returns an output for each buildlet. `makeWay` is called before the first output. */
   of(makeWay: () => void): (buildlet: string) => Writable;
-  /** Writes the rest. */
   end(): Promise<void>;
 }
 

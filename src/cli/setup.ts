@@ -8,13 +8,11 @@ import { type Project, readInProject } from './project/find-project.ts';
 import type { ProjectSettings } from './project/project-schema.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
-/** The maximum size of a script on standard input, in bytes. */
 const inputLimitBytes = 1 << 20;
 
 /** The maximum size of a file that a project's script needs, in bytes. */
 const fileLimitBytes = 64 << 20;
 
-/** Throws ERR_USAGE for files of no script. */
 export function checkSetupFiles(setup: string | undefined, [file]: readonly string[]): void {
   if (setup !== undefined || file === undefined) return;
   throw new GomoteError('ERR_USAGE', `--setup-file ${file}: there is no --setup`, {

@@ -6,7 +6,6 @@ import { inSpan, parseTraceparent, useTracer } from '../tracing.ts';
 import { commands } from './command-table.ts';
 import type { Context } from './context.ts';
 
-/** How long the end of the program may wait for the collector, in ms. */
 const flushMs = 2_000;
 
 /** Does the work, which gives the exit status, in a span of its own. */

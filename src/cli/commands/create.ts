@@ -45,7 +45,6 @@ interface Options extends ListingOptions, Omit<MachineOptions, 'memoryBytes' | '
   priority?: Priority;
 }
 
-/** The maximum number of buildlets that one command creates. */
 const countLimit = 100;
 
 const fields = ['name', 'backend', 'builderType', 'hostType', 'created', 'expires'];

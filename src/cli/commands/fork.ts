@@ -9,7 +9,6 @@ interface Options {
   json?: boolean;
 }
 
-/** The most buildlets that one command makes. */
 const countLimit = 100;
 
 export function define(command: Command, context: Context): void {

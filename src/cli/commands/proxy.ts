@@ -19,7 +19,6 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Copies both directions until the socket ends. */
 async function joined(stream: Duplex, { terminal, signal }: Context): Promise<void> {
   const { pipeline } = await import('node:stream/promises');
   const over = new AbortController();

@@ -21,7 +21,6 @@ export type ValueKind =
   | 'copy'
   | 'none';
 
-/** Argument names that mean the same in every command. */
 const argumentKinds: Readonly<Record<string, ValueKind>> = {
   name: 'buildlet',
   names: 'buildlets',
@@ -46,7 +45,6 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
   job: { name: 'job', arg: 'none' },
 };
 
-/** The arguments that follow a verb. */
 const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
   cache: { purge: 'cache' },

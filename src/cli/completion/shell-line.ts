@@ -6,7 +6,6 @@ export interface ShellLine {
   readonly before: readonly string[];
   /** The word as typed, with quotes. */
   readonly raw: string;
-  /** The word as the shell reads it. */
   readonly word: string;
 }
 
@@ -86,5 +85,4 @@ function afterBreak(raw: string, breaks: string): number {
   return 0;
 }
 
-/** Escapes each character that has a meaning for the shell. */
 const escaped = (text: string): string => text.replaceAll(/[^\p{L}\p{M}\p{N}_./:,+@%=-]/gu, '\\$&');

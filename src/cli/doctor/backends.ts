@@ -8,7 +8,6 @@ import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
 import { type Finding, ok, problem, warning, within } from './finding.ts';
 
-/** The time limit for all checks of one backend, in ms. */
 const backendMs = 10_000;
 /** A clock that is off by more than this makes certificates and tokens fail, in ms. */
 const skewMs = 60_000;

@@ -71,7 +71,6 @@ export async function checkDisks(environment: NodeJS.ProcessEnv): Promise<Findin
   return await Promise.all([...places].map(([what, path]) => checkDisk(what, path)));
 }
 
-/** The path, or its nearest parent that exists. */
 function existing(path: string): string {
   const parent = dirname(path);
   return existsSync(path) || parent === path ? path : existing(parent);
@@ -97,7 +96,6 @@ interface Program {
   readonly name: string;
   readonly args: readonly string[];
   readonly use: string;
-  /** The kind of backend that requires it. */
   readonly kind?: string;
   /** The systems that have it. Default: all. */
   readonly platforms?: readonly NodeJS.Platform[];
@@ -115,7 +113,6 @@ const programs: readonly Program[] = [
   },
 ];
 
-/** The time limit for a program to print its version, in ms. */
 const programMs = 5_000;
 
 export async function checkPrograms(

@@ -22,7 +22,6 @@ export class FileOutputs implements Outputs {
   readonly #directory: string;
   readonly #options: OutputOptions;
   readonly #terminal: Terminal;
-  /** Groups them by equal content. */
   readonly #kept = new Map<string, Kept>();
   readonly areApart = true;
   readonly areHidden: boolean;

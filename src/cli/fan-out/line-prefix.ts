@@ -9,12 +9,10 @@ export const longestLine = 256 << 10;
 
 const newline = 0x0a;
 
-/** Puts a prefix before each line of bytes that come in chunks. */
 export class LinePrefixer {
   readonly #prefix: Buffer;
   #rest: Buffer[] = [];
   #restLength = 0;
-  /** Whether a line was cut because it was too long. */
   hasCut = false;
 
   constructor(prefix: string) {

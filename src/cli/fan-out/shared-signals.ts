@@ -19,7 +19,6 @@ export class SharedSignals {
     });
   }
 
-  /** The signals for one part, until the part releases them. */
   part(): { interrupts: Interrupts; end: () => void } {
     const part = new Part(this.#parent, () => this.#giveUp());
     this.#parts.add(part);

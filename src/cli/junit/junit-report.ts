@@ -22,7 +22,6 @@ export interface SuiteResult {
 
 export interface JUnitReport {
   readonly suites: readonly SuiteResult[];
-  /** The elements of its suites, as XML. */
   readonly xml: string;
 }
 

@@ -19,7 +19,6 @@ interface Row extends SuiteResult {
 const shownSuites = 20;
 const shownTests = 20;
 
-/** The longest name of a suite in the table, in characters. */
 const longestName = 50;
 
 function rowsOf(machines: readonly MachineReports[]): Row[] {

@@ -25,7 +25,6 @@ interface Piece {
 /** Longer lines are split into lines of this size, in bytes. */
 const longestLineBytes = 2_048;
 
-/** The number of context lines before and after a line that looks like a failure. */
 const [linesBefore, linesAfter] = [2, 4];
 
 const failure =
@@ -55,7 +54,6 @@ export class Excerpt {
     this.#tailBytes = budgetBytes - this.#headBytes - this.#failureBytes;
   }
 
-  /** How many bytes the command has written. */
   get totalBytes(): number {
     return this.#taken + this.#openBytes;
   }
@@ -114,7 +112,6 @@ export class Excerpt {
     }
   }
 
-  /** Adds a line between the beginning and the end. */
   #pass(line: Piece): void {
     const isFailure = failure.test(line.bytes.toString());
     const wanted = isFailure ? [...this.#before, line] : this.#after > 0 ? [line] : [];

@@ -8,7 +8,6 @@ export interface ToolContext {
   readonly root: string;
 }
 
-/** The answer of a tool: text for the model, and data for programs. */
 export interface Answer {
   readonly text: string;
   readonly data: Readonly<Record<string, unknown>>;

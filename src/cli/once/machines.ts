@@ -14,7 +14,6 @@ import { checkPlace, placeOf } from '../project/local-guard.ts';
 import { setupOutput } from '../setup-output.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** The time limit for releasing a machine, in ms. */
 const releaseMs = 120_000;
 
 export interface Machine {
@@ -37,7 +36,6 @@ export const machineThere = (name: string): Machine => ({
   release: async () => undefined,
 });
 
-/** Creates all of them, or none. */
 export async function makeMachines(spec: OnceSpec, context: Context): Promise<Machine[]> {
   const startMs = performance.now();
   const parts = spec.types.map((type) => makeOfType(type, spec, context, startMs));

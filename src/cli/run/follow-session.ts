@@ -12,7 +12,6 @@ import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 export interface FollowOptions extends LadderOptions {
   /** Where its output goes. Default: that of the context. */
   readonly terminal?: Terminal | undefined;
-  /** Which part of the output is shown. Default: all of it. */
   readonly edit?: LogOutputs['edit'];
   readonly stdin: boolean;
   /** How many bytes of input the run has already received. Default 0. */

@@ -15,7 +15,6 @@ export class LastLines {
     this.#count = count;
   }
 
-  /** A stream whose last lines are to be printed to `output`. */
   stream(output: Writable): Writable {
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {

@@ -51,7 +51,6 @@ export class LineEditor {
     return Buffer.concat(shown);
   };
 
-  /** The formatted text of an unfinished line. */
   rest(stream: StreamName): Buffer {
     const line = this.#open[stream];
     this.#open[stream] = undefined;

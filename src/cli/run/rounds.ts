@@ -20,7 +20,6 @@ export async function runRounds(run: Run, once: RunOnce): Promise<number> {
     : await runUntil(until, run, once);
 }
 
-/** The outcome of one run: a status, or a time-out. */
 type Outcome = number | GomoteError;
 
 /** Runs the command once. Throws, and so ends the rounds, for a failure that is not the command's. */

@@ -13,7 +13,6 @@ export const cpuTime = (usage: RunUsage | undefined): string =>
 export const peakMemory = (usage: RunUsage | undefined): string =>
   usage?.peakMemoryBytes === undefined ? '-' : formatBytes(usage.peakMemoryBytes);
 
-/** What `--time` says of a run. */
 export function usageLine({ durationMs, usage }: SessionEnd): string {
   const real = `${seconds(durationMs)} real`;
   if (usage === undefined) return `${real}; the buildlet does not tell what it used`;

@@ -28,7 +28,6 @@ const retryMs = 1_000;
 /** How often to check whether a run that must end has begun, in ms. */
 const pollMs = 20;
 
-/** Clears the screen and its scrollback. */
 const clearScreen = '\x1b[H\x1b[2J\x1b[3J';
 
 /** Runs until a signal ends it, and returns the exit status of the command that got the signal. Throws when the buildlet is gone. */
@@ -66,7 +65,6 @@ class Watcher {
     }
   }
 
-  /** Pushes, with retries. Returns whether there was something to push. */
   async #push(): Promise<boolean> {
     const { watch, push } = this.#watched;
     const { signal } = this.#run.context;

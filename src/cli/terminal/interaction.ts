@@ -24,7 +24,6 @@ const farewellMs = 2_000;
 
 const hangUpMs = 5_000;
 
-/** How long to wait before retrying to send the terminal size, in ms. */
 const retrySizeMs = 1_000;
 
 /**

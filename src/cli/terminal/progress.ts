@@ -18,7 +18,6 @@ const rateWindowMs = 3000;
 
 const clear = '\r\u001B[K';
 
-/** Shows the line on `stream` until the returned function is called. */
 export function showProgress(stream: { write(text: string): unknown }, passed: Passed): () => void {
   const rate = new Rate();
   const startMs = performance.now();

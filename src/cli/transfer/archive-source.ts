@@ -25,9 +25,7 @@ const ignore = (): void => undefined;
 interface ArchiveOptions {
   /** The archive's name as typed; `-` is standard input. */
   readonly file: string;
-  /** Whether the buildlet accepts zstd. */
   readonly takesZstd: () => Promise<boolean>;
-  /** How to compress an uncompressed archive. */
   readonly compression: () => Promise<Compression>;
   readonly signal: AbortSignal;
 }
@@ -59,7 +57,6 @@ export async function* archiveToSend(
 const begins = (head: Buffer, magic: readonly number[]): boolean =>
   magic.every((byte, at) => head[at] === byte);
 
-/** A source whose first block has been read. */
 class Peeked {
   /** At least the first block, or all of a shorter source. */
   readonly head: Buffer;

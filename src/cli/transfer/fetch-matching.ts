@@ -12,7 +12,6 @@ interface Wanted {
   readonly dir: string;
   readonly into: string;
   readonly get: readonly string[];
-  /** Patterns that must match something. Default: none. */
   readonly require?: readonly string[] | undefined;
 }
 

@@ -27,7 +27,6 @@ export interface ReportOptions {
 /** A push that sends more than this causes a warning, in bytes. */
 const largeBytes = 200e6;
 const namedPaths = 3;
-/** How many of the paths that were not sent are named. */
 const namedUnsent = 20;
 
 /** Reports each buildlet's push, then throws if any of them failed. */

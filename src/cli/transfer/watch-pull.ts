@@ -8,7 +8,6 @@ import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { isGone } from './watch-push.ts';
 
-/** The delay after a pull that transferred something, in ms. */
 const shortestMs = 1_000;
 /** Each pull that transfers nothing doubles the delay, up to this, in ms. */
 const longestMs = 8_000;

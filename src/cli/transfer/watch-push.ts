@@ -72,7 +72,6 @@ export async function pushAndWatch(
 const probes = (buildlets: readonly Buildlet[], { signal }: Context) =>
   Promise.allSettled(buildlets.map(({ client }) => client.probe({ signal })));
 
-/** Whether the error means that a buildlet will not come back. */
 export const isGone = (error: unknown): boolean =>
   goneCodes.some((code) => isGomoteError(error, code));
 

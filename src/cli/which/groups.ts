@@ -69,7 +69,6 @@ export class Groups {
     });
   }
 
-  /** Removes the group, not its members. */
   destroy(name: string): void {
     this.get(name);
     this.#checked(() => {

@@ -21,7 +21,6 @@ const longestBytes = 1_000;
 /** The content of the file: a name, nothing, or what is wrong with it. */
 type Used = { readonly name: string } | { readonly fault: string } | undefined;
 
-/** The buildlet of the project, as `BACKEND/NAME`. */
 export function usedBuildlet({ root, used }: ProjectRecord): Used {
   const path = join(root, ownDirectory, 'buildlet');
   let text: string | undefined;
