@@ -6,9 +6,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, gomote, median, report } from './paired.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
+/** The time from the creation of a machine to the push, where the tree is made ahead. */
+const aheadMs = 3_000;
 const runs = Number(process.argv[3] ?? 7);
 const directory = mkdtempSync('/dev/shm/gomote-bench-');
 process.env.XDG_CACHE_HOME = join(directory, 'cache');
@@ -106,33 +109,47 @@ try {
   await startCoordinator();
   const url = await rsyncDaemon();
   const here = (...args) => [process.execPath, gomote, ...args];
-  const name = run(...here('create', '--backend', 'near', 'linux'))
-    .trim()
-    .split('\n')[0];
-  const bare = name.split('/').pop();
+  const create = () =>
+    run(...here('create', '--backend', 'near', 'linux'))
+      .trim()
+      .split('/')
+      .pop();
+  let bare = create();
   const push = (place, ...more) =>
     here('--verbose', 'push', ...more, '--dest', 'tree', `${place}/${bare}`, source);
   run(...push('near'));
-  const empty = () => {
+  /** A fresh machine, which has had time to make the tree ahead or not. */
+  const renew = async (isAhead) => {
     run('find', copy, '-mindepth', '1', '-delete');
-    run(...here('rm', `near/${bare}`, '.'));
+    run(...here('destroy', `near/${bare}`));
+    bare = create();
+    if (isAhead) await sleep(aheadMs);
+    else run(...here('run', `near/${bare}`, 'true'));
   };
   const rows = [];
   // On loopback nothing would be compressed.
-  const works = [
-    ['over the link', push('far', '--compress', 'gzip'), ['rsync', '-az', `${source}/`, url], 0.05],
-    ['on one machine', push('near'), ['rsync', '-a', `${source}/`, `${copy}/`], 0.8],
+  const far = () => push('far', '--compress', 'gzip');
+  const near = () => push('near');
+  const [overLink, onDisk] = [
+    ['rsync', '-az', `${source}/`, url],
+    ['rsync', '-a', `${source}/`, `${copy}/`],
   ];
-  for (const [what, ours, theirs, limit] of works) {
+  const works = [
+    ['over the link, made ahead', true, far, overLink, 0.05],
+    ['over the link', false, far, overLink, undefined],
+    ['on one machine, made ahead', true, near, onDisk, 0.8],
+    ['on one machine', false, near, onDisk, undefined],
+  ];
+  for (const [what, isAhead, ours, theirs, limit] of works) {
     const times = { ours: [], theirs: [] };
     for (let round = 0; round < runs; round++) {
-      empty();
+      await renew(isAhead);
       times.theirs.push(timed(...theirs));
-      times.ours.push(timed(...ours));
+      times.ours.push(timed(...ours()));
     }
     rows.push({ what, ms: median(times.ours), reference: median(times.theirs), limit });
-    empty();
-    const said = run(...ours);
+    await renew(isAhead);
+    const said = run(...ours());
     const requests = said.match(/^gomote: (?:GET|PUT|POST) .*/gm);
     console.log(
       `${what}: ${requests.length} requests (at most 6); ${said.match(/[^\n]* on the wire[^\n]*/)?.[0]}`,

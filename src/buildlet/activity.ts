@@ -5,14 +5,21 @@ import type { Handler } from '../http/server/server.ts';
 export class Activity {
   #running = 0;
   #lastAtMs: number;
+  readonly #onBegin: () => void;
 
-  /** When the work directory is not empty, an earlier process of the buildlet may have run commands. */
-  constructor(workDir: string) {
+  /**
+   * When the work directory is not empty, an earlier process of the buildlet may have run commands.
+   *
+   * @param onBegin Called before each command.
+   */
+  constructor(workDir: string, onBegin: () => void) {
+    this.#onBegin = onBegin;
     this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
   }
 
   /** Call when a command begins; call the result when it has ended. */
   begin(): () => void {
+    this.#onBegin();
     this.#running++;
     let isOver = false;
     return () => {

@@ -43,8 +43,10 @@ import {
 import { file, write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { type SessionLimits, SessionTable } from './runs/table.ts';
+import { Ahead } from './trees/ahead.ts';
 import { WorkDirIdentity } from './trees/identity.ts';
-import { type TreeThread, treeRoutes } from './trees/routes.ts';
+import type { TreeThread } from './trees/jobs.ts';
+import { treeRoutes } from './trees/routes.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -145,7 +147,12 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { commands, emptied, link } = confined;
   const ownLinks = () => linksOf(options.caches ?? [], workDir.path);
   const limits = { directory: scratch, ...options.sessions };
-  const activity = new Activity(workDir.path);
+  const stage = join(scratch, 'ahead');
+  mkdirSync(stage, { mode: 0o700 });
+  const settings = { workDir: workDir.path, stage, store: options.store };
+  const trees: TreeThread = new Thread('tree-worker', settings);
+  const ahead = new Ahead(trees);
+  const activity = new Activity(workDir.path, () => ahead.drop());
   const sessions = await SessionTable.create(confined, limits, () => {
     const [unused, ended] = [lease.use(), activity.begin()];
     return () => {
@@ -157,10 +164,6 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   // They are awaited after the rest is ready.
   const filled = pipes.fill();
   filled.catch(() => undefined);
-  const trees: TreeThread = new Thread('tree-worker', {
-    workDir: workDir.path,
-    store: options.store,
-  });
   const digests = new DigestCache();
   const late = new LateTrailers();
   const forwards = new Forwards(commands.sockets);
@@ -178,7 +181,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
     { endpoint: endpoints.trailer, handle: late.handle },
     { endpoint: endpoints.exec, handle: during(activity, exec(commands, late)) },
-    ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features, activity),
+    ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features, activity, ahead),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },
     { endpoint: endpoints.sessions, handle: listSessions(sessions) },
@@ -192,7 +195,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.forwardPorts, handle: listPorts(commands) },
     {
       endpoint: endpoints.reset,
-      handle: reset({ workDir: workDir.path, emptied, link, commands, sessions }),
+      handle: reset({ workDir: workDir.path, emptied, link, commands, sessions, ahead }),
     },
     {
       endpoint: endpoints.halt,
@@ -238,6 +241,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     await confined.ready;
     const address = await listen(server, options.address);
     await filled;
+    if (options.store !== undefined) ahead.make();
     if (options.holdMs !== undefined) hold.expect(options.holdMs);
     const serve = (connection: Duplex) => void server.emit('connection', connection);
     return { address, workDir: workDir.path, ending, serve, close };

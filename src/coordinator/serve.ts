@@ -171,7 +171,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const { server, quiet } = createCoordinatorServer({
       authenticator,
       routes: [
-        ...routesOf({ coordinator, audit, metrics, readiness, config, gate, snapshots }),
+        ...routesOf({ coordinator, audit, metrics, readiness, config, gate, snapshots, store }),
         ...page.routes,
         ...signIn.routes,
       ],

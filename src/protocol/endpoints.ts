@@ -54,6 +54,7 @@ export const endpoints = {
   treeRead: endpoint('/sync/read', 'POST', syncFeature),
   treeStored: endpoint('/sync/stored', 'POST', storeFeature),
   treeReach: endpoint('/sync/reach', 'GET', storeFeature),
+  treePrepare: endpoint('/sync/prepare', 'POST', storeFeature),
   halt: endpoint('/halt', 'POST'),
   session: endpoint('/session', ['GET', 'POST'], sessionFeature),
   sessions: endpoint('/sessions', 'GET', sessionFeature),

@@ -6,7 +6,7 @@ import { parseBy, text } from './reply-fields.ts';
 export const storeHeader = 'Gomote-Store';
 
 /**
- * The header of a `/sync/apply` that a coordinator passes to a machine on its own host: the directory of the store, which
+ * The header of a `/sync/apply` or `/sync/prepare` that a coordinator sends to a machine on its own host: the directory of the store, which
  * the machine reads itself.
  */
 export const storeAtHeader = 'Gomote-Store-At';

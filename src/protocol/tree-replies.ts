@@ -14,6 +14,7 @@ const stateSchema = v.object({
   times: v.optional(sha256),
   busy: v.optional(v.boolean(), false),
   stored: v.optional(v.boolean(), false),
+  prepared: v.optional(v.object({ digest: sha256, times: sha256 })),
 });
 
 /**

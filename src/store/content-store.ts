@@ -36,7 +36,7 @@ const keyOf = (digest: string): number => Number.parseInt(digest.slice(0, 12), 1
 
 export class ContentStore implements Contents {
   readonly #options: StoreOptions;
-  readonly #directory: string;
+  readonly directory: string;
   readonly #packs: (Pack | undefined)[] = [];
   readonly #byStem = new Map<string, number>();
   /** Packs that have a list but cannot be read. */
@@ -50,9 +50,9 @@ export class ContentStore implements Contents {
   /** Throws ERR_CONFIG when other users could change the contents. */
   constructor(options: StoreOptions) {
     this.#options = options;
-    this.#directory = join(options.root, options.room);
+    this.directory = join(options.root, options.room);
     this.#packBytes = Math.min(maxPackBytes, Math.floor(options.limitBytes / 8));
-    makePrivateDirectory(this.#directory, 'the content store');
+    makePrivateDirectory(this.directory, 'the content store');
     this.refresh();
   }
 
@@ -64,9 +64,9 @@ export class ContentStore implements Contents {
   /** Picks up the changes of other processes. */
   refresh(): void {
     this.#quietly(() => {
-      const stems = readdirSync(this.#directory)
+      const stems = readdirSync(this.directory)
         .filter((name) => name.endsWith('.list'))
-        .map((name) => join(this.#directory, name.slice(0, -'.list'.length)))
+        .map((name) => join(this.directory, name.slice(0, -'.list'.length)))
         // The later of two copies counts: the earlier one may be damaged.
         .sort();
       const there = new Set(stems);
@@ -222,12 +222,12 @@ export class ContentStore implements Contents {
   /** Its time is later than that of every pack here, also in the same millisecond or after the clock was set back. */
   #newStem(): string {
     let atMs = Date.now();
-    for (const name of readdirSync(this.#directory)) {
+    for (const name of readdirSync(this.directory)) {
       const takenMs = Number.parseInt(name.slice(0, timeDigits), 36);
       if (takenMs >= atMs) atMs = takenMs + 1;
     }
     const time = atMs.toString(36).padStart(timeDigits, '0');
-    return join(this.#directory, `${time}-${randomBytes(6).toString('hex')}`);
+    return join(this.directory, `${time}-${randomBytes(6).toString('hex')}`);
   }
 
   #newPack(): OwnPack {

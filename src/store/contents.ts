@@ -2,6 +2,8 @@
 
 /** Contents by their SHA-256, in lower-case hex. */
 export interface Contents {
+  /** Where it is on disk. */
+  readonly directory: string | undefined;
   has(digest: string, size: number): boolean;
   /** The content, or undefined when it is not complete. For contents that fit into memory. */
   get(digest: string, size: number): Buffer | undefined;
@@ -25,6 +27,7 @@ export interface ContentWriter {
 
 /** A store that is always empty. */
 export const noContents: Contents = {
+  directory: undefined,
   has: () => false,
   get: () => undefined,
   read: () => undefined,

@@ -7,6 +7,7 @@ import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import type { Commands } from '../command/commands.ts';
 import type { SessionTable } from '../runs/table.ts';
+import type { Ahead } from '../trees/ahead.ts';
 
 /** How long processes have between TERM and KILL. */
 const resetGraceMs = 1_000;
@@ -19,10 +20,12 @@ interface ResetState {
   link(): void;
   readonly commands: Commands;
   readonly sessions: SessionTable;
+  readonly ahead: Ahead;
 }
 
-export function reset({ workDir, emptied, link, commands, sessions }: ResetState): Handler {
+export function reset({ workDir, emptied, link, commands, sessions, ahead }: ResetState): Handler {
   return async ({ response }) => {
+    ahead.drop();
     sessions.end();
     await commands.endAll(resetGraceMs);
     await sessions.clear();

@@ -2,6 +2,7 @@
 
 import type { StoreAt } from '../../protocol/stored.ts';
 import type { KnownHead } from '../../protocol/tree-change.ts';
+import type { Thread } from '../../worker/thread.ts';
 
 /** The target and the options of a change. */
 export interface ChangeOptions {
@@ -20,6 +21,14 @@ export interface ReachJob {
   readonly at: StoreAt;
 }
 
+/**
+ * Makes a copy of the tree that was pushed last ahead, out of the store of a coordinator on this host, else of the
+ * buildlet's own. To `drop` it comes before all jobs that are sent later.
+ */
+export type PrepareJob =
+  | { readonly kind: 'prepare'; readonly storeAt: StoreAt | undefined }
+  | { readonly kind: 'drop' };
+
 /** The question which contents of a head the store has; it reads the head, if that is sent. */
 export type StoreJob = { readonly kind: 'stored' } & KnownHead;
 
@@ -27,7 +36,13 @@ export type StoreJob = { readonly kind: 'stored' } & KnownHead;
 export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'state'; readonly all: boolean }
   /** For a pull, without `.git`. */
-  | { readonly kind: 'manifest'; readonly all: boolean; readonly isPull: boolean }
+  | {
+      readonly kind: 'manifest';
+      readonly all: boolean;
+      readonly isPull: boolean;
+      /** Of the copy that was made ahead. */
+      readonly isPrepared: boolean;
+    }
   /** With `dir` being empty, of all that was pushed, by paths relative to the work directory. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
@@ -36,6 +51,8 @@ export type TreeJob = { readonly dir: string } & (
       readonly kind: 'apply';
       /** The store of a coordinator on this host, which has what the stream leaves out. */
       readonly storeAt: StoreAt | undefined;
+      /** The digest of the copy that was made ahead, if the change begins with it. */
+      readonly prepared: string | undefined;
     } & ChangeOptions)
   /** Returns a tree stream of these paths, or of everything. */
   | {
@@ -46,3 +63,6 @@ export type TreeJob = { readonly dir: string } & (
       readonly givesUpFiles: boolean;
     }
 );
+
+/** The thread that does all of them. */
+export type TreeThread = Thread<TreeJob | StoreJob | ReachJob | PrepareJob>;

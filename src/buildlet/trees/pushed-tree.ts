@@ -1,32 +1,32 @@
 // One directory that trees are pushed into: what was sent, and what exists now.
 import { randomBytes } from 'node:crypto';
-import { errnoOf, GomoteError } from '../../errors.ts';
-import { OpenTree } from '../../files/open-tree.ts';
-import { reachDirectory } from '../../files/reach.ts';
+import { GomoteError } from '../../errors.ts';
+import type { OpenTree } from '../../files/open-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { Contents } from '../../store/contents.ts';
-import { localFileError } from '../../tar/archive-error.ts';
+import { keepLastTree } from '../../store/last-tree.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
 import { withStore } from '../../tree/store-sink.ts';
-import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
+import { digestOf, withDigests } from '../../tree/tree-digests.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { type FoundEntry, look, lookByPath, walkTree } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
+import { type PushedDirectory, withTree } from './held-tree.ts';
 import type { ChangeOptions } from './jobs.ts';
+import type { PreparedTree } from './prepared-tree.ts';
 import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
 import { Refusals } from './refusals.ts';
 import type { RunningChange } from './running-change.ts';
-import { inOrder, noteChange, type Written } from './sent-entries.ts';
+import { inOrder, noteChange, trustWritten, type Written } from './sent-entries.ts';
 
 /** A push without data for this long, in ms, no longer blocks others. */
 const silentMs = 30_000;
 
 export class PushedTree {
-  readonly #workDir: string;
-  readonly #dir: string;
+  readonly #place: PushedDirectory;
   readonly #cache: DigestCache;
   readonly #store: Contents | undefined;
   readonly #record: RecordFile;
@@ -44,8 +44,7 @@ export class PushedTree {
 
   constructor(workDir: string, dir: string, cache: DigestCache, store?: Contents) {
     this.#store = store;
-    this.#workDir = workDir;
-    this.#dir = dir;
+    this.#place = { workDir, dir };
     this.#cache = cache;
     this.#record = new RecordFile(workDir, dir);
     const record = this.#record.load();
@@ -55,22 +54,6 @@ export class PushedTree {
   /** Incremented with every change: a change must be based on the current state. */
   get generation(): string {
     return this.#generation;
-  }
-
-  /** Calls the function with the directory, held; `absent` when there is none. */
-  #withTree<T>(absent: T, use: (tree: OpenTree) => T): T {
-    let tree: OpenTree;
-    try {
-      tree = new OpenTree(reachDirectory(this.#workDir, this.#dir));
-    } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
-      throw error instanceof GomoteError ? error : localFileError(this.#dir, error);
-    }
-    try {
-      return use(tree);
-    } finally {
-      tree.close();
-    }
   }
 
   /** When the record was removed, for example by emptying the work directory, nothing counts as sent. */
@@ -104,7 +87,7 @@ export class PushedTree {
   pushed(isOnlyDigested = false): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
-    return this.#withTree([], (tree) => this.#pushedIn(tree, isOnlyDigested));
+    return withTree(this.#place, [], (tree) => this.#pushedIn(tree, isOnlyDigested));
   }
 
   #pushedIn(top: OpenTree, isOnlyDigested: boolean): TreeEntry[] {
@@ -118,7 +101,7 @@ export class PushedTree {
         gone = `${path}/`;
       }
       if (typeof found !== 'object') continue;
-      if (found.kind === 'file') this.#trustWritten(top, found);
+      if (found.kind === 'file') this.#trust(top, found);
       const digest = digestOf(top, found, 'sha256', this.#cache);
       if (digest === undefined) continue;
       entries.push(digest === '' ? found : { ...found, mtimeMs, digest });
@@ -130,9 +113,9 @@ export class PushedTree {
   /** Everything that there is, without what cannot be read, which is put into `problems`; for a pull, without `.git`. */
   all(problems: Problems, isPull: boolean): TreeEntry[] {
     this.#forgetIfRemoved();
-    return this.#withTree([], (tree) => {
+    return withTree(this.#place, [], (tree) => {
       const found = walkTree(tree, isPull ? problems.ofWalk : { onProblem: problems.add });
-      for (const entry of found) if (entry.kind === 'file') this.#trustWritten(tree, entry);
+      for (const entry of found) if (entry.kind === 'file') this.#trust(tree, entry);
       return withDigests(tree, found, 'sha256', this.#cache);
     });
   }
@@ -143,27 +126,38 @@ export class PushedTree {
     const compare = (found: FoundEntry[], tree?: OpenTree) =>
       treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
         if (tree === undefined) return undefined;
-        if (algorithm === 'sha256') this.#trustWritten(tree, entry);
+        if (algorithm === 'sha256') this.#trust(tree, entry);
         return digestOf(tree, entry, algorithm, this.#cache);
       });
     const differences =
-      this.#withTree<TreeDifference[] | undefined>(undefined, (tree) =>
+      withTree<TreeDifference[] | undefined>(this.#place, undefined, (tree) =>
         compare(walkTree(tree, problems.ofWalk), tree),
       ) ?? compare([]);
     return problems.known(differences);
   }
 
-  /**
-   * The digest of a file that we wrote is valid while its time is the one we set and nothing changed it after we closed
-   * it.
-   */
-  #trustWritten(top: OpenTree, { path, stats, mtimeMs }: FoundEntry): void {
-    const written = this.#written.get(path);
-    if (written === undefined) return;
-    this.#written.delete(path);
-    const { size, mtimeMs: sentMs, digest } = written.entry;
-    if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > written.untilAtMs) return;
-    this.#cache.remember(digestKey('sha256', top.shown(path)), stats, digest, Date.now());
+  #trust(top: OpenTree, found: FoundEntry): void {
+    trustWritten(this.#written, this.#cache, top, found);
+  }
+
+  /** Throws ERR_CONFLICT unless the state is at `generation`, and no change of it is under way; a stalled one is ended. */
+  #requireFree(generation: string): void {
+    if (this.isBusy) {
+      throw new GomoteError('ERR_CONFLICT', `another push into ${this.#place.dir} is running`, {
+        hint: 'push again when it is over',
+      });
+    }
+    this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
+    this.#save();
+    if (generation !== this.#generation) {
+      throw new GomoteError(
+        'ERR_CONFLICT',
+        `${this.#place.dir} was changed by another push meanwhile`,
+        {
+          hint: 'push again',
+        },
+      );
+    }
   }
 
   /**
@@ -171,26 +165,22 @@ export class PushedTree {
    * is ended.
    *
    * @param near A store on the way, which has what the stream leaves out.
+   * @param prepared What it begins with, if nothing was pushed. Throws ERR_CONFLICT when something is in its way.
    */
-  change({ generation, ranMs, ...options }: ChangeOptions, near?: Contents): RunningChange {
-    if (this.isBusy) {
-      throw new GomoteError('ERR_CONFLICT', `another push into ${this.#dir} is running`, {
-        hint: 'push again when it is over',
-      });
-    }
-    this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
-    this.#save();
-    if (generation !== this.#generation) {
-      throw new GomoteError('ERR_CONFLICT', `${this.#dir} was changed by another push meanwhile`, {
-        hint: 'push again',
-      });
-    }
+  change(
+    { generation, ranMs, ...options }: ChangeOptions,
+    near?: Contents,
+    prepared?: PreparedTree,
+  ): RunningChange {
+    this.#requireFree(generation);
+    const isWhole = this.#pushed.size === 0 || prepared !== undefined;
+    if (prepared !== undefined) this.#beginWith(prepared);
     this.#heardMs = Date.now();
     const next = new Map(this.#pushed);
     const times = new FileTimes({ ranMs, pushed: this.#pushed });
     let isBegun = false;
     const refusals = new Refusals();
-    const writer = new TreeWriter(this.#workDir, this.#dir, {
+    const writer = new TreeWriter(this.#place.workDir, this.#place.dir, {
       ...refusals.options(options, () => receiver.isNamed),
       onHead: (head) => {
         this.#save();
@@ -229,7 +219,11 @@ export class PushedTree {
       // Until then, the pending change on disk names everything that may have been created.
       this.#isUnsaved ||= isBegun;
       store?.flush();
-      setImmediate(() => this.#save());
+      setImmediate(() => {
+        this.#save();
+        // The next buildlet with this store can make it ahead.
+        if (isWhole && store !== undefined) keepLastTree(store, [...this.#pushed.values()]);
+      });
     };
     const running: RunningChange = {
       push: (piece) => {
@@ -263,6 +257,13 @@ export class PushedTree {
     };
     this.#running = running;
     return running;
+  }
+
+  /** Begins with the copy, where nothing is. Throws ERR_CONFLICT. */
+  #beginWith(prepared: PreparedTree): void {
+    this.#isUnsaved = true;
+    const sent = { entries: this.#pushed, written: this.#written };
+    prepared.moveInto(this.#place, this.#record, sent);
   }
 
   #save(): void {

@@ -1,7 +1,7 @@
 // The endpoints of pushed and pulled trees.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { flowing } from '../../http/relay/flowing.ts';
-import { readForm, sendStream, sendText } from '../../http/server/reply.ts';
+import { readForm, sendEmpty, sendStream, sendText } from '../../http/server/reply.ts';
 import type { Exchange, Handler, Route } from '../../http/server/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { namesFeature, storeFeature, zstdFeature } from '../../protocol/features.ts';
@@ -13,20 +13,19 @@ import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
 import { askedHead, headPieces } from '../../tree/stored-request.ts';
 import { StoppableSource } from '../../worker/stoppable-source.ts';
-import type { Thread } from '../../worker/thread.ts';
 import type { Activity } from '../activity.ts';
 import { dirOf, headerOf } from '../handlers/request.ts';
+import type { Ahead } from './ahead.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
-import type { ReachJob, StoreJob, TreeJob } from './jobs.ts';
-
-export type TreeThread = Thread<TreeJob | StoreJob | ReachJob>;
+import type { StoreJob, TreeJob, TreeThread } from './jobs.ts';
 
 export function treeRoutes(
   thread: TreeThread,
   identity: WorkDirIdentity,
   features: readonly string[],
   activity: Activity,
+  ahead: Ahead,
 ): Route[] {
   const routes: Route[] = [
     { endpoint: endpoints.treeState, handle: state(thread, features) },
@@ -37,6 +36,7 @@ export function treeRoutes(
     { endpoint: endpoints.treeRead, handle: read(thread, features) },
     { endpoint: endpoints.treeStored, handle: ask(thread) },
     { endpoint: endpoints.treeReach, handle: reach(thread) },
+    { endpoint: endpoints.treePrepare, handle: prepare(ahead) },
   ];
   return routes.map(({ endpoint, handle }) => ({
     endpoint,
@@ -52,6 +52,7 @@ const manifestJob = ({ query }: Exchange): TreeJob => ({
   dir: dirOf(query),
   all: parseBool(query.get('all')),
   isPull: parseBool(query.get('pull')),
+  isPrepared: parseBool(query.get('prepared')),
 });
 const differencesJob = ({ query }: Exchange): TreeJob => ({
   kind: 'differences',
@@ -115,7 +116,8 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
       const replacesDirectories = parseBool(query.get('replace'));
       const change = { generation, ranMs, givesUpEntries, replacesDirectories };
       const storeAt = parseStoreAt(headerOf(request, storeAtHeader));
-      const job: TreeJob = { kind: 'apply', dir: dirOf(query), storeAt, ...change };
+      const prepared = query.get('prepared') ?? undefined;
+      const job: TreeJob = { kind: 'apply', dir: dirOf(query), storeAt, prepared, ...change };
       reply.end(await thread.run(job, { source, signal, onEvent }));
     } catch (error) {
       reply.fail(error);
@@ -165,6 +167,14 @@ function reach(thread: TreeThread): Handler {
     const at = parseStoreAt(query.get('at') ?? undefined);
     const isReached = at !== undefined && (await thread.run<boolean>({ kind: 'reach', at }));
     sendText(response, isReached ? '1' : '0', contentTypes.text);
+  };
+}
+
+function prepare(ahead: Ahead): Handler {
+  return async ({ request, response }) => {
+    // It goes on after the reply.
+    ahead.make(parseStoreAt(headerOf(request, storeAtHeader)));
+    sendEmpty(response);
   };
 }
 

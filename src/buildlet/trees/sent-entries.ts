@@ -1,6 +1,10 @@
 // The entries that were sent into a directory, updated with each change.
+import type { OpenTree } from '../../files/open-tree.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import type { DigestCache } from '../../tree/digest-cache.ts';
+import { digestKey } from '../../tree/tree-digests.ts';
+import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { FileTimes } from './file-times.ts';
 
 /** A file that we have written: its digest is valid while the file has not changed since. */
@@ -39,6 +43,24 @@ export function noteChange(
     entries.set(path, { ...entry, mtimeMs: times.sentMs(path, entry.mtimeMs) });
     written.set(path, { entry, untilAtMs: Date.now() + 1 });
   }
+}
+
+/**
+ * The digest of a file that we wrote is valid while its time is the one we set and nothing changed it after we closed
+ * it.
+ */
+export function trustWritten(
+  written: Map<string, Written>,
+  cache: DigestCache,
+  top: OpenTree,
+  { path, stats, mtimeMs }: FoundEntry,
+): void {
+  const file = written.get(path);
+  if (file === undefined) return;
+  written.delete(path);
+  const { size, mtimeMs: sentMs, digest } = file.entry;
+  if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > file.untilAtMs) return;
+  cache.remember(digestKey('sha256', top.shown(path)), stats, digest, Date.now());
 }
 
 /** The entries, sorted by path; usually they already are. */

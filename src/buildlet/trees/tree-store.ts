@@ -1,11 +1,13 @@
 // All the trees of a work directory.
 
 import { hash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { quoted } from '../../printable.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
+import type { StoreAt } from '../../protocol/stored.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
   belowDirectory,
@@ -27,6 +29,7 @@ import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
 import { look, walkSteps } from '../../tree/tree-walk.ts';
 import type { TreeJob } from './jobs.ts';
+import { PreparedTree } from './prepared-tree.ts';
 import { Problems } from './problems.ts';
 import { PushedTree } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
@@ -39,13 +42,16 @@ const treeLimit = 1_000;
 
 export class TreeStore {
   readonly #workDir: string;
+  readonly #stage: string;
   readonly #contents: ContentStore | undefined;
+  #prepared: PreparedTree | undefined;
   readonly #cache = new DigestCache();
   readonly #trees = new Map<string, PushedTree>();
 
-  /** `contents`: a store for what is pushed. */
-  constructor(workDir: string, contents?: ContentStore) {
+  /** `stage`: a private directory for a tree that is made ahead; `contents`: a store for what is pushed. */
+  constructor({ workDir, stage }: { workDir: string; stage: string }, contents?: ContentStore) {
     this.#workDir = workDir;
+    this.#stage = stage;
     this.#contents = contents;
   }
 
@@ -60,6 +66,37 @@ export class TreeStore {
 
   #newTree(dir: string): PushedTree {
     return new PushedTree(this.#workDir, dir, this.#cache, this.#contents);
+  }
+
+  /** Makes the tree ahead that was pushed last, in short steps, unless it could not be moved into the work directory. */
+  *prepare(storeAt: StoreAt | undefined): Generator<void, void, void> {
+    this.drop();
+    const store = storeAt === undefined ? this.#contents : openStoreAt(storeAt);
+    if (store === undefined || statSync(this.#stage).dev !== statSync(this.#workDir).dev) return;
+    this.#prepared = new PreparedTree(this.#stage);
+    yield* this.#prepared.make(store);
+  }
+
+  /** Drops what was made ahead. */
+  drop(): void {
+    this.#prepared?.drop();
+    this.#prepared = undefined;
+  }
+
+  /** What the change begins with. Throws ERR_CONFLICT when it has gone. */
+  #takePrepared(digest: string | undefined): PreparedTree | undefined {
+    const prepared = this.#prepared;
+    const found = prepared?.summary?.digest;
+    if (digest === undefined) {
+      // What is not ready would only slow the push down.
+      if (found === undefined) this.drop();
+      return undefined;
+    }
+    if (found !== digest) {
+      throw new GomoteError('ERR_CONFLICT', 'what was made ahead has gone', { hint: 'push again' });
+    }
+    this.#prepared = undefined;
+    return prepared;
   }
 
   #forgetOldest(): void {
@@ -77,6 +114,7 @@ export class TreeStore {
       const differences = this.#differences(job.dir, problems);
       return { bytes: bytesOfName(encodeDifferences(differences)), unread: problems.unread };
     }
+    if (job.kind === 'manifest' && job.isPrepared) return this.#preparedManifest();
     const tree = this.#tree(job.dir);
     const isPull = job.kind === 'manifest' && job.isPull;
     const entries = job.all ? tree.all(problems, isPull) : tree.pushed(job.kind === 'state');
@@ -86,12 +124,15 @@ export class TreeStore {
     const isKnown = job.kind === 'manifest' || unread.size === 0;
     const digest = isKnown ? treeDigest(entries) : hash('sha256', generation);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
-    return job.kind === 'state'
-      ? { digest, generation, times, busy: tree.isBusy, hasStore: this.#hasStore() }
-      : {
-          bytes: bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`),
-          unread,
-        };
+    if (job.kind === 'manifest') return { bytes: manifest(digest, generation, entries), unread };
+    const prepared = entries.length === 0 ? this.#prepared?.summary : undefined;
+    const busy = tree.isBusy;
+    return { digest, generation, times, busy, prepared, hasStore: this.#hasStore() };
+  }
+
+  #preparedManifest() {
+    const entries = this.#prepared?.entries ?? [];
+    return { bytes: manifest(treeDigest(entries), 'prepared', entries) };
   }
 
   #hasStore(): boolean {
@@ -129,8 +170,9 @@ export class TreeStore {
     }
   }
 
-  change({ dir, storeAt, ...options }: Job<'apply'>): RunningChange {
-    return this.#tree(dir).change(options, storeAt && openStoreAt(storeAt));
+  change({ dir, storeAt, prepared, ...options }: Job<'apply'>): RunningChange {
+    const copy = this.#takePrepared(prepared);
+    return this.#tree(dir).change(options, storeAt && openStoreAt(storeAt), copy);
   }
 
   read({ dir, paths, isNamed, givesUpFiles }: Job<'read'>): Generator<Buffer, void, void> {
@@ -146,6 +188,9 @@ export class TreeStore {
     }
   }
 }
+
+const manifest = (digest: string, generation: string, entries: readonly TreeEntry[]): Buffer =>
+  bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`);
 
 function* closing(
   tree: OpenTree,

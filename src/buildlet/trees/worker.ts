@@ -5,16 +5,29 @@ import { ContentStore, type StoreOptions } from '../../store/content-store.ts';
 import { openStoreAt } from '../../store/store-at.ts';
 import { askStore } from '../../tree/stored-question.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
-import type { ReachJob, StoreJob, TreeJob } from './jobs.ts';
+import type { PrepareJob, ReachJob, StoreJob, TreeJob } from './jobs.ts';
 import { TreeStore } from './tree-store.ts';
 
-const { workDir, store: options } = workerData as { workDir: string; store?: StoreOptions };
+interface Settings {
+  readonly workDir: string;
+  /** A private directory for a tree that is made ahead. */
+  readonly stage: string;
+  readonly store?: StoreOptions;
+}
+const { workDir, stage, store: options } = workerData as Settings;
 const contents = options && opened(options);
-const store = new TreeStore(workDir, contents);
+const store = new TreeStore({ workDir, stage }, contents);
 
 type Channel = JobChannel<unknown, string>;
 
-serveJobs(async (job: TreeJob | StoreJob | ReachJob, channel: Channel): Promise<unknown> => {
+type Job = TreeJob | StoreJob | ReachJob | PrepareJob;
+
+serveJobs(async (job: Job, channel: Channel): Promise<unknown> => {
+  if (job.kind === 'drop') return store.drop();
+  if (job.kind === 'prepare') {
+    for (const _ of store.prepare(job.storeAt)) await channel.turn();
+    return undefined;
+  }
   if (job.kind === 'reach') return openStoreAt(job.at) !== undefined;
   if (job.kind === 'stored') return await stored(job, channel);
   if (job.kind === 'apply') return await apply(job, channel);

@@ -86,13 +86,14 @@ export class Trees {
     return { ...state, hasStore: stored && storeHeader.toLowerCase() in response.headers };
   }
 
-  /** The state of the directory with all of its entries. */
+  /** The state of the directory with all of its entries, or, if `isPrepared`, of the tree that was made ahead. */
   async manifest(
     dir: string,
     scope: TreeScope,
-    options: TreeCallOptions = {},
+    { isPrepared = false, ...options }: TreeCallOptions & { isPrepared?: boolean } = {},
   ): Promise<TreeManifest> {
-    const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
+    const query = { ...scopeOf(dir, scope), prepared: isPrepared ? '1' : undefined };
+    const response = await this.#get(endpoints.treeManifest, query, options);
     tellUnread(response, options);
     const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
     const end = text.indexOf('\0');
@@ -164,7 +165,8 @@ export class Trees {
   /**
    * Sends a tree stream and returns the result. For a stream that names its contents, `onDigest` is called with the
    * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A non-empty directory
-   * is replaced by a file or link only if the stream `replacesDirectories`.
+   * is replaced by a file or link only if the stream `replacesDirectories`. It begins with the tree that was made ahead, if that has the
+   * digest `prepared`. A stream of a whole tree that says so can be made ahead for the next buildlet, by who has a store.
    */
   async apply(
     dir: string,
@@ -173,15 +175,18 @@ export class Trees {
     options: TreeCallOptions & {
       onDigest?: ((sha256: string) => void) | undefined;
       replacesDirectories?: boolean | undefined;
+      prepared?: string | undefined;
+      isWhole?: boolean | undefined;
     } = {},
   ): Promise<Applied> {
-    const { compress = 'none', onDigest } = options;
+    const { compress = 'none', onDigest, prepared } = options;
     const replace = options.replacesDirectories ? '1' : undefined;
+    const whole = options.isWhole ? '1' : undefined;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
     const response = await this.#call({
       method: 'PUT',
-      path: withQuery(path, { dir, generation, giveup: '1', replace }),
+      path: withQuery(path, { dir, generation, giveup: '1', replace, prepared, whole }),
       headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
       body: counted(packPieces(pieces, compress, signal), options),
       signal,

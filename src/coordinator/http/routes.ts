@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics.ts';
 import type { ReverseGate } from '../pools/reverse-gate.ts';
 import type { Readiness } from '../readiness.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
+import type { CoordinatorStore } from '../store/coordinator-store.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
 import { drain, machineList, undrain } from './handlers/machines.ts';
@@ -25,6 +26,8 @@ interface RouteParts {
   readonly gate: ReverseGate;
   /** Absent: none are kept. */
   readonly snapshots?: Snapshots | undefined;
+  /** Absent: there is none. */
+  readonly store?: CoordinatorStore | undefined;
 }
 
 export function routesOf({
@@ -35,6 +38,7 @@ export function routesOf({
   config,
   gate,
   snapshots,
+  store,
 }: RouteParts): CoordinatorRoute[] {
   const ready: CoordinatorHandler = async ({ response }) => {
     const { failures, warnings } = await readiness();
@@ -56,7 +60,7 @@ export function routesOf({
   };
   const paths = coordinatorPaths;
   return [
-    route('POST', paths.create, 'user', create(coordinator)),
+    route('POST', paths.create, 'user', create(coordinator, store)),
     route('GET', paths.list, 'user', list(coordinator)),
     route('GET', paths.types, 'user', types(coordinator, audit, features)),
     route('POST', paths.extend, 'user', extend(coordinator, audit)),

@@ -9,6 +9,7 @@ import type { RelayChange } from '../../http/relay/relay-change.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Exchange } from '../../http/server/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { parseBool } from '../../protocol/form.ts';
 import { hasZstd } from '../../protocol/has-zstd.ts';
 import { formatStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
@@ -27,6 +28,12 @@ interface CoordinatorStoreOptions {
   readonly stateDirectory: string;
   /** What tells a user from another one who has the name later. */
   readonly lifeOf: (user: string) => string;
+}
+
+/** A machine, until it has another user. */
+interface Machine {
+  readonly relay: Relay;
+  readonly signal: AbortSignal;
 }
 
 export class CoordinatorStore {
@@ -68,13 +75,34 @@ export class CoordinatorStore {
     sendText(response, await this.#thread.run<string>(job, { source, signal }), contentTypes.json);
   }
 
+  /**
+   * Asks a machine that reads the store to make the tree ahead that the user pushed last. Not of a store that several users
+   * share: there, who knows no digest gets nothing.
+   */
+  async prepare(user: string, { relay, signal }: Machine): Promise<void> {
+    if (!relay.isHere || this.#options.isShared) return;
+    const at = await this.#reached(this.#roomOf(user), relay, signal);
+    if (at === undefined) return;
+    const { path } = endpoints.treePrepare;
+    const reply = await relay.ask('POST', path, signal, { [storeAtHeader]: at });
+    reply.resume();
+  }
+
   /** Stores contents that pass, and adds stored contents to the stream, unless the machine can read the store itself. */
-  async filled(user: string, exchange: Exchange, relay: Relay): Promise<RelayChange> {
+  async filled(
+    user: string,
+    query: URLSearchParams,
+    exchange: Exchange,
+    relay: Relay,
+  ): Promise<RelayChange> {
     const packing = packingOf(exchange);
     const onward: Compression = relay.isHere || !canPack(packing) ? 'none' : packing;
     const room = this.#roomOf(user);
     const at = relay.isHere ? await this.#reached(room, relay, exchange.signal) : undefined;
-    const job: StoreJob = { kind: 'refill', room, reads: at !== undefined };
+    const whole = parseBool(query.get('whole'))
+      ? { begunWith: query.get('prepared') ?? undefined }
+      : undefined;
+    const job: StoreJob = { kind: 'refill', room, reads: at !== undefined, whole };
     return {
       headers: { [compressHeader]: onward, ...(at !== undefined && { [storeAtHeader]: at }) },
       body: (body) => {

@@ -8,7 +8,13 @@ export type StoreJob =
   /** Which contents of a head there are; it reads the head, if that is sent. */
   | ({ readonly kind: 'ask'; readonly room: string } & KnownHead)
   /** Reads a tree stream, and gives it as the machine gets it: to one that `reads` the store itself, as it is. */
-  | { readonly kind: 'refill'; readonly room: string; readonly reads: boolean }
+  | {
+      readonly kind: 'refill';
+      readonly room: string;
+      readonly reads: boolean;
+      /** For the stream of a whole tree: the digest of that which it was begun with, if any. */
+      readonly whole: { readonly begunWith: string | undefined } | undefined;
+    }
   /** What it has and had: {@link StoreFacts}. */
   | { readonly kind: 'facts' };
 

@@ -3,12 +3,13 @@ import type { Contents } from '../../store/contents.ts';
 import { withStore } from '../../tree/store-sink.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import type { StoreStream } from './store-stream.ts';
+import { seenBy, type WholeTree } from './whole-tree.ts';
 
 export class Pass implements StoreStream {
   readonly #receiver: TreeReceiver;
   readonly counts = { hits: 0, hitBytes: 0, misses: 0 };
 
-  constructor(store: Contents) {
+  constructor(store: Contents, tree?: WholeTree) {
     const { counts } = this;
     const none = () => undefined;
     const miss = () => {
@@ -23,7 +24,7 @@ export class Pass implements StoreStream {
         counts.hitBytes += entry.size;
       },
     };
-    this.#receiver = new TreeReceiver(withStore(sink, store), { store });
+    this.#receiver = new TreeReceiver(seenBy(tree, withStore(sink, store)), { store });
   }
 
   *take(piece: Buffer): Generator<Buffer, void, void> {

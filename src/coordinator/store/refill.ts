@@ -14,6 +14,7 @@ import { SenderFailure } from '../../tree/stream-failure.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
 import type { StoreStream } from './store-stream.ts';
+import { seenBy, type WholeTree } from './whole-tree.ts';
 
 const pieceBytes = 256 << 10;
 /** Larger contents are proved while they go out. */
@@ -30,9 +31,9 @@ export class Refill implements StoreStream {
   #used = 0;
   readonly counts = { hits: 0, hitBytes: 0, misses: 0 };
 
-  constructor(store: Contents) {
+  constructor(store: Contents, tree?: WholeTree) {
     this.#store = store;
-    this.#receiver = new TreeReceiver(withStore(this.#sink, store), { store });
+    this.#receiver = new TreeReceiver(seenBy(tree, withStore(this.#sink, store)), { store });
   }
 
   *take(piece: Buffer): Generator<Buffer, void, void> {

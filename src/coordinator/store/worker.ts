@@ -10,6 +10,7 @@ import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
 import type { StoreFacts, StoreJob } from './jobs.ts';
 import { Pass } from './pass.ts';
 import { Refill } from './refill.ts';
+import { WholeTree } from './whole-tree.ts';
 
 const options = workerData as Omit<StoreOptions, 'room'>;
 
@@ -45,7 +46,7 @@ serveJobs(async (job: StoreJob, channel: JobChannel): Promise<unknown> => {
   if (job.kind === 'facts') {
     return { storedBytes: storedBytes(options.root), ...had } satisfies StoreFacts;
   }
-  if (job.kind === 'refill') return await refill(openedOrNone(job.room), job.reads, channel);
+  if (job.kind === 'refill') return await refill(openedOrNone(job.room), job, channel);
   const store = roomOf(job.room);
   store.refresh();
   if (job.kind === 'count') return store.count;
@@ -54,8 +55,15 @@ serveJobs(async (job: StoreJob, channel: JobChannel): Promise<unknown> => {
   return formatStored(askStore(store, job, Buffer.concat(pieces)));
 });
 
-async function refill(store: Contents, reads: boolean, channel: JobChannel): Promise<void> {
-  const stream = reads ? new Pass(store) : new Refill(store);
+type RefillJob = Extract<StoreJob, { kind: 'refill' }>;
+
+async function refill(
+  store: Contents,
+  { reads, whole }: RefillJob,
+  channel: JobChannel,
+): Promise<void> {
+  const tree = whole && new WholeTree(store, whole.begunWith);
+  const stream = reads ? new Pass(store, tree) : new Refill(store, tree);
   const send = async (pieces: Iterable<Buffer>) => {
     for (const piece of pieces) {
       channel.send(piece);
@@ -65,6 +73,7 @@ async function refill(store: Contents, reads: boolean, channel: JobChannel): Pro
   try {
     for await (const piece of channel.receive()) await send(stream.take(piece));
     await send(stream.end());
+    setImmediate(() => tree?.keep());
   } catch (error) {
     // The machine gets the stream as far as it can be read, and says what is wrong with it.
     if (!isGomoteError(error)) throw error;

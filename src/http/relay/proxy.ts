@@ -170,9 +170,10 @@ export class Relay {
   }
 
   /** Asks, and gives the reply as it comes; fails with ERR_CONNECT, or the signal's reason, which ends the reply too. */
-  async ask(method: 'GET' | 'POST', path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async ask(method: 'GET' | 'POST', path: string, signal: AbortSignal, more = noHeaders) {
     signal.throwIfAborted();
     const headers = {
+      ...more,
       Host: this.#host,
       ...(method === 'POST' && { 'Content-Length': 0 }),
       ...(this.#authorization !== '' && { Authorization: this.#authorization }),
@@ -196,6 +197,8 @@ export class Relay {
     this.#agent.destroy();
   }
 }
+
+const noHeaders: Readonly<Record<string, string>> = {};
 
 const ignore = (): void => undefined;
 

@@ -26,9 +26,7 @@ export async function pushToAll(
   await source.findAll();
   const plans = targets.map((target) => target.plan(source));
   const planned = await Promise.allSettled(plans);
-  const due = targets.filter(
-    ({ changes }, index) => planned[index]?.status === 'fulfilled' && changes.length > 0,
-  );
+  const due = targets.filter(({ isDue }, index) => planned[index]?.status === 'fulfilled' && isDue);
   const groups = source.options.dryRun ? [] : groupsOf(due);
   const sent = new Map(groups.flatMap((group) => sendGroup(source, group)));
   return await Promise.allSettled(
@@ -94,7 +92,8 @@ async function repeat(source: PushSource, target: PushTarget, sent: Promise<void
       await prepareAgain(source, target, error, tries);
     }
     await source.findAll();
-    if ((await target.plan(source)).length === 0) return;
+    await target.plan(source);
+    if (!target.isDue) return;
     sending = target.send(source, source.stream([target.changes], target.streamOptions));
   }
 }

@@ -15,7 +15,7 @@ import type { PushOptions } from './push-options.ts';
 import type { PushSource, PushStream, StreamOptions } from './push-source.ts';
 import { addRefused, holds, isBelow, refusedNames, unreadRemote } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
-import { isStored, withStored } from './stored-contents.ts';
+import { isStored, withPrepared, withStored } from './stored-contents.ts';
 
 /** How often to check whether another push has ended, in ms. */
 const busyMs = 200;
@@ -61,6 +61,8 @@ export class PushTarget {
   #takesNames = false;
   #mayAskStore = true;
   #isHeadKnown = false;
+  /** The digest of the tree that was made ahead, if the changes begin with it. */
+  #prepared: string | undefined;
   #opening: Promise<Opened>;
   #wireBytes = 0;
   /** What is not sent to this buildlet, and why. */
@@ -96,6 +98,11 @@ export class PushTarget {
   /** Whether the stream leaves out what is elsewhere: there by name, or in a store. */
   get leavesOut(): boolean {
     return this.takesNames || this.#isHeadKnown || this.changes.some(isStored);
+  }
+
+  /** Whether there is something to be done there. */
+  get isDue(): boolean {
+    return this.changes.length > 0 || this.#prepared !== undefined;
   }
 
   /** From now on, contents are sent: the buildlet finds other files by the names, or the store has lost some. */
@@ -141,9 +148,10 @@ export class PushTarget {
 
   /** Whether the remote tree is empty, so that everything has to be sent, and no store can be asked for it. */
   async isNew(): Promise<boolean> {
-    const { digest, whyNameRefused, hasStore } = (await this.#opened()).state;
+    const { digest, whyNameRefused, hasStore, prepared } = (await this.#opened()).state;
     const asksStore = hasStore && this.#mayAskStore && !this.takesNames;
-    return digest === emptyTree && whyNameRefused === undefined && !asksStore;
+    const canSendAll = whyNameRefused === undefined && prepared === undefined && !asksStore;
+    return digest === emptyTree && canSendAll;
   }
 
   /** Plans the changes. */
@@ -152,6 +160,7 @@ export class PushTarget {
     const { mirror = false, force = false, keeps, adjust, onPlan } = this.#options;
     const { walk } = source;
     this.changes = [];
+    this.#prepared = undefined;
     const compared = await this.#compared({ remote, state }, source);
     const { there } = compared;
     const unfit = new Map([...refusedNames(walk.entries, state), ...unreadRemote(remote)]);
@@ -159,11 +168,13 @@ export class PushTarget {
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => source.digest(entry, remote.algorithm),
       times: state.times === undefined ? undefined : compared.times,
+      // Of what was made ahead, nothing was there before.
       keeps: (path, isDirectory) =>
-        keeps?.(path) === true ||
-        walk.keeps(path, isDirectory, mirror) ||
-        isBelow(unfit, path) ||
-        holds(path, remote.unread),
+        this.#prepared === undefined &&
+        (keeps?.(path) === true ||
+          walk.keeps(path, isDirectory, mirror) ||
+          isBelow(unfit, path) ||
+          holds(path, remote.unread)),
     });
     const adjusted = (await adjust?.(planned)) ?? planned;
     const replaced =
@@ -171,9 +182,10 @@ export class PushTarget {
     this.#refused = new Map([...unfit, ...replaced]);
     const allowed = adjusted.filter((change) => !isBelow(this.#refused, pathOf(change)));
     const chunksOf = (path: string) => remote.chunks(path);
-    this.changes = this.takesNames
-      ? allowed.map(withoutPatch)
-      : await withPatches(allowed, { top: walk.top, there, chunksOf });
+    this.changes =
+      this.takesNames || this.#prepared !== undefined
+        ? allowed.map(withoutPatch)
+        : await withPatches(allowed, { top: walk.top, there, chunksOf });
     await this.#askStore({ remote, state }, source);
     onPlan?.(this.changes);
     return this.changes;
@@ -204,8 +216,18 @@ export class PushTarget {
     there: readonly TreeEntry[];
     times: 'exact' | 'newer';
   }> {
+    if (state.digest === emptyTree) {
+      const prepared = this.#options.dryRun ? undefined : state.prepared;
+      if (prepared === undefined) return { here: entries, there: [], times: 'exact' };
+      this.#prepared = prepared.digest;
+      const differing = cache.differing(entries, prepared.digest, prepared.times);
+      const { here, there } = differing ?? {
+        here: entries,
+        there: await remote.preparedEntries(),
+      };
+      return { here, there, times: 'exact' };
+    }
     const { digest, times } = state;
-    if (digest === emptyTree) return { here: entries, there: [], times: 'exact' };
     const differing = digest === undefined ? undefined : cache.differing(entries, digest, times);
     if (differing !== undefined) return { ...differing, times: 'exact' };
     // When everything there is compared, the times are those of the files.
@@ -214,7 +236,7 @@ export class PushTarget {
   }
 
   async send(source: PushSource, stream: PushStream): Promise<void> {
-    const { remote } = await this.#opened();
+    const { remote, state } = await this.#opened();
     const { mirror = false, force = false } = this.#options;
     const refused = await remote.apply({
       ...stream,
@@ -222,6 +244,8 @@ export class PushTarget {
       changes: this.changes,
       here: this.#sent(source.walk.entries),
       replacesDirectories: mirror || force,
+      prepared: this.#prepared,
+      isWhole: state.digest === emptyTree,
       digestOf: (entry) => source.digest(entry, remote.algorithm),
       onUnread: source.options.onUnread,
     });
@@ -247,7 +271,11 @@ export class PushTarget {
   }
 
   summary({ walk, cache }: PushSource): PushSummary {
-    const changes = this.changes.filter((change) => !isBelow(this.#refused, pathOf(change)));
+    const made =
+      this.#prepared === undefined ? undefined : withPrepared(walk.entries, this.changes);
+    const changes = (made ?? this.changes).filter(
+      (change) => !isBelow(this.#refused, pathOf(change)),
+    );
     const files = changes.flatMap((change) =>
       change.op === 'write' && change.entry.kind === 'file' ? change.entry : [],
     );

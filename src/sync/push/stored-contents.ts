@@ -3,7 +3,12 @@
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { StoredAnswer } from '../../protocol/stored.ts';
 import { askedHeadBytes } from '../../protocol/stored.ts';
-import { encodeChanges, literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
+import {
+  encodeChanges,
+  literalBytes,
+  pathOf,
+  type TreeChange,
+} from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 
 /** Less than that is sent sooner than asked about. */
@@ -46,6 +51,18 @@ export async function withStored(
     return answer.isMissing[next++] === false ? { ...change, content: 'stored' } : change;
   });
   return { changes: answered, isHeadKnown: answer.head };
+}
+
+/** The changes that make the whole tree: what is left of one that was made ahead counts as taken from the store. */
+export function withPrepared(
+  entries: readonly TreeEntry[],
+  changes: readonly TreeChange[],
+): TreeChange[] {
+  const sent = new Map(changes.map((change) => [pathOf(change), change]));
+  return entries.map((entry) => {
+    const change = sent.get(entry.path);
+    return change?.op === 'write' ? change : { op: 'write', entry, content: 'stored' };
+  });
 }
 
 /** Whether a store has the content, so that it is not sent. */

@@ -144,6 +144,11 @@ export class BaseTree implements RemoteTree {
     }
   }
 
+  /** Nothing is made ahead. */
+  async preparedEntries(): Promise<TreeEntry[]> {
+    return [];
+  }
+
   async entriesBelow(path: string): Promise<TreeEntry[]> {
     return [...this.#all.values()].filter((entry) => entry.path.startsWith(`${path}/`));
   }

@@ -67,7 +67,7 @@ export class ExtensionTree implements RemoteTree {
     this.#generation = state.generation;
     this.#zstd = state.zstd === true;
     const { sharesFiles } = await this.#client.trees();
-    const { digest, times, busy, named, anyName, hasStore } = state;
+    const { digest, times, busy, named, anyName, hasStore, prepared } = state;
     return {
       digest,
       times,
@@ -75,6 +75,7 @@ export class ExtensionTree implements RemoteTree {
       // An explicit compression means that the content is to be sent.
       takesNames: compress === 'auto' && sharesFiles && named === true,
       hasStore: hasStore === true,
+      prepared,
       whyNameRefused: anyName === true ? undefined : whyNotPlain,
     };
   }
@@ -86,6 +87,11 @@ export class ExtensionTree implements RemoteTree {
     // Nothing may be in it, or it may not be there.
     if (scope === 'pull' && found.entries.length === 0) await this.#requireDirectory();
     return found.entries;
+  }
+
+  async preparedEntries(): Promise<TreeEntry[]> {
+    const call = { ...this.#call, isPrepared: true };
+    return (await this.#ask((trees) => trees.manifest(this.#options.dir, 'pushed', call))).entries;
   }
 
   async entriesBelow(path: string): Promise<TreeEntry[]> {
@@ -109,8 +115,8 @@ export class ExtensionTree implements RemoteTree {
   }
 
   async apply(update: TreeUpdate): Promise<readonly RefusedEntry[]> {
-    const { pieces, proof, onDigest, replacesDirectories } = update;
-    const call = { ...this.#call, onDigest, replacesDirectories };
+    const { pieces, proof, onDigest, replacesDirectories, prepared, isWhole } = update;
+    const call = { ...this.#call, onDigest, replacesDirectories, prepared, isWhole };
     const applied = await this.#ask((trees) =>
       trees.apply(this.#options.dir, this.#generation, pieces(), call),
     );

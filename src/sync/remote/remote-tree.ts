@@ -22,6 +22,8 @@ export interface RemoteState {
   readonly takesNames: boolean;
   /** Whether there is a store that may have contents, so that it can be asked. */
   readonly hasStore: boolean;
+  /** The digests of a tree that was made ahead, and of its times; where nothing is, a change can begin with it. */
+  readonly prepared?: { readonly digest: string; readonly times: string } | undefined;
   /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */
   readonly whyNameRefused: ((entry: TreeEntry) => string | undefined) | undefined;
 }
@@ -35,6 +37,10 @@ export interface TreeUpdate {
   readonly here: readonly FoundEntry[];
   /** Whether a directory with something in it makes room for a file or link. */
   readonly replacesDirectories: boolean;
+  /** The digest of the tree that was made ahead, if the change begins with it. */
+  readonly prepared?: string | undefined;
+  /** Whether it makes the whole tree, where nothing is. */
+  readonly isWhole?: boolean;
   /** A file's digest here, by the remote tree's algorithm; undefined when it has gone. */
   readonly digestOf: (entry: FoundEntry) => string | undefined;
   /** Called with a file here that cannot be read, before that is thrown. */
@@ -56,6 +62,8 @@ export interface RemoteTree {
   state(scope: TreeScope): Promise<RemoteState>;
   /** What is there. For a pull, throws when there is no such directory. */
   entries(scope: TreeScope): Promise<TreeEntry[]>;
+  /** What was made ahead. */
+  preparedEntries(): Promise<TreeEntry[]>;
   /** Everything below a directory of the tree, by paths of the tree. */
   entriesBelow(path: string): Promise<TreeEntry[]>;
   /** Whether a directory is known to be there that no push need have sent. */

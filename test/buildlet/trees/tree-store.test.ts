@@ -3,7 +3,7 @@ import { TreeStore } from '../../../src/buildlet/trees/tree-store.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 it('the number of known trees of a work dir is limited', () => {
-  const store = new TreeStore(temporaryDirectory());
+  const store = new TreeStore({ workDir: temporaryDirectory(), stage: temporaryDirectory() });
   const generation = (dir: string) =>
     (store.answer({ kind: 'state', dir, all: false }) as { generation: string }).generation;
   const first = generation('0');

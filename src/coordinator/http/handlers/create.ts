@@ -13,10 +13,12 @@ import {
 import { type Priority, priorities, toPriority } from '../../../protocol/priority.ts';
 import { inSpan, parseTraceparent } from '../../../tracing.ts';
 import type { Coordinator } from '../../coordinator.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { CoordinatorStore } from '../../store/coordinator-store.ts';
 import { ProgressReply } from '../progress-reply.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
-export function create(coordinator: Coordinator): CoordinatorHandler {
+export function create(coordinator: Coordinator, store?: CoordinatorStore): CoordinatorHandler {
   return async (exchange, user) => {
     const form = await readForm(exchange.request, smallForm);
     const { builderType, count, labels, machineLabels, priority } = checked(form);
@@ -45,6 +47,7 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       // The buildlets belong to the client once the reply has been written to the connection.
       exchange.response.once('finish', () => {
         for (const { name } of sessions) coordinator.claim(name);
+        for (const session of sessions) void prepare(coordinator, store, session);
       });
       if (progress !== undefined) {
         const builder = coordinator.catalogue.builders.find(
@@ -63,6 +66,19 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       progress?.stop();
     }
   };
+}
+
+/** While the client gets ready, the machine may begin with what the user pushed last. */
+async function prepare(
+  coordinator: Coordinator,
+  store: CoordinatorStore | undefined,
+  session: Session,
+): Promise<void> {
+  try {
+    await store?.prepare(session.owner, await coordinator.use(session));
+  } catch {
+    // The push sends everything.
+  }
 }
 
 /** The maximum number of one request. */

@@ -143,7 +143,7 @@ async function pass(
       path === endpoints.treeState.path
         ? await store?.announced(user.name)
         : path === endpoints.treeApply.path
-          ? await store?.filled(user.name, exchange, link.relay)
+          ? await store?.filled(user.name, query, exchange, link.relay)
           : undefined;
     await link.relay.pass(request, response, either, record, change);
   } catch (error) {

@@ -1,0 +1,288 @@
+// The tree that a user pushed last is made ahead on the next machine: the first push there moves it, and sends what differs.
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { TreeStore } from '../../src/buildlet/trees/tree-store.ts';
+import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { push } from '../../src/sync/push/push.ts';
+import type { PushOptions } from '../../src/sync/push/push-options.ts';
+import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
+import { startCoordinator, type TestCoordinatorOptions, tokenOf } from '../helpers/coordinator.ts';
+import { until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+import { snapshot } from '../tar/tree.ts';
+
+const past = new Date('2020-03-04T05:06:07Z');
+
+/** Enough files for a copy to be worthwhile, with everything that a tree can have. */
+function plant(): string {
+  const top = temporaryDirectory();
+  for (const directory of ['small', 'closed', 'sub/deep', 'empty']) {
+    mkdirSync(join(top, directory), { recursive: true });
+  }
+  for (let count = 0; count < 110; count++) {
+    writeFileSync(join(top, 'small', `${count}`), `content ${count}`.repeat(300));
+  }
+  writeFileSync(join(top, 'sub/deep/program'), '#!/bin/sh\n', { mode: 0o755 });
+  writeFileSync(join(top, 'top'), 'at the top');
+  writeFileSync(join(top, 'closed/file'), 'in a directory without write permission');
+  symlinkSync('../small/1', join(top, 'sub/link'));
+  chmodSync(join(top, 'closed'), 0o555);
+  for (const one of ['top', 'small/7', 'sub/deep/program']) utimesSync(join(top, one), past, past);
+  return top;
+}
+
+/** Without the times of directories, which a push does not send. */
+const seen = (top: string): string[] =>
+  snapshot(top).map((line) => line.replace(/ (40\d{3}) .*/, ' $1'));
+
+/** What the stores below the directory remember as the last trees. */
+const remembered = (directory: string): string =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('last-tree'))
+    .map((path) => readFileSync(join(directory, path), 'utf8'))
+    .join();
+
+/** Pushes, and waits until the tree is remembered, which takes a moment more. */
+async function pushFirst(client: BuildletClient, top: string, store: string, more = {}) {
+  const before = remembered(store);
+  const summary = await pushTo(client, top, more);
+  await until(() => remembered(store) !== before);
+  return summary;
+}
+
+async function pushTo(client: BuildletClient, top: string, more: Partial<PushOptions> = {}) {
+  const { signal } = new AbortController();
+  const [result] = await push([client], top, { dir: 'tree', signal, ...more });
+  if (result?.status !== 'fulfilled') throw result?.reason;
+  return result.value;
+}
+
+const preparedOn = async (client: BuildletClient, dir = 'tree') =>
+  (await (await client.trees()).state(dir, 'pushed')).prepared;
+
+const isReady = async (client: BuildletClient) =>
+  await until(async () => (await preparedOn(client)) !== undefined);
+
+/** A coordinator with one machine on this host, which gets each session in turn. */
+async function start(options: TestCoordinatorOptions = {}) {
+  const users = { alice: {}, bob: {} };
+  const workDir = temporaryDirectory();
+  const buildlet = await startBuildlet({ workDir });
+  const addresses = [String(buildlet.address)];
+  const coordinator = await startCoordinator({ users, addresses, ...options });
+  let last: BuildletClient | undefined;
+  const create = async (user = 'alice') => {
+    await last?.halt();
+    last = await coordinator.client(user).createBuildlet('linux');
+    return last;
+  };
+  const store = join(coordinator.directory, 'state/store');
+  return {
+    coordinator,
+    store,
+    create,
+    workDir,
+    /** A fresh machine for a user who has pushed the tree to another one. */
+    fresh: async (top: string, cacheDirectory?: string) => {
+      await pushFirst(await create(), top, store, { cacheDirectory });
+      const client = await create();
+      await isReady(client);
+      return client;
+    },
+  };
+}
+
+describe('a tree that is made ahead', () => {
+  it.each(['with', 'without'])('is taken by the first push %s a cache of its own', async (how) => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const cacheDirectory = how === 'with' ? temporaryDirectory() : undefined;
+    const client = await fresh(top, cacheDirectory);
+    expect(readdirSync(workDir)).toEqual([]);
+    const summary = await pushTo(client, top, { cacheDirectory });
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+    expect(summary).toMatchObject({ files: 113, storedBytes: summary.bytes, removed: 0 });
+    expect(await preparedOn(client, 'other')).toBeUndefined();
+    // The next push knows everything that is there.
+    writeFileSync(join(workDir, 'tree/made-there'), '');
+    writeFileSync(join(top, 'new'), 'new');
+    expect(await pushTo(client, top, { cacheDirectory })).toMatchObject({ files: 1 });
+    rmSync(join(workDir, 'tree/made-there'));
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+  });
+
+  it('is changed to what there is now', async () => {
+    const { fresh, create, workDir, store } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    rmSync(join(top, 'small/3'));
+    renameSync(join(top, 'small/4'), join(top, 'small/renamed'));
+    writeFileSync(join(top, 'small/5'), 'changed');
+    utimesSync(join(top, 'small/6'), past, past);
+    chmodSync(join(top, 'small/8'), 0o700);
+    rmSync(join(top, 'sub'), { recursive: true });
+    writeFileSync(join(top, 'sub'), 'a file now');
+    rmSync(join(top, 'top'));
+    mkdirSync(join(top, 'top'));
+    rmSync(join(top, 'empty'), { recursive: true });
+    // What git leaves out now was in the tree before.
+    writeFileSync(join(top, '.gomoteignore'), '9\n');
+    await pushFirst(client, top, store);
+    rmSync(join(top, 'small/9'));
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+    // The coordinator remembers the tree as it became.
+    const next = await create();
+    await isReady(next);
+    const digest = (await preparedOn(next))?.digest;
+    const summary = await pushTo(next, top);
+    expect(digest).toBe(summary.digest);
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+  });
+
+  it.each(['.', 'a/b'])('becomes the directory %s', async (dir) => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    await pushTo(client, top, { dir });
+    rmSync(join(workDir, '.gomote'), { recursive: true });
+    expect(seen(join(workDir, dir))).toEqual(seen(top));
+  });
+
+  it('is dropped before a command runs', async () => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    await client.exec('/bin/true', { systemLevel: true });
+    expect(await preparedOn(client)).toBeUndefined();
+    await pushTo(client, top);
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+  });
+
+  it('is never of another user', async () => {
+    const { fresh, create } = await start();
+    const client = await fresh(plant());
+    const digest = (await preparedOn(client))?.digest;
+    const other = await create('bob');
+    expect(await preparedOn(other)).toBeUndefined();
+    const trees = await other.trees();
+    expect((await trees.manifest('tree', 'pushed', { isPrepared: true })).entries).toEqual([]);
+    const { generation } = await trees.state('tree', 'pushed');
+    const stolen = trees.apply('tree', generation, [], { prepared: digest });
+    await expect(stolen).rejects.toThrow('what was made ahead has gone');
+  });
+
+  it('is not made of a store that a client names', async () => {
+    const { create, coordinator, store } = await start();
+    const top = plant();
+    await pushFirst(await create(), top, store);
+    const [room = ''] = readdirSync(store);
+    const thief = await create('bob');
+    const { request } = await import('node:https');
+    const { fileIdentity } = await import('../../src/files/file-identity.ts');
+    const path = join(store, room);
+    const at = `${fileIdentity(path)} ${encodeURIComponent(path)}`;
+    const status = await new Promise((resolve, reject) => {
+      const headers = { 'Gomote-Store-At': at, 'X-Buildlet-Proxy': thief.name };
+      const auth = `user-bob:${tokenOf('bob')}`;
+      const options = { method: 'POST', headers, auth, rejectUnauthorized: false };
+      request(`${coordinator.url}/sync/prepare`, options, (reply) => resolve(reply.statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(200);
+    // The job came before this one.
+    const trees = await thief.trees();
+    expect((await trees.manifest('tree', 'pushed', { isPrepared: true })).entries).toEqual([]);
+  });
+
+  it('gives way to what is there', async () => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    mkdirSync(join(workDir, 'tree/small'), { recursive: true });
+    writeFileSync(join(workDir, 'tree/small/other'), 'not pushed');
+    await pushTo(client, top);
+    expect(readFileSync(join(workDir, 'tree/small/other'), 'utf8')).toBe('not pushed');
+    rmSync(join(workDir, 'tree/small/other'));
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+  });
+
+  it('stays when a push is only tried', async () => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    expect(await pushTo(client, top, { dryRun: true })).toMatchObject({ files: 113 });
+    expect(readdirSync(workDir)).toEqual([]);
+    expect(await preparedOn(client)).toBeDefined();
+  });
+
+  it('is taken by one of two pushes at once', async () => {
+    const { fresh, workDir } = await start();
+    const top = plant();
+    const client = await fresh(top);
+    await Promise.all(['one', 'two', 'one'].map(async (dir) => await pushTo(client, top, { dir })));
+    for (const dir of ['one', 'two']) expect(seen(join(workDir, dir))).toEqual(seen(top));
+  });
+
+  it('leaves out what the store has damaged', async () => {
+    const { create, coordinator, workDir, store } = await start();
+    const top = plant();
+    await pushFirst(await create(), top, store);
+    for (const name of readdirSync(store, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.pack')) continue;
+      const bytes = readFileSync(join(store, name));
+      for (let at = 0; at < bytes.length / 2; at += 5_000) bytes[at] = ~(bytes[at] ?? 0);
+      writeFileSync(join(store, name), bytes);
+    }
+    await coordinator.restart();
+    const client = await create();
+    await isReady(client);
+    await pushTo(client, top);
+    expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+  });
+});
+
+describe('a buildlet with a store of its own', () => {
+  it('makes the tree ahead that was pushed to the one before', async () => {
+    const store = { root: join(temporaryDirectory(), 'store'), room: 'own', limitBytes: 100 << 20 };
+    const top = plant();
+    await pushFirst(clientOf(await startBuildlet({ store })), top, store.root);
+    const next = await startBuildlet({ store });
+    const client = clientOf(next);
+    await isReady(client);
+    const { bytes, storedBytes } = await pushTo(client, top);
+    expect(storedBytes).toBe(bytes);
+    expect(seen(join(next.workDir, 'tree'))).toEqual(seen(top));
+  });
+});
+
+it('a buildlet that is killed after it moved a tree that was made ahead knows it as pushed', async () => {
+  const root = join(temporaryDirectory(), 'store');
+  const store = { root, room: 'own', limitBytes: 100 << 20 };
+  const top = plant();
+  await pushFirst(clientOf(await startBuildlet({ store })), top, root);
+  const { ContentStore } = await import('../../src/store/content-store.ts');
+  const places = { workDir: temporaryDirectory(), stage: temporaryDirectory() };
+  const trees = new TreeStore(places, new ContentStore(store));
+  for (const _ of trees.prepare(undefined));
+  const asked = { kind: 'state', dir: 'tree', all: false } as const;
+  type Answer = { digest: string; generation: string; prepared: { digest: string } };
+  const { generation, prepared } = trees.answer(asked) as Answer;
+  trees.change({
+    ...{ kind: 'apply', dir: 'tree', generation, prepared: prepared.digest, storeAt: undefined },
+    ...{ ranMs: 0, givesUpEntries: true, replacesDirectories: false },
+  });
+  // No record has been written.
+  expect((new TreeStore(places).answer(asked) as Answer).digest).toBe(prepared.digest);
+});
