@@ -1,8 +1,9 @@
 // The digest of a file, read once and remembered.
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, read, readSync } from 'node:fs';
+import { closeSync, fstatSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { openSync } from '../files/named-fs.ts';
+import { readFlags } from '../files/open-flags.ts';
 import type { DigestCache } from '../tree/digest-cache.ts';
 
 const readInThread = promisify(read);
@@ -13,8 +14,7 @@ const buffer = Buffer.allocUnsafe(smallBytes);
 
 /** Reads the file and keeps its SHA-1, lower-case hex, under `key`, unless it changed meanwhile. */
 export async function fileDigest(path: string, key: string, cache: DigestCache): Promise<string> {
-  // Without O_NONBLOCK, a FIFO put in the file's place would hold up everything.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, readFlags);
   try {
     const startedMs = Date.now();
     const before = fstatSync(fd);

@@ -1,4 +1,5 @@
 // Times of files as Node's calls take them.
+import { futimesSync } from 'node:fs';
 import { lutimesSync } from './named-fs.ts';
 
 /**
@@ -9,6 +10,12 @@ export function exactTime(mtimeMs: number): number | Date {
   // Node takes a negative number for now.
   if (mtimeMs < 0) return new Date(mtimeMs);
   return (mtimeMs % 1000 === 0 ? mtimeMs : mtimeMs + 0.001) / 1000;
+}
+
+/** Sets the time of an open file. */
+export function setFileTime(fd: number, mtimeMs: number): void {
+  const exact = exactTime(mtimeMs);
+  futimesSync(fd, exact, exact);
 }
 
 /** Sets the time of what is at the path itself, also of a link. */

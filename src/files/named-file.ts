@@ -1,14 +1,12 @@
 // Files that another process has named. Only files that it may name are opened: regular files of this user below
 // one directory, without following links.
 
-import { closeSync, constants, fstatSync, openSync, realpathSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { isInside } from './confine.ts';
-
-/** Without O_NONBLOCK, opening a FIFO of that name would block. */
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import { readFlags } from './open-flags.ts';
 
 /**
  * Opens the file for reading; the caller closes it. `directory` is the one that the other process keeps its files in.
@@ -18,7 +16,7 @@ const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
  */
 export function openNamedFile(path: string, directory: string): number {
   requireNamed(path, directory);
-  const fd = openSync(path, openFlags);
+  const fd = openSync(path, readFlags);
   try {
     const found = fstatSync(fd);
     if (!found.isFile()) throw refused(path, 'it is not a regular file');

@@ -2,6 +2,7 @@
 // So a command that swaps a directory and a link cannot redirect it.
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileIdentity } from './file-identity.ts';
 import { chmodSync, lstatSync, openSync, realpathSync, statSync } from './named-fs.ts';
 
 export interface OpenDirectory {
@@ -112,8 +113,7 @@ class ByDescriptor implements OpenDirectory {
   }
 
   get identity(): string {
-    const { dev, ino } = fstatSync(this.#fd, { bigint: true });
-    return `${dev}:${ino}`;
+    return fileIdentity(this.#fd);
   }
 
   at(name: string): string {
@@ -160,8 +160,7 @@ class ByPath implements OpenDirectory {
   }
 
   get identity(): string {
-    const { dev, ino } = statSync(this.path, { bigint: true });
-    return `${dev}:${ino}`;
+    return fileIdentity(this.path);
   }
 
   at(name: string): string {

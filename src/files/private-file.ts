@@ -1,6 +1,7 @@
 // Files whose content is trusted or secret.
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { readFlags } from './open-flags.ts';
 
 /**
  * The text of a file that no other user can have written. A link in its place is not followed. Throws ERR_CONFIG for
@@ -8,7 +9,7 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
  */
 export function readOwnFile(path: string): string {
   // Opening a FIFO would block.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, readFlags);
   try {
     const found = fstatSync(fd);
     const problem = !found.isFile()

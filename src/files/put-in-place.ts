@@ -1,8 +1,7 @@
 // Renames a finished file to its final name, and replaces what has that name.
 import { posix } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { copyAcross } from './copy-across.ts';
-import { lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
+import { cpSync, lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
 import { removeTreeSync } from './remove-tree.ts';
 
 /** Whether a file or link replaces a directory: with everything in it, only if it contains no file or link, or never. */
@@ -45,4 +44,19 @@ function firstIn(directory: string): string | undefined {
     if (below !== undefined) return `${entry.name}/${below}`;
   }
   return undefined;
+}
+
+/**
+ * Copies a file, a link or a directory to another file system, where it appears complete. `from` stays.
+ *
+ * @param near An unused name beside the destination.
+ */
+export function copyAcross(from: string, place: string, near: string): void {
+  try {
+    cpSync(from, near, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    renameSync(near, place);
+  } catch (error) {
+    removeTreeSync(near);
+    throw error;
+  }
 }

@@ -1,6 +1,5 @@
 // Removes a file or a whole directory, even with read-only directories in it or too deep for a path. It goes from
 // directory to directory and follows no link, whatever is swapped meanwhile.
-import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
@@ -14,6 +13,7 @@ import {
   unlinkSync,
 } from './named-fs.ts';
 import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
+import { partialName } from './reserved-names.ts';
 
 /** How many directories are open at once; deeper ones are moved up first. */
 const maxDepth = 128;
@@ -147,7 +147,7 @@ class Removal {
   }
 
   #moveUp(directory: OpenDirectory, name: string, depth: number): void {
-    const moved = `.gomote-${randomBytes(8).toString('hex')}`;
+    const moved = partialName();
     const top = this.#above.child(this.#name);
     try {
       this.#writable(directory, depth, () => renameSync(directory.at(name), top.at(moved)));

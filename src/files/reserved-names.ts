@@ -1,4 +1,5 @@
 // Reserved names in a work directory, which are not part of any tree.
+import { randomBytes } from 'node:crypto';
 
 /** At the top of the work directory: records of pushed trees. Neither listed nor packed. */
 export const stateDirectory = '.gomote';
@@ -8,3 +9,6 @@ export const isReserved = (path: string): boolean =>
   path.includes(stateDirectory) && reserved.test(path);
 
 const reserved = /^\.gomote(?:$|\/)|(?:^|\/)\.gomote-(?:push-)?[0-9a-f]{8}/;
+
+/** A name for something incomplete in a tree: reserved, and unique. */
+export const partialName = (): string => `.gomote-${randomBytes(8).toString('hex')}`;

@@ -1,6 +1,4 @@
 // Local files: read as a stream, and written atomically.
-
-import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +6,7 @@ import { GomoteError, isGomoteError } from '../errors.ts';
 import { exactTime } from '../files/exact-time.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { ownMode } from '../files/own-mode.ts';
+import { partialName } from '../files/reserved-names.ts';
 import { sentMode } from '../files/sent-mode.ts';
 import { writeNew } from '../files/write-whole.ts';
 import { localError } from './local-error.ts';
@@ -70,7 +69,7 @@ export async function writeWhole(
   source: AsyncIterable<Uint8Array>,
   attributes?: Attributes,
 ): Promise<void> {
-  const partial = join(dirname(file), `.gomote-${randomBytes(8).toString('hex')}`);
+  const partial = join(dirname(file), partialName());
   const direct = (await stat(file).catch(() => undefined))?.isFile() === false;
   try {
     // Write directly to a device or a FIFO, such as /dev/null.

@@ -53,6 +53,15 @@ export type TreeChange =
       readonly content?: 'stored' | 'sent';
     };
 
+/** A change that creates or replaces an entry. */
+export type WriteChange = Extract<TreeChange, { op: 'write' }>;
+
+export const isFileWrite = (change: TreeChange): change is WriteChange =>
+  change.op === 'write' && change.entry.kind === 'file';
+
+export const isPatch = (change: TreeChange): change is WriteChange =>
+  change.op === 'write' && change.patch !== undefined;
+
 /** The path of the change. */
 export const pathOf = (change: TreeChange): string =>
   change.op === 'write' ? change.entry.path : change.path;
@@ -185,8 +194,7 @@ function decodePart(text: string): PatchPart | undefined {
 
 /** How many bytes of the stream a change takes: a file's content, or what its patch does not copy. */
 export function literalBytes(change: TreeChange): number {
-  if (change.op !== 'write' || change.entry.kind !== 'file') return 0;
-  if (change.content === 'stored') return 0;
+  if (!isFileWrite(change) || change.content === 'stored') return 0;
   if (change.patch === undefined) return change.entry.size;
   return change.patch.parts.reduce(
     (sum, { at, length }) => sum + (at === undefined ? length : 0),

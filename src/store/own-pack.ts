@@ -1,12 +1,10 @@
 // The pack that this process appends to.
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { createFlags } from '../files/open-flags.ts';
 import { encodeRecord, maxRecords, Pack, type Place } from './pack.ts';
 
 /** The size of the write buffer, in bytes. */
 const pendingBytes = 1 << 20;
-
-const createFlags =
-  constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 
 /** Creates a private file that must not exist. */
 export const createFile = (path: string): number => openSync(path, createFlags, 0o600);

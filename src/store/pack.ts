@@ -1,5 +1,6 @@
 // A pack of a store: a file of concatenated contents, and a list of their digests, which is written last.
-import { closeSync, constants, fstatSync, openSync, readSync, utimesSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, utimesSync } from 'node:fs';
+import { readFlags } from '../files/open-flags.ts';
 
 /** The size of a record in the list: SHA-256, and the offset and length of the content as 48-bit numbers. */
 export const recordBytes = 44;
@@ -8,8 +9,6 @@ const numberBytes = 6;
 
 /** The maximum number of records, which are addressed by number. */
 export const maxRecords = 1 << 20;
-
-const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /** The position of a content in its pack. */
 export interface Place {

@@ -7,13 +7,13 @@ import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.
 import type { OpenDirectory } from '../files/open-directory.ts';
 import { OpenTree } from '../files/open-tree.ts';
 import { reach, reachDirectory } from '../files/reach.ts';
+import { SparseFile } from '../files/sparse-file.ts';
 import { quoted } from '../printable.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError, outsideLinkError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
 import { type DeferredLink, followLinks, makeFifo, planLinks } from './extract-links.ts';
 import { type Attributes, directoryInPlace, Placement } from './placement.ts';
-import { StagedFile } from './staged-file.ts';
 import { Staging } from './staging.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
 import { UndoList } from './undo-list.ts';
@@ -50,7 +50,7 @@ export class Extraction implements TarSink {
   readonly #attributes = new Map<string, Attributes>();
   /** By name in the archive, in the archive's order. */
   readonly #links = new Map<string, DeferredLink>();
-  #open: { entry: TarEntry; file: StagedFile } | undefined;
+  #open: { entry: TarEntry; file: SparseFile } | undefined;
   #files = 0;
   #bytes = 0;
   #keptBytes = 0;
@@ -120,7 +120,7 @@ export class Extraction implements TarSink {
     const { typeFlag } = entry;
     if (typeFlag === '0') {
       const fd = this.#staging.create(elements, (entry.mode ?? defaultMode) & 0o777);
-      this.#open = { entry, file: new StagedFile(fd, entry.sizeBytes) };
+      this.#open = { entry, file: new SparseFile(fd, entry.sizeBytes) };
     } else if (typeFlag === '1') this.#hardLink(entry, elements);
     else if (typeFlag === '5') this.#directory(entry, elements);
     else if (typeFlag === '2') this.#deferLink(entry, elements);
@@ -142,7 +142,7 @@ export class Extraction implements TarSink {
     if (open === undefined) return;
     const { entry, file } = open;
     const mode = entry.mode ?? defaultMode;
-    this.#attempt(entry.name, () => file.finish(mode, entry.mtime));
+    this.#attempt(entry.name, () => file.finish(mode, entry.mtime?.getTime()));
     this.#open = undefined;
     this.#files++;
     this.#bytes += entry.sizeBytes;

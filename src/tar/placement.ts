@@ -1,11 +1,9 @@
 // Moves the tree of one extraction to its destination. Everything is checked first. New directories are moved as
 // a whole, existing ones are filled, and a late failure is undone.
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isInside, trace } from '../files/confine.ts';
-import { copyAcross } from '../files/copy-across.ts';
 import { setLinkTime } from '../files/exact-time.ts';
 import {
   accessSync,
@@ -18,6 +16,8 @@ import {
   unlinkSync,
 } from '../files/named-fs.ts';
 import type { OpenTree } from '../files/open-tree.ts';
+import { copyAcross } from '../files/put-in-place.ts';
+import { partialName } from '../files/reserved-names.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
 import type { UndoList } from './undo-list.ts';
@@ -276,8 +276,6 @@ const join = (directory: string, name: string): string =>
   directory === '' ? name : `${directory}/${name}`;
 
 const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-
-const partialName = (): string => `.gomote-${randomBytes(8).toString('hex')}`;
 
 /** Renames a file or directory to its final name, where it appears complete. */
 function move(from: string, target: OpenTree, to: string): void {

@@ -1,12 +1,12 @@
 // The tree of one extraction while it arrives: a staging directory in the target directory. Each of its directories is
 // held open while something is created in it, so that no link is followed.
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { lstatSync, mkdirSync, openSync, unlinkSync } from '../files/named-fs.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
+import { createFlags } from '../files/open-flags.ts';
 import { OpenTree } from '../files/open-tree.ts';
 import { removeBelowSync } from '../files/remove-tree.ts';
+import { partialName } from '../files/reserved-names.ts';
 import { archiveErrors } from './archive-error.ts';
 
 /** While it is filled, a directory is accessible to its owner only. */
@@ -14,15 +14,12 @@ const workingMode = 0o700;
 /** The mode of a directory without an entry in the archive; the umask applies. */
 const impliedMode = 0o755;
 
-const createFlags =
-  constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
-
 export class Staging {
   readonly tree: OpenTree;
   /** Holds replaced entries until everything is placed. */
   readonly kept: OpenDirectory;
   readonly #base: OpenDirectory;
-  readonly #name = `.gomote-${randomBytes(8).toString('hex')}`;
+  readonly #name = partialName();
   /** Names of the directories made so far. */
   readonly #directories = new Set(['']);
 

@@ -1,8 +1,14 @@
 // A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
-import { closeSync, constants, fstatSync, readSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, readSync, type Stats } from 'node:fs';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
-import { sortedEntries } from '../files/directory-names.ts';
-import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
+import {
+  lstatSync,
+  type NamedEntry,
+  openSync,
+  readlinkSync,
+  sortedEntries,
+} from '../files/named-fs.ts';
+import { readFlags } from '../files/open-flags.ts';
 import type { OpenTree } from '../files/open-tree.ts';
 import { stateDirectory } from '../files/reserved-names.ts';
 import { sentMode } from '../files/sent-mode.ts';
@@ -13,8 +19,6 @@ import { encodeHeader, type HeaderFields } from './tar-header.ts';
 /** The chunk size, in bytes: many small files, or a part of a large one. */
 const pieceBytes = 1024 * 1024;
 const blockSize = 512;
-/** Without O_NONBLOCK, opening a FIFO in place of a file would block. */
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** The errors of opening when something else is in the file's place. */
 const replacedCodes = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];
 
@@ -165,7 +169,7 @@ export class TarBlocks {
   }
 
   *#file(name: string): Generator<Buffer, void, void> {
-    const fd = this.#attempt(name, () => openSync(this.#tree.at(name), openFlags));
+    const fd = this.#attempt(name, () => openSync(this.#tree.at(name), readFlags));
     if (fd === undefined) return;
     try {
       const stats = fstatSync(fd);

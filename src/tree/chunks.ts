@@ -1,8 +1,9 @@
 // Content-defined chunks of a large file: equal parts of two versions give equal
 // chunks, wherever they have moved to.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { openSync } from '../files/named-fs.ts';
+import { readFlags } from '../files/open-flags.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 
 /** A chunk of a file. */
@@ -34,7 +35,7 @@ const gear = Int32Array.from({ length: 256 }, (_, byte) =>
 
 /** Reads the file and splits it into chunks. Throws the errors of opening and reading. */
 export function chunkFile(path: string): Chunked {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, readFlags);
   try {
     return chunkOpen(fd);
   } finally {

@@ -13,9 +13,8 @@ export class PatchSources {
   /** Holds the sources of all patches among the changes. `prefix` is a unique prefix for names. Throws ERR_ARCHIVE when one is missing. */
   keep(changes: readonly TreeChange[], directories: TreeDirectories, prefix: string): void {
     for (const change of changes) {
-      if (change.op !== 'write' || change.patch === undefined) continue;
-      const { source } = change.patch;
-      if (this.#kept.has(source)) continue;
+      const source = change.op === 'write' ? change.patch?.source : undefined;
+      if (source === undefined || this.#kept.has(source)) continue;
       const path = directories.find(source);
       if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
         throw archiveErrors.entry(source, 'the file to patch is not there');

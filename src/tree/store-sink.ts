@@ -1,13 +1,12 @@
 // A tree sink beside which contents are kept in a store, once their digests have proved them.
 
 import { hash } from 'node:crypto';
-import type { TreeChange } from '../protocol/tree-change.ts';
+import type { WriteChange } from '../protocol/tree-change.ts';
 import type { Contents, ContentWriter } from '../store/contents.ts';
 import type { TreeSink } from './tree-sink.ts';
 
 /** Of a patch, only what is new is in the stream. */
-const isWhole = (change: TreeChange): boolean =>
-  change.op === 'write' && change.patch === undefined;
+const isWhole = ({ patch }: WriteChange): boolean => patch === undefined;
 
 interface StoreSinkOptions {
   /** Whether the sink throws for contents that are not as their digests say. Default: no. */

@@ -1,6 +1,6 @@
 // The contents that a stream says a store has.
 import { isGomoteError } from '../errors.ts';
-import type { TreeChange } from '../protocol/tree-change.ts';
+import type { WriteChange } from '../protocol/tree-change.ts';
 import type { Contents } from '../store/contents.ts';
 import type { TreeSink } from './tree-sink.ts';
 
@@ -9,7 +9,7 @@ const wholeBytes = 1 << 20;
 
 /** Gives the sink the content of a file; false when it is not there. */
 export function takeStored(
-  change: Extract<TreeChange, { op: 'write' }>,
+  change: WriteChange,
   store: Contents | undefined,
   sink: TreeSink,
 ): boolean {

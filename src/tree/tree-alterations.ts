@@ -1,7 +1,7 @@
 // Applies changes to existing entries of a tree.
 import { errnoOf } from '../errors.ts';
-import { exactTime } from '../files/exact-time.ts';
-import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
+import { setLinkTime } from '../files/exact-time.ts';
+import { lstatSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import { setMode } from '../files/open-directory.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors, withErrorsOf } from '../tar/archive-error.ts';
@@ -26,7 +26,7 @@ function alter(directories: TreeDirectories, change: Exclude<TreeChange, { op: '
     throw archiveErrors.entry(path, 'it is not there any more');
   }
   if (change.op === 'mode') setMode(found, change.mode);
-  else lutimesSync(found, exactTime(change.mtimeMs), exactTime(change.mtimeMs));
+  else setLinkTime(found, new Date(change.mtimeMs));
 }
 
 function removeEntry(directories: TreeDirectories, path: string, found: string): void {

@@ -1,8 +1,9 @@
 // The digests of a tree's files: remembered by what tells whether a file has changed, else read.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { openSync } from '../files/named-fs.ts';
+import { readFlags } from '../files/open-flags.ts';
 import type { TreeTop } from '../files/open-tree.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { isOfOneEntry, localFileError } from '../tar/archive-error.ts';
@@ -10,8 +11,6 @@ import type { DigestCache } from './digest-cache.ts';
 import type { FoundEntry } from './tree-walk.ts';
 
 const pieceBytes = 1 << 20;
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
 /** The file's digest, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
 export const digestOfFile = (path: string, algorithm: DigestAlgorithm): string | undefined =>
   digestAt(() => path, algorithm, path);
@@ -22,7 +21,7 @@ function digestAt(
   shown: string,
 ): string | undefined {
   try {
-    const fd = openSync(place(), openFlags);
+    const fd = openSync(place(), readFlags);
     try {
       return digestOfOpen(fd, algorithm);
     } finally {

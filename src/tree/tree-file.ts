@@ -1,25 +1,15 @@
 // One file of a tree that is being written, under a temporary name.
 
 import { createHash, type Hash, hash } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  ftruncateSync,
-  futimesSync,
-  readSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { GomoteError } from '../errors.ts';
-import { exactTime } from '../files/exact-time.ts';
 import { openSync, rmSync } from '../files/named-fs.ts';
+import { createFlags, readFlags } from '../files/open-flags.ts';
+import { SparseFile } from '../files/sparse-file.ts';
 import { quoted } from '../printable.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 
-const createFlags =
-  constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 const copyBytes = 1 << 20;
 
 /** Throws ERR_LOST when the digest of a file's content is not the one announced. */
@@ -28,15 +18,14 @@ export const proveContent = (entry: TreeEntry, content: Buffer, sha256: string):
 
 /** Writes a new file with verified content. A failure leaves nothing. */
 export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer): void {
-  const fd = openSync(path, createFlags, entry.mode & 0o777);
+  const file = created(path, entry);
   try {
-    writeAll(fd, content);
-    setAttributes(fd, entry);
+    file.write(content);
+    file.finish(entry.mode, entry.mtimeMs);
   } catch (error) {
+    file.close();
     rmSync(path, { force: true });
     throw error;
-  } finally {
-    closeSync(fd);
   }
 }
 
@@ -52,14 +41,11 @@ interface TreeFileOptions {
 /** A file whose content arrives in chunks, some of them copied from its earlier version. */
 export class TreeFile {
   readonly #entry: TreeEntry;
-  readonly #fd: number;
+  readonly #file: SparseFile;
   /** Undefined when the content is not verified. */
   readonly #sha256: Hash | undefined;
   readonly #sourceFd: number | undefined;
   readonly #parts: Iterator<PatchPart>;
-  /** So far, in bytes. */
-  #size = 0;
-  #endsInHole = false;
   /** The bytes until the next copied part. */
   #literalLeft = 0;
 
@@ -67,12 +53,9 @@ export class TreeFile {
     this.#entry = entry;
     this.#parts = (parts ?? [{ length: entry.size }])[Symbol.iterator]();
     this.#sha256 = isTrusted ? undefined : createHash('sha256');
-    this.#sourceFd =
-      source === undefined
-        ? undefined
-        : openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    this.#sourceFd = source === undefined ? undefined : openSync(source, readFlags);
     try {
-      this.#fd = openSync(path, createFlags, entry.mode & 0o777);
+      this.#file = created(path, entry);
     } catch (error) {
       if (this.#sourceFd !== undefined) closeSync(this.#sourceFd);
       throw error;
@@ -103,13 +86,12 @@ export class TreeFile {
   /** Sets the file's mode and time and closes it. Throws ERR_LOST when the content does not match its digest. */
   finish(sha256: string): void {
     if (this.#sha256 !== undefined) requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
-    if (this.#endsInHole) ftruncateSync(this.#fd, this.#size);
-    setAttributes(this.#fd, this.#entry);
+    this.#file.finish(this.#entry.mode, this.#entry.mtimeMs);
     this.close();
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#file.close();
     if (this.#sourceFd !== undefined) closeSync(this.#sourceFd);
   }
 
@@ -128,38 +110,16 @@ export class TreeFile {
 
   #put(bytes: Buffer): void {
     this.#sha256?.update(bytes);
-    this.#endsInHole = isHole(bytes);
-    if (!this.#endsInHole) writeAll(this.#fd, bytes, this.#size);
-    this.#size += bytes.length;
+    this.#file.write(bytes);
   }
 }
+
+const created = (path: string, { mode, size }: TreeEntry): SparseFile =>
+  new SparseFile(openSync(path, createFlags, mode & 0o777), size);
 
 function requireDigest({ path }: TreeEntry, found: string, announced: string): void {
   if (found === announced) return;
   throw new GomoteError('ERR_LOST', `${quoted(path)} did not arrive as it was sent`, {
     hint: 'try again',
   });
-}
-
-/** Writes at a position in the file. */
-function writeAll(fd: number, bytes: Buffer, place = 0): void {
-  for (let at = 0; at < bytes.length; ) {
-    at += writeSync(fd, bytes, at, bytes.length - at, place + at);
-  }
-}
-
-/** Runs of at least this many zeros become holes: a sparse file stays sparse. */
-const holeBytes = 32 << 10;
-const zeros = Buffer.alloc(256 << 10);
-
-const isHole = (bytes: Buffer): boolean =>
-  bytes.length >= holeBytes &&
-  bytes.length <= zeros.length &&
-  bytes[0] === 0 &&
-  zeros.subarray(0, bytes.length).equals(bytes);
-
-function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
-  // The umask, a default ACL, a set-group-ID directory or the mount may have changed it.
-  if ((fstatSync(fd).mode & 0o7777) !== mode) fchmodSync(fd, mode);
-  futimesSync(fd, exactTime(mtimeMs), exactTime(mtimeMs));
 }

@@ -1,14 +1,15 @@
 // Reads the files of a tree and checks them against their entries: for sending, or for copying by name.
 
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
 import { requireNamed } from '../files/named-file.ts';
 import { openSync } from '../files/named-fs.ts';
+import { readFlags } from '../files/open-flags.ts';
 import { OpenTree, type TreeTop } from '../files/open-tree.ts';
 import { quoted } from '../printable.ts';
-import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
+import type { NamedTree, WriteChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
 
@@ -16,21 +17,18 @@ import { localFileError } from '../tar/archive-error.ts';
 const smallBytes = 64 << 10;
 /** How much of a larger one is copied at a time. */
 const pieceBytes = 256 << 10;
-/** Without O_NONBLOCK, opening a FIFO in place of a file would block. */
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
 
 /** Receives the contents of files. */
 export interface FileSink {
   /** A file with its content in one chunk; `isProved`: its digest is verified already. */
-  whole(change: TreeChange, content: Buffer, sha256: string, isProved?: boolean): void;
+  whole(change: WriteChange, content: Buffer, sha256: string, isProved?: boolean): void;
   /** A file whose content arrives in chunks, until `close`. */
-  open(change: TreeChange): void;
+  open(change: WriteChange): void;
   content(piece: Buffer): void;
   close(sha256: string): void;
   /** A file that its sender could not read; it may be open. Absent: that is an error. */
-  giveUp?(change: TreeChange, reason: string): void;
+  giveUp?(change: WriteChange, reason: string): void;
 }
 
 export class TreeFiles {
@@ -65,7 +63,7 @@ export class TreeFiles {
   /** Opens a file without following links. Throws the system's errors, see {@link whyUnread}. */
   open(path: string): number {
     this.#tree ??= OpenTree.of(this.#top);
-    return openSync(this.#tree.at(path), openFlags);
+    return openSync(this.#tree.at(path), readFlags);
   }
 
   close(): void {
@@ -77,10 +75,7 @@ export class TreeFiles {
    * Passes the file's content to the sink, and yields how much in each step. Throws ERR_LOST when the file does not match its entry,
    * ERR_LOCAL_FILE when it cannot be read, and the errors of the sink.
    */
-  *copy(
-    change: Extract<TreeChange, { op: 'write' }>,
-    sink: FileSink,
-  ): Generator<number, void, void> {
+  *copy(change: WriteChange, sink: FileSink): Generator<number, void, void> {
     const { entry } = change;
     this.#memory ??= Buffer.allocUnsafeSlow(pieceBytes);
     let isReading = true;

@@ -1,9 +1,9 @@
 // The symbolic links of a tree: created last, and only if they stay inside the root.
-import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { trace } from '../files/confine.ts';
 import { renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
 import { makeRoom, type Replaces } from '../files/put-in-place.ts';
+import { partialName } from '../files/reserved-names.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { outsideLinkError } from '../tar/archive-error.ts';
 
@@ -58,7 +58,7 @@ const staysInside = ({ fence, directoryOf }: TreeLinksOptions, entry: TreeEntry)
 
 function makeLink(entry: TreeEntry, place: string, replaces: Replaces = true): void {
   makeRoom(place, replaces);
-  const partial = `${dirname(place)}/.gomote-${randomBytes(8).toString('hex')}`;
+  const partial = `${dirname(place)}/${partialName()}`;
   symlinkSync(entry.target, partial);
   try {
     renameSync(partial, place);

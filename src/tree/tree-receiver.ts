@@ -9,11 +9,13 @@ import {
   decodeKnownHead,
   decodeNamed,
   givenUpDigest,
+  isFileWrite,
+  isPatch,
   type KnownHead,
   literalBytes,
-  pathOf,
   type TreeChange,
   treeStream,
+  type WriteChange,
 } from '../protocol/tree-change.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
 import type { Contents } from '../store/contents.ts';
@@ -74,7 +76,7 @@ export class TreeReceiver {
   #due: TreeChange[] = [];
 
   /** The first file whose content a store should have had. */
-  #lacking: TreeChange | undefined;
+  #lacking: WriteChange | undefined;
 
   /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
   proof = '';
@@ -108,7 +110,7 @@ export class TreeReceiver {
         bytes = 0;
       }
       bytes += bytesPerFile;
-      if (change.op !== 'write' || change.entry.kind !== 'file') this.#sink.apply(change);
+      if (!isFileWrite(change)) this.#sink.apply(change);
       else {
         for (const copied of files.copy(change, this.#sink)) {
           bytes += copied;
@@ -123,7 +125,7 @@ export class TreeReceiver {
   /** Call at the end of the stream. Throws ERR_LOST unless it was complete. */
   finish(): void {
     this.#files?.close();
-    const lacking = this.#lacking && quoted(pathOf(this.#lacking));
+    const lacking = this.#lacking && quoted(this.#lacking.entry.path);
     if (lacking !== undefined) throw damaged(`the store has lost ${lacking}`);
     if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
@@ -233,7 +235,7 @@ export class TreeReceiver {
         this.#expect('length', lengthBytes);
         return;
       }
-      if (change.op === 'write' && change.entry.kind === 'file') {
+      if (isFileWrite(change)) {
         this.#state = change.content === undefined ? 'file' : 'mark';
         this.#contentLeft = change.content === undefined ? literalBytes(change) : change.entry.size;
         return;
@@ -259,7 +261,7 @@ export class TreeReceiver {
 
   #takeFile(chunk: Buffer, at: number): number {
     const change = this.#changes[this.#next++];
-    if (change === undefined) throw damaged('no file is due');
+    if (change?.op !== 'write') throw damaged('no file is due');
     const end = at + this.#contentLeft;
     if (chunk.length < end + digestBytes) {
       this.#sink.open(change);
@@ -280,7 +282,7 @@ export class TreeReceiver {
   #isGivenUp(digest: Buffer): boolean {
     if (this.#sink.giveUp === undefined || !digest.equals(givenUpDigest)) return false;
     const change = this.#changes[this.#next - 1];
-    if (change !== undefined) this.#sink.giveUp(change, 'changed there, or could not be read');
+    if (change?.op === 'write') this.#sink.giveUp(change, 'changed there, or could not be read');
     return true;
   }
 
@@ -292,6 +294,3 @@ export class TreeReceiver {
     return length;
   }
 }
-
-const isPatch = (change: TreeChange): boolean =>
-  change.op === 'write' && change.patch !== undefined;

@@ -12,9 +12,12 @@ import {
   encodeKnownHead,
   encodeNamed,
   givenUpDigest,
+  isFileWrite,
+  isPatch,
   type NamedTree,
   type TreeChange,
   treeStream,
+  type WriteChange,
 } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
@@ -95,7 +98,7 @@ export class TreeSender {
     if (this.#options.isNamed) return yield* this.#named(head);
     yield* this.#options.areHeadsKnown ? this.#knownHead(head) : this.#head(head);
     for (const change of changes) {
-      if (change.op !== 'write' || change.entry.kind !== 'file') continue;
+      if (!isFileWrite(change)) continue;
       if (change.content !== undefined) {
         yield* this.#bytes(Buffer.of(contentMarks[change.content]));
         if (change.content === 'stored') {
@@ -167,7 +170,7 @@ export class TreeSender {
     }
   }
 
-  *#file(change: Extract<TreeChange, { op: 'write' }>): Generator<Buffer, void, void> {
+  *#file(change: WriteChange): Generator<Buffer, void, void> {
     const { entry, patch } = change;
     this.#sent = 0;
     const fd = this.#files.open(entry.path);
@@ -254,6 +257,3 @@ export class TreeSender {
       : Buffer.allocUnsafeSlow(pieceBytes);
   }
 }
-
-const isPatch = (change: TreeChange): boolean =>
-  change.op === 'write' && change.patch !== undefined;

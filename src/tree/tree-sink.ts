@@ -1,5 +1,5 @@
 // What a tree stream drives, step by step.
-import type { TreeChange } from '../protocol/tree-change.ts';
+import type { TreeChange, WriteChange } from '../protocol/tree-change.ts';
 import type { FileSink } from './tree-files.ts';
 
 export interface TreeSink extends FileSink {
@@ -8,7 +8,7 @@ export interface TreeSink extends FileSink {
   /** A change that has no content. */
   apply(change: TreeChange): void;
   /** A file whose content a store has. Absent: it is taken from the store of who reads the stream. */
-  stored?(change: Extract<TreeChange, { op: 'write' }>): void;
+  stored?(change: WriteChange): void;
   /**
    * Called when all contents are copied on this machine: they are not verified, and their digests may be empty where
    * they are not needed.

@@ -1,8 +1,7 @@
 // What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
 import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { sortedEntries } from '../files/directory-names.ts';
-import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
+import { lstatSync, type NamedEntry, readlinkSync, sortedEntries } from '../files/named-fs.ts';
 import { directoryByPath } from '../files/open-directory.ts';
 import { OpenTree, type TreeTop } from '../files/open-tree.ts';
 import { isReserved, stateDirectory } from '../files/reserved-names.ts';

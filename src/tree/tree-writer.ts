@@ -5,7 +5,7 @@ import { realRoot, resolveInside } from '../files/confine.ts';
 import { lstatSync, rmSync } from '../files/named-fs.ts';
 import { putInPlace, type Replaces } from '../files/put-in-place.ts';
 import { isReserved } from '../files/reserved-names.ts';
-import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
+import { pathOf, type TreeChange, type WriteChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import {
   archiveErrors,
@@ -51,7 +51,7 @@ export class TreeWriter implements TreeSink {
   readonly #options: TreeWriterOptions;
   readonly #sources = new PatchSources();
   readonly #links: TreeEntry[] = [];
-  #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
+  #open: { change: WriteChange; file: TreeFile } | undefined;
   #isRefused = false;
   #isTrusted = false;
   #isOver = false;
@@ -127,12 +127,14 @@ export class TreeWriter implements TreeSink {
   }
 
   apply(change: TreeChange): void {
-    if (change.op !== 'write') alterEntry(this.#directories, change);
     if (change.op === 'write') this.#applyEntry(change);
-    else this.#options.onDone?.(change, '');
+    else {
+      alterEntry(this.#directories, change);
+      this.#options.onDone?.(change, '');
+    }
   }
 
-  #applyEntry(change: Extract<TreeChange, { op: 'write' }>): void {
+  #applyEntry(change: WriteChange): void {
     const { entry } = change;
     if (this.#pointsOutside(entry)) this.#options.onOutsideLink?.(entry);
     else if (entry.kind === 'symlink') this.#links.push(entry);
@@ -175,8 +177,7 @@ export class TreeWriter implements TreeSink {
     this.#isTrusted = true;
   }
 
-  whole(change: TreeChange, content: Buffer, sha256: string, isProved = false): void {
-    if (change.op !== 'write') return;
+  whole(change: WriteChange, content: Buffer, sha256: string, isProved = false): void {
     if (change.patch !== undefined) {
       this.open(change);
       this.content(content);
@@ -195,31 +196,31 @@ export class TreeWriter implements TreeSink {
     if (isMade) this.#done(change, sha256);
   }
 
-  open(change: TreeChange): void {
-    if (change.op !== 'write') return;
+  open(change: WriteChange): void {
     const { entry, patch } = change;
     this.#make(entry, () => {
       const source = patch && this.#sources.pathOf(patch.source);
       const options = { parts: patch?.parts, source, isTrusted: this.#isTrusted };
       const file = new TreeFile(this.#partial, entry, options);
-      this.#open = { change, entry, file };
+      this.#open = { change, file };
       file.start();
     });
   }
 
   content(piece: Buffer): void {
     const open = this.#open;
-    if (open !== undefined) this.#make(open.entry, () => open.file.write(piece));
+    if (open !== undefined) this.#make(open.change.entry, () => open.file.write(piece));
   }
 
   close(sha256: string): void {
     const open = this.#open;
     if (open === undefined) return;
-    const isMade = this.#make(open.entry, () => {
+    const { entry } = open.change;
+    const isMade = this.#make(entry, () => {
       open.file.finish(sha256);
       this.#open = undefined;
-      const place = this.#placeOf(open.entry.path);
-      this.#allow(open.entry);
+      const place = this.#placeOf(entry.path);
+      this.#allow(entry);
       putInPlace(this.#partial, place, this.#options.replaces);
     });
     if (isMade) this.#done(open.change, sha256);
@@ -236,9 +237,9 @@ export class TreeWriter implements TreeSink {
     return directory === '.' ? this.#base : `${this.#base}/${directory}`;
   }
 
-  #done(change: TreeChange, digest: string): void {
+  #done(change: WriteChange, digest: string): void {
     this.#files++;
-    if (change.op === 'write') this.#bytes += change.entry.size;
+    this.#bytes += change.entry.size;
     this.#options.onDone?.(change, digest);
   }
 

@@ -1,10 +1,10 @@
 // GET /file: the content of one file from any byte on, followed by the digest of all of it.
-import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { open } from '../../files/named-fs.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import { reach } from '../../files/reach.ts';
 import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendStream } from '../../http/server/reply.ts';
@@ -17,9 +17,6 @@ import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { TransferCounter } from '../../tar/transfer-counter.ts';
 
 const pieceBytes = 256 << 10;
-/** Without O_NONBLOCK, a FIFO would hold up everything. */
-const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-
 export function getFile(workDir: string, late: LateTrailers): Handler {
   return async ({ response, query, signal }) => {
     const path = normalizeRelativePath(query.get('path') ?? '');
@@ -48,7 +45,7 @@ async function openBelow(
   try {
     const place = reach(workDir, path, { follow: true });
     target = place.path;
-    const handle = await open(place.at, openFlags).finally(() => place.close());
+    const handle = await open(place.at, readFlags).finally(() => place.close());
     return { handle, target };
   } catch (error) {
     if (error instanceof GomoteError) throw error;

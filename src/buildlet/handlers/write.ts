@@ -1,13 +1,13 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
 
-import { randomBytes } from 'node:crypto';
-import { fchmodSync, futimesSync } from 'node:fs';
+import { fchmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { exactTime } from '../../files/exact-time.ts';
+import { setFileTime } from '../../files/exact-time.ts';
 import { fullFileSystem } from '../../files/mount-point.ts';
 import { rename, rm, stat } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';
+import { partialName } from '../../files/reserved-names.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import type { LateTrailers } from '../../http/server/late-trailers.ts';
@@ -96,7 +96,7 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
     if (await isDirectory(place)) {
       throw new GomoteError('ERR_LOCAL_FILE', `open ${place.path}: ${errnoText('EISDIR')}`);
     }
-    const partial = place.directory.at(`.gomote-${randomBytes(8).toString('hex')}`);
+    const partial = place.directory.at(partialName());
     const sizeBytes = await writeNew(partial, source, {
       mode: 0o600,
       highWaterMark: gatheredBytes,
@@ -104,7 +104,7 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
       onWhole: (fd, bytes) => {
         prove?.(bytes);
         fchmodSync(fd, mode);
-        if (!Number.isNaN(mtimeMs)) futimesSync(fd, exactTime(mtimeMs), exactTime(mtimeMs));
+        if (!Number.isNaN(mtimeMs)) setFileTime(fd, mtimeMs);
       },
     });
     await putInPlace(partial, place.at);

@@ -1,7 +1,7 @@
 // The times of files in a push. A file keeps the time that it has on the pusher's machine, unless a command
 // ran here since then: its output would look newer than a source that it did not see.
 
-import type { TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeChange, WriteChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
 
@@ -30,8 +30,13 @@ export class FileTimes {
       this.#sentMs.set(change.path, change.mtimeMs);
       return { ...change, mtimeMs: this.#nowMs };
     }
-    if (change.op !== 'write' || change.entry.kind !== 'file') return change;
-    const { path, mtimeMs } = change.entry;
+    return change.op === 'write' ? this.written(change) : change;
+  }
+
+  /** The written entry as applied. */
+  written(change: WriteChange): WriteChange {
+    const { kind, path, mtimeMs } = change.entry;
+    if (kind !== 'file') return change;
     if (this.#isRight(mtimeMs)) return change;
     this.#sentMs.set(path, mtimeMs);
     return { ...change, entry: { ...change.entry, mtimeMs: this.#nowMs } };
@@ -53,8 +58,8 @@ export const withTimes = (sink: TreeSink, times: FileTimes): TreeSink => ({
   begin: (changes, head) => sink.begin(changes, head),
   apply: (change) => sink.apply(times.made(change)),
   trust: () => sink.trust(),
-  whole: (change, ...content) => sink.whole(times.made(change), ...content),
-  open: (change) => sink.open(times.made(change)),
+  whole: (change, ...content) => sink.whole(times.written(change), ...content),
+  open: (change) => sink.open(times.written(change)),
   content: (piece) => sink.content(piece),
   close: (sha256) => sink.close(sha256),
 });

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { errnoOf } from '../../errors.ts';
 import type { OpenDirectory } from '../../files/open-directory.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import {
@@ -118,7 +119,7 @@ export class RecordFile {
   }
 }
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
 
 /** Does not follow links: their targets are not ours. */
 export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' | 'a'): void {
@@ -134,7 +135,7 @@ export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' 
 /** Undefined when it does not exist, or is a link. */
 export function readRecord(path: string): string | undefined {
   try {
-    const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const fd = openSync(path, readFlags);
     try {
       return nameFromBytes(readFileSync(fd));
     } finally {

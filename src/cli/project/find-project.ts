@@ -1,8 +1,9 @@
 // Finds and reads the project file and the files it names: none outside the project, and none of another user.
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { currentDirectory, lstatSync, realpathSync } from '../../files/named-fs.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import { OpenTree } from '../../files/open-tree.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -53,7 +54,7 @@ export function readInProject(
     const slash = plain.lastIndexOf('/');
     const at = tree.directory(plain.slice(0, Math.max(slash, 0))).at(plain.slice(slash + 1));
     // Opening a FIFO would block.
-    fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    fd = openSync(at, readFlags);
     const found = fstatSync(fd);
     if (!found.isFile()) throw refusal(what, 'is not a file');
     const own = process.getuid?.();

@@ -1,17 +1,9 @@
 // The buildlet that `gomote use` has chosen for a project, in `.gomote/buildlet`. That file may come from a repository:
 // it is used only when the user's own record of the project says the same.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { ownDirectory } from '../../sync/own-directory.ts';
 import { type ProjectRecord, writeProject } from './project.ts';
@@ -75,7 +67,7 @@ function isOwnDirectory(path: string): boolean {
 
 /** Reads one line of a regular file; anything else could block or never end. */
 function readShort(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(path, readFlags);
   try {
     if (!fstatSync(fd).isFile()) throw new GomoteError('ERR_LOCAL_FILE', 'it is not a file');
     const bytes = Buffer.alloc(longestBytes);

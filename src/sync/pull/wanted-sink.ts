@@ -5,13 +5,11 @@ import { GomoteError } from '../../errors.ts';
 import { hasGitDirectory, whyRefused } from '../../files/foreign-name.ts';
 import { ownMode } from '../../files/own-mode.ts';
 import { quoted } from '../../printable.ts';
-import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
+import { pathOf, type TreeChange, type WriteChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { pointsOutside } from '../../tar/entry-name.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
 import type { TreeWriter } from '../../tree/tree-writer.ts';
-
-type Write = Extract<TreeChange, { op: 'write' }>;
 
 interface WantedSinkOptions {
   /** The requested entries, by path; undefined: everything. */
@@ -46,7 +44,7 @@ export class WantedSink implements TreeSink {
   readonly #writer: TreeWriter;
   readonly #options: WantedSinkOptions;
   /** The allowed changes of the part, without refused ones. */
-  #made = new Map<TreeChange, Write>();
+  #made = new Map<TreeChange, WriteChange>();
   readonly #seen = new Set<string>();
 
   constructor(writer: TreeWriter, options: WantedSinkOptions) {
@@ -74,7 +72,7 @@ export class WantedSink implements TreeSink {
   }
 
   /** Throws ERR_REPLY when it was not requested. */
-  #asked(change: TreeChange): Write {
+  #asked(change: TreeChange): WriteChange {
     const path = pathOf(change);
     const { wanted } = this.#options;
     const isAsked =
@@ -105,12 +103,12 @@ export class WantedSink implements TreeSink {
     this.#writer.trust();
   }
 
-  whole(change: TreeChange, content: Buffer, sha256: string): void {
+  whole(change: WriteChange, content: Buffer, sha256: string): void {
     const made = this.#made.get(change);
     if (made !== undefined) this.#writer.whole(made, content, sha256);
   }
 
-  open(change: TreeChange): void {
+  open(change: WriteChange): void {
     const made = this.#made.get(change);
     if (made !== undefined) this.#writer.open(made);
   }
@@ -124,10 +122,10 @@ export class WantedSink implements TreeSink {
     this.#writer.close(sha256);
   }
 
-  giveUp(change: TreeChange, reason: string): void {
+  giveUp(change: WriteChange, reason: string): void {
     if (!this.#made.has(change)) return;
     this.#writer.discard();
-    this.#options.onFailed(pathOf(change), reason);
+    this.#options.onFailed(change.entry.path, reason);
   }
 
   /** Call at the end of the stream. Reports wanted entries that did not arrive. */

@@ -1,6 +1,6 @@
 // The local tree in one round of a push: walked once, and sent as one stream or several.
 import type { GomoteError } from '../../errors.ts';
-import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
+import { isFileWrite, literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
@@ -117,7 +117,7 @@ export class PushSource {
     const pieces = (async function* () {
       for await (const changes of parts) {
         for (const change of isNamed ? changes : []) {
-          if (change.op === 'write' && change.entry.kind === 'file') named.push(change.entry);
+          if (isFileWrite(change)) named.push(change.entry);
         }
         for (const piece of sender.part(changes)) {
           yield piece;

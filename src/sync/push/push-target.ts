@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeScope } from '../../client/files/trees.ts';
 import { type GomoteError, StatusError } from '../../errors.ts';
-import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
+import { isFileWrite, pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { KnownStates } from '../local/known-states.ts';
@@ -276,13 +276,11 @@ export class PushTarget {
     const changes = (made ?? this.changes).filter(
       (change) => !isBelow(this.#refused, pathOf(change)),
     );
-    const files = changes.flatMap((change) =>
-      change.op === 'write' && change.entry.kind === 'file' ? change.entry : [],
-    );
+    const files = changes.filter(isFileWrite);
     return {
       changes,
       files: files.length,
-      bytes: files.reduce((sum, { size }) => sum + size, 0),
+      bytes: files.reduce((sum, { entry }) => sum + entry.size, 0),
       removed: changes.filter(({ op }) => op === 'remove').length,
       wireBytes: this.#wireBytes,
       storedBytes: changes.filter(isStored).reduce((sum, { entry }) => sum + entry.size, 0),

@@ -5,9 +5,11 @@ import type { StoredAnswer } from '../../protocol/stored.ts';
 import { askedHeadBytes } from '../../protocol/stored.ts';
 import {
   encodeChanges,
+  isFileWrite,
   literalBytes,
   pathOf,
   type TreeChange,
+  type WriteChange,
 } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 
@@ -66,8 +68,8 @@ export function withPrepared(
 }
 
 /** Whether a store has the content, so that it is not sent. */
-export const isStored = (change: TreeChange): change is Extract<TreeChange, { op: 'write' }> =>
+export const isStored = (change: TreeChange): change is WriteChange =>
   change.op === 'write' && change.content === 'stored';
 
-const isWholeFile = (change: TreeChange): change is Extract<TreeChange, { op: 'write' }> =>
-  change.op === 'write' && change.entry.kind === 'file' && change.patch === undefined;
+const isWholeFile = (change: TreeChange): change is WriteChange =>
+  isFileWrite(change) && change.patch === undefined;

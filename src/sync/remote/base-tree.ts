@@ -9,7 +9,7 @@ import { GomoteError, StatusError } from '../../errors.ts';
 import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
 import type { StoredAnswer } from '../../protocol/stored.ts';
-import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
+import { isFileWrite, pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
@@ -283,7 +283,7 @@ const isLink = (change: TreeChange): boolean =>
 /** Returns which of the files to send have changed. */
 function tellUnread({ top, changes, onUnread }: TreeUpdate, error: unknown): void {
   for (const change of changes) {
-    if (change.op !== 'write' || change.entry.kind !== 'file') continue;
+    if (!isFileWrite(change)) continue;
     const { path, size, mtimeMs } = change.entry;
     const now = look(top, path);
     const isSame = typeof now === 'object' && now.size === size && now.mtimeMs === mtimeMs;

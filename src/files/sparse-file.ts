@@ -1,13 +1,13 @@
-// The content of one file of an archive. Where a large file is zeros, it gets a hole.
-import { closeSync, fchmodSync, fstatSync, ftruncateSync, futimesSync, writeSync } from 'node:fs';
-import { exactTime } from '../files/exact-time.ts';
+// A new file that is written from its beginning. Where a large file is zeros, it gets a hole.
+import { closeSync, fchmodSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { setFileTime } from './exact-time.ts';
 
 /** Files of this size or more get holes, in blocks of this many bytes. */
 const sparseFrom = 1 << 20;
 const holeBytes = 16 << 10;
 const zeros = Buffer.alloc(holeBytes);
 
-export class StagedFile {
+export class SparseFile {
   readonly #fd: number;
   readonly #seeksHoles: boolean;
   #position = 0;
@@ -50,14 +50,11 @@ export class StagedFile {
   }
 
   /** Gives it its mode and time, and closes it. */
-  finish(mode: number, mtime: Date | undefined): void {
+  finish(mode: number, mtimeMs: number | undefined): void {
     if (this.#hasHoles) ftruncateSync(this.#fd, this.#position);
-    // The umask, a default ACL or the mount may have made it another.
+    // The umask, a default ACL, a set-group-ID directory or the mount may have made it another.
     if ((fstatSync(this.#fd).mode & 0o7777) !== mode) fchmodSync(this.#fd, mode);
-    if (mtime !== undefined) {
-      const exact = exactTime(mtime.getTime());
-      futimesSync(this.#fd, exact, exact);
-    }
+    if (mtimeMs !== undefined) setFileTime(this.#fd, mtimeMs);
     this.close();
   }
 
