@@ -97,8 +97,6 @@ const besideThePorch = [
   'cli/transfer/push-report.ts: sync/largest-paths.ts',
   'cli/values.ts: sync/ignore/pattern-fault.ts',
   'cli/which/names.ts: backends/ssh/ad-hoc.ts',
-  'cli/which/project.ts: sync/own-directory.ts',
-  'cli/which/used.ts: sync/own-directory.ts',
 ];
 
 interface Import {

@@ -2,9 +2,9 @@
 // the buildlet's own answer; the platform has all the data.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDirectory } from '../files/cache-directory.ts';
 import { readOwnFile } from '../files/private-file.ts';
 import { removeOldFiles, replaceFile } from '../files/replace-file.ts';
+import { cacheDirectory } from '../files/user-directories.ts';
 
 interface Named {
   readonly name: string;

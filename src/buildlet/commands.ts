@@ -8,9 +8,8 @@ import { type Commands, OpenCommands } from './command/commands.ts';
 import { baseEnvironment } from './command/environment.ts';
 import type { PipeStock } from './command/output-pipe.ts';
 import type { Confinement } from './confinement.ts';
-import { type AppliedLimits, applyLimits, entering } from './limits.ts';
+import { type AppliedLimits, applyLimits, countMemoryKills, entering } from './limits.ts';
 import type { RunGroups } from './run-groups.ts';
-import { countMemoryKills } from './runs/memory-kills.ts';
 
 interface CommandsOptions {
   readonly workDir: string;

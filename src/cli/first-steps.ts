@@ -1,7 +1,7 @@
 // Tells a new user what to do next, once: after the first buildlet that is created at a terminal.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDirectory } from '../files/cache-directory.ts';
+import { cacheDirectory } from '../files/user-directories.ts';
 import type { Context } from './context.ts';
 
 export function printNextSteps(name: string, { terminal, messages }: Context): void {

@@ -106,3 +106,11 @@ export class OpenTree {
     this.top.close();
   }
 }
+
+/** For a system call on this path in the tree, see {@link OpenTree.at}. */
+export const atIn = (top: TreeTop, path: string): string =>
+  typeof top === 'string' ? `${top}/${path}` : top.at(path);
+
+/** The absolute path for messages. */
+export const shownIn = (top: TreeTop, path: string): string =>
+  typeof top === 'string' ? `${top}/${path}` : top.shown(path);

@@ -7,56 +7,50 @@ import { readFlags } from './open-flags.ts';
  * The text of a file that no other user can have written. A link in its place is not followed. Throws ERR_CONFIG for
  * another user's file, and as `open` does.
  */
-export function readOwnFile(path: string): string {
-  // Opening a FIFO would block.
-  const fd = openSync(path, readFlags);
-  try {
-    const found = fstatSync(fd);
-    const problem = !found.isFile()
-      ? 'is not a file'
-      : (foreign(found) ?? openTo(found, 0o022, 'can be changed by others'));
-    if (problem === undefined) return readFileSync(fd, 'utf8');
-    throw new GomoteError('ERR_CONFIG', `${path} ${problem}`, { hint: 'remove it' });
-  } finally {
-    closeSync(fd);
-  }
-}
+export const readOwnFile = (path: string): string =>
+  readChecked(path, readFlags, (found) => {
+    const problem = whyUntrusted(found);
+    return problem === undefined ? undefined : { problem, hint: 'remove it' };
+  }).toString();
 
 /**
  * The bytes of a file that a person keeps, such as a configuration; it may be a link to one. Throws ERR_CONFIG when another
  * user but root can have written it, and as `open` does.
  */
-export function readTrustedFile(path: string): Buffer {
+export const readTrustedFile = (path: string): Buffer =>
   // Opening a FIFO would block, and a device may never end.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const found = fstatSync(fd);
-    const problem = found.isFile() ? foreign(found) : 'is not a file';
-    const isOpen = openTo(found, 0o022, 'can be changed by others');
-    if (problem === undefined && isOpen === undefined) return readFileSync(fd);
-    throw new GomoteError('ERR_CONFIG', `${path} ${problem ?? isOpen}`, {
-      hint: problem === undefined ? `chmod go-w ${path}` : 'put a file of your own in its place',
-    });
-  } finally {
-    closeSync(fd);
-  }
-}
+  readChecked(path, constants.O_RDONLY | constants.O_NONBLOCK, (found) => {
+    const problem = whyUntrusted(found);
+    const isOurs = found.isFile() && foreign(found) === undefined;
+    const hint = isOurs ? `chmod go-w ${path}` : 'put a file of your own in its place';
+    return problem === undefined ? undefined : { problem, hint };
+  });
 
 /**
  * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when it is not
  * this user's or root's, or when others can read or write it, and as `open` does.
  */
-export function readSecretFile(path: string): string {
-  const fd = openSync(path, 'r');
-  try {
-    const found = fstatSync(fd);
+export const readSecretFile = (path: string): string =>
+  readChecked(path, constants.O_RDONLY, (found) => {
     const owner = foreign(found);
     const problem = owner ?? openTo(found, othersOf(found), 'can be read by others');
-    if (problem === undefined) return readFileSync(fd, 'utf8');
+    if (problem === undefined) return undefined;
     const octal = (found.mode & 0o777).toString(8).padStart(4, '0');
-    throw new GomoteError('ERR_CONFIG', `${path} ${problem} (mode ${octal})`, {
-      hint: `${owner === undefined ? '' : `chown ${process.getuid?.()} ${path}; `}chmod 600 ${path}`,
-    });
+    const chown = owner === undefined ? '' : `chown ${process.getuid?.()} ${path}; `;
+    return { problem: `${problem} (mode ${octal})`, hint: `${chown}chmod 600 ${path}` };
+  }).toString();
+
+/** Reads the file, unless `check` finds a problem. */
+function readChecked(
+  path: string,
+  flags: number,
+  check: (found: Stats) => { problem: string; hint: string } | undefined,
+): Buffer {
+  const fd = openSync(path, flags);
+  try {
+    const found = check(fstatSync(fd));
+    if (found === undefined) return readFileSync(fd);
+    throw new GomoteError('ERR_CONFIG', `${path} ${found.problem}`, { hint: found.hint });
   } finally {
     closeSync(fd);
   }
@@ -84,6 +78,12 @@ function othersOf({ uid, gid }: Stats): number {
   const isGiven = uid === 0 && isOfGroup && (gid !== 0 || process.getuid?.() !== 0);
   return isGiven ? 0o037 : 0o077;
 }
+
+/** Why others may have written the file. */
+const whyUntrusted = (found: Stats): string | undefined =>
+  found.isFile()
+    ? (foreign(found) ?? openTo(found, 0o022, 'can be changed by others'))
+    : 'is not a file';
 
 function foreign({ uid }: Stats): string | undefined {
   const own = process.getuid?.();

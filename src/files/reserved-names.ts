@@ -4,6 +4,12 @@ import { randomBytes } from 'node:crypto';
 /** At the top of the work directory: records of pushed trees. Neither listed nor packed. */
 export const stateDirectory = '.gomote';
 
+/** In a project, for the user's own settings: neither pushed nor pulled. */
+export const ownDirectory = stateDirectory;
+
+/** Whether the path is such a directory, or inside one. */
+export const isOwn = (path: string): boolean => path.split('/').includes(ownDirectory);
+
 /** Whether an entry below a tree is the state of the work directory, or incomplete. */
 export const isReserved = (path: string): boolean =>
   path.includes(stateDirectory) && reserved.test(path);

@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
+import { checkDirectory } from './private-directory.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -67,4 +68,31 @@ function absolute(name: string, path: string): string {
   throw new GomoteError('ERR_CONFIG', `${name} ${problem}`, {
     hint: `set ${name} to an absolute path`,
   });
+}
+
+/**
+ * `gomote` in the user's cache directory, or a directory `below` it; created if it is missing. Undefined where none
+ * is safe from other users: then nothing is cached.
+ */
+export function cacheDirectory(
+  environment: NodeJS.ProcessEnv,
+  ...below: readonly string[]
+): string | undefined {
+  try {
+    const path = join(placeOf(environment), ...below);
+    checkDirectory(path, { what: 'the cache', access: 'private', make: true, links: 'none' });
+    return path;
+  } catch (error) {
+    if (error instanceof GomoteError) return undefined;
+    throw error;
+  }
+}
+
+function placeOf(environment: NodeJS.ProcessEnv): string {
+  if (process.platform !== 'win32') {
+    return join(userDirectory(environment, 'XDG_CACHE_HOME', '.cache'), 'gomote');
+  }
+  const { LOCALAPPDATA } = environment;
+  const local = LOCALAPPDATA || join(homeDirectory(environment), 'AppData', 'Local');
+  return join(local, 'Gomote', 'Cache');
 }

@@ -4,10 +4,9 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GomoteError, isGomoteError } from '../errors.ts';
 import { exactTime } from '../files/exact-time.ts';
+import { ownMode, sentMode } from '../files/file-modes.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
-import { ownMode } from '../files/own-mode.ts';
 import { partialName } from '../files/reserved-names.ts';
-import { sentMode } from '../files/sent-mode.ts';
 import { writeNew } from '../files/write-whole.ts';
 import { localError } from './local-error.ts';
 

@@ -1,8 +1,8 @@
 // Fetches a tree of a buildlet.
 import { basename, resolve } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
-import { cacheDirectory } from '../files/cache-directory.ts';
 import { currentDirectory } from '../files/named-fs.ts';
+import { cacheDirectory } from '../files/user-directories.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { gitWorkTree } from '../sync/ignore/git.ts';
 import { pull } from '../sync/pull/pull.ts';

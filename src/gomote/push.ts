@@ -2,8 +2,8 @@
 
 import { basename } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
-import { cacheDirectory } from '../files/cache-directory.ts';
 import { currentDirectory } from '../files/named-fs.ts';
+import { cacheDirectory } from '../files/user-directories.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { gitWorkTree } from '../sync/ignore/git.ts';

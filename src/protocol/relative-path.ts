@@ -28,6 +28,15 @@ export function pathElements(normalized: string): string[] {
   return normalized === '.' ? [] : normalized.split('/');
 }
 
+/** The directory that a path in plain form is in; empty for the top. */
+export const directoryOf = (path: string): string =>
+  path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+
+/** The directories above a path in plain form, the nearest first, without the top. */
+export function* directoriesAbove(path: string): Generator<string, void, void> {
+  for (let above = directoryOf(path); above !== ''; above = directoryOf(above)) yield above;
+}
+
 /** Orders names as their bytes, as the protocol's listings are. */
 export function compareBytes(a: string, b: string): number {
   // The default UTF-16 order differs from byte order only where surrogates meet characters from

@@ -18,6 +18,7 @@ import {
 import type { OpenTree } from '../files/open-tree.ts';
 import { copyAcross } from '../files/put-in-place.ts';
 import { partialName } from '../files/reserved-names.ts';
+import { directoryOf } from '../protocol/relative-path.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
 import type { UndoList } from './undo-list.ts';
@@ -196,7 +197,7 @@ export class Placement {
 
   /** Checks a link's destination before anything is moved. Throws when it cannot be placed. */
   planLink(name: string): string {
-    const parent = this.placeOf(parentOf(name));
+    const parent = this.placeOf(directoryOf(name));
     const place = join(parent, posix.basename(name));
     if (this.stagedAt(place) !== undefined) return place;
     const stats = lstatSync(this.#target.at(place), { throwIfNoEntry: false });
@@ -208,7 +209,7 @@ export class Placement {
   /** Creates a link, once everything is moved. */
   makeLink(place: string, target: string, mtime: Date | undefined): void {
     const at = (path: string) => this.#target.at(path);
-    const partial = join(parentOf(place), partialName());
+    const partial = join(directoryOf(place), partialName());
     const stats = lstatSync(at(place), { throwIfNoEntry: false });
     if (stats !== undefined) this.#keep(place, false);
     try {
@@ -227,7 +228,7 @@ export class Placement {
   placeOf(name: string): string {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const place = join(this.placeOf(parentOf(name)), posix.basename(name));
+    const place = join(this.placeOf(directoryOf(name)), posix.basename(name));
     this.#places.set(name, place);
     return place;
   }
@@ -275,14 +276,12 @@ export const directoryInPlace = (name: string): Error =>
 const join = (directory: string, name: string): string =>
   directory === '' ? name : `${directory}/${name}`;
 
-const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-
 /** Renames a file or directory to its final name, where it appears complete. */
 function move(from: string, target: OpenTree, to: string): void {
   try {
     renameSync(from, target.at(to));
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    copyAcross(from, target.at(to), target.at(join(parentOf(to), partialName())));
+    copyAcross(from, target.at(to), target.at(join(directoryOf(to), partialName())));
   }
 }

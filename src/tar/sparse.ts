@@ -1,5 +1,5 @@
 // Files with holes, as GNU tar and bsdtar write them: the archive holds a map and the parts that are no holes.
-import { type PaxRecords, paxNumber, paxText } from './pax-records.ts';
+import { type PaxRecords, paxNumber, paxText } from './tar-entry.ts';
 
 /** A part that is stored. */
 interface SparsePart {

@@ -1,6 +1,7 @@
 // A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
 import { closeSync, fstatSync, readSync, type Stats } from 'node:fs';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { sentMode } from '../files/file-modes.ts';
 import {
   lstatSync,
   type NamedEntry,
@@ -11,7 +12,6 @@ import {
 import { readFlags } from '../files/open-flags.ts';
 import type { OpenTree } from '../files/open-tree.ts';
 import { stateDirectory } from '../files/reserved-names.ts';
-import { sentMode } from '../files/sent-mode.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';

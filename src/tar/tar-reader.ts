@@ -5,9 +5,17 @@
 import type { Header } from 'tar';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { archiveErrors } from './archive-error.ts';
-import { type PaxRecords, parsePaxRecords, paxNumber, paxText } from './pax-records.ts';
 import { OldGnuMap, type Sparse, SparseContent, sparseOf } from './sparse.ts';
-import { decodeHeader, entryOf, type TarEntry, untilNul } from './tar-entry.ts';
+import {
+  decodeHeader,
+  entryOf,
+  type PaxRecords,
+  parsePaxRecords,
+  paxNumber,
+  paxText,
+  type TarEntry,
+  untilNul,
+} from './tar-entry.ts';
 
 export type { TarEntry } from './tar-entry.ts';
 

@@ -4,24 +4,22 @@ import { closeSync, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { openSync } from '../files/named-fs.ts';
 import { readFlags } from '../files/open-flags.ts';
-import type { TreeTop } from '../files/open-tree.ts';
+import { atIn, shownIn, type TreeTop } from '../files/open-tree.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { isOfOneEntry, localFileError } from '../tar/archive-error.ts';
 import type { DigestCache } from './digest-cache.ts';
 import type { FoundEntry } from './tree-walk.ts';
 
 const pieceBytes = 1 << 20;
-/** The file's digest, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
-export const digestOfFile = (path: string, algorithm: DigestAlgorithm): string | undefined =>
-  digestAt(() => path, algorithm, path);
 
-function digestAt(
-  place: () => string,
+/** The digest of a file of the tree, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
+export function digestOfFile(
+  top: TreeTop,
+  path: string,
   algorithm: DigestAlgorithm,
-  shown: string,
 ): string | undefined {
   try {
-    const fd = openSync(place(), readFlags);
+    const fd = openSync(atIn(top, path), readFlags);
     try {
       return digestOfOpen(fd, algorithm);
     } finally {
@@ -29,7 +27,7 @@ function digestAt(
     }
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
-    throw localFileError(shown, error);
+    throw localFileError(shownIn(top, path), error);
   }
 }
 
@@ -81,16 +79,11 @@ export function digestOf(
   cache: DigestCache,
 ): string | undefined {
   if (entry.kind !== 'file') return '';
-  const shown = typeof top === 'string' ? `${top}/${entry.path}` : top.shown(entry.path);
-  const key = digestKey(algorithm, shown);
+  const key = digestKey(algorithm, shownIn(top, entry.path));
   const known = cache.lookup(key, entry.stats);
   if (known !== undefined) return known;
   const startedMs = Date.now();
-  const digest = digestAt(
-    () => (typeof top === 'string' ? shown : top.at(entry.path)),
-    algorithm,
-    shown,
-  );
+  const digest = digestOfFile(top, entry.path, algorithm);
   if (digest !== undefined) cache.remember(key, entry.stats, digest, startedMs);
   return digest;
 }

@@ -1,10 +1,13 @@
 // The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
 // in a directory's place is replaced by one, or stays and keeps out all that is below.
 import { posix } from 'node:path';
-import { GomoteError } from '../errors.ts';
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { setLinkTime } from '../files/exact-time.ts';
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import { type OpenDirectory, setMode } from '../files/open-directory.ts';
 import { OpenTree } from '../files/open-tree.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import { archiveErrors, withErrorsOf } from '../tar/archive-error.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
 const workingMode = 0o700;
@@ -110,5 +113,42 @@ export class TreeDirectories {
       const isExact = this.#made.has(path) && (lstatSync(self).mode & 0o7777) === mode;
       if (!isExact) chmodSync(self, mode);
     }
+  }
+}
+
+/** Removes an entry, a directory only if it is empty, or sets a file's mode or time. */
+export function alterEntry(
+  directories: TreeDirectories,
+  change: Exclude<TreeChange, { op: 'write' }>,
+): void {
+  withErrorsOf(change.path, () => alter(directories, change));
+}
+
+function alter(directories: TreeDirectories, change: Exclude<TreeChange, { op: 'write' }>): void {
+  const { path } = change;
+  const found = directories.find(path);
+  if (change.op === 'remove') {
+    if (found !== undefined) removeEntry(directories, path, found);
+    return;
+  }
+  if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw archiveErrors.entry(path, 'it is not there any more');
+  }
+  if (change.op === 'mode') setMode(found, change.mode);
+  else setLinkTime(found, new Date(change.mtimeMs));
+}
+
+function removeEntry(directories: TreeDirectories, path: string, found: string): void {
+  const stats = lstatSync(found, { throwIfNoEntry: false });
+  if (stats?.isDirectory() !== true) {
+    if (stats !== undefined) unlinkSync(found);
+    return;
+  }
+  try {
+    rmdirSync(found);
+    directories.forget(path);
+  } catch (error) {
+    // It still contains entries that were not sent from here.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
   }
 }

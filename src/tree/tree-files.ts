@@ -12,24 +12,13 @@ import { quoted } from '../printable.ts';
 import type { NamedTree, WriteChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
+import type { TreeSink } from './tree-sink.ts';
 
 /** Files up to this size are read in one call and digested at once. */
 const smallBytes = 64 << 10;
 /** How much of a larger one is copied at a time. */
 const pieceBytes = 256 << 10;
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
-
-/** Receives the contents of files. */
-export interface FileSink {
-  /** A file with its content in one chunk; `isProved`: its digest is verified already. */
-  whole(change: WriteChange, content: Buffer, sha256: string, isProved?: boolean): void;
-  /** A file whose content arrives in chunks, until `close`. */
-  open(change: WriteChange): void;
-  content(piece: Buffer): void;
-  close(sha256: string): void;
-  /** A file that its sender could not read; it may be open. Absent: that is an error. */
-  giveUp?(change: WriteChange, reason: string): void;
-}
 
 export class TreeFiles {
   readonly #top: TreeTop;
@@ -75,7 +64,7 @@ export class TreeFiles {
    * Passes the file's content to the sink, and yields how much in each step. Throws ERR_LOST when the file does not match its entry,
    * ERR_LOCAL_FILE when it cannot be read, and the errors of the sink.
    */
-  *copy(change: WriteChange, sink: FileSink): Generator<number, void, void> {
+  *copy(change: WriteChange, sink: TreeSink): Generator<number, void, void> {
     const { entry } = change;
     this.#memory ??= Buffer.allocUnsafeSlow(pieceBytes);
     let isReading = true;

@@ -1,12 +1,19 @@
 // What a tree stream drives, step by step.
 import type { TreeChange, WriteChange } from '../protocol/tree-change.ts';
-import type { FileSink } from './tree-files.ts';
 
-export interface TreeSink extends FileSink {
+export interface TreeSink {
   /** The changes of a part of the stream, before they are applied, and the part's head. A throw refuses them. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
   apply(change: TreeChange): void;
+  /** A file with its content in one chunk; `isProved`: its digest is verified already. */
+  whole(change: WriteChange, content: Buffer, sha256: string, isProved?: boolean): void;
+  /** A file whose content arrives in chunks, until `close`. */
+  open(change: WriteChange): void;
+  content(piece: Buffer): void;
+  close(sha256: string): void;
+  /** A file that its sender could not read; it may be open. Absent: that is an error. */
+  giveUp?(change: WriteChange, reason: string): void;
   /** A file whose content a store has. Absent: it is taken from the store of who reads the stream. */
   stored?(change: WriteChange): void;
   /**

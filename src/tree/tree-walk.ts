@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { lstatSync, type NamedEntry, readlinkSync, sortedEntries } from '../files/named-fs.ts';
 import { directoryByPath } from '../files/open-directory.ts';
-import { OpenTree, type TreeTop } from '../files/open-tree.ts';
+import { atIn, OpenTree, shownIn, type TreeTop } from '../files/open-tree.ts';
 import { isReserved, stateDirectory } from '../files/reserved-names.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
@@ -129,7 +129,7 @@ function entriesOf(top: OpenTree, prefix: string): NamedEntry[] {
 /** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
 export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefined {
   try {
-    const at = typeof top === 'string' ? `${top}/${path}` : top.at(path);
+    const at = atIn(top, path);
     const stats = lstatSync(at, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     const kind = kindOf(stats.mode);
@@ -147,8 +147,7 @@ export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefin
     };
   } catch (error) {
     if (isGone(error)) return undefined;
-    const shown = typeof top === 'string' ? `${top}/${path}` : top.shown(path);
-    throw error instanceof GomoteError ? error : localFileError(shown, error);
+    throw error instanceof GomoteError ? error : localFileError(shownIn(top, path), error);
   }
 }
 

@@ -15,8 +15,7 @@ import {
 } from '../tar/archive-error.ts';
 import { pointsOutside } from '../tar/entry-name.ts';
 import { PatchSources } from './patch-sources.ts';
-import { alterEntry } from './tree-alterations.ts';
-import type { TreeDirectories } from './tree-directories.ts';
+import { alterEntry, type TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
 import { makeTreeLinks } from './tree-links.ts';
 import { TreePlace } from './tree-place.ts';

@@ -12,14 +12,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { cacheDirectory } from '../../src/files/cache-directory.ts';
 import {
   checkDirectory,
   hasPrivateDirectory,
   makePrivateDirectory,
 } from '../../src/files/private-directory.ts';
 import { readOwnFile, readSecretFile } from '../../src/files/private-file.ts';
-import { homeDirectory, userDirectory } from '../../src/files/user-directories.ts';
+import { cacheDirectory, homeDirectory, userDirectory } from '../../src/files/user-directories.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { hasRoot } from '../helpers/tools.ts';
 

@@ -28,10 +28,10 @@ describe('the digest of a file', () => {
   it.each([0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000])(
     'is that of all of its %i bytes',
     (size) => {
-      const path = join(temporaryDirectory(), 'f');
+      const top = temporaryDirectory();
       const content = Buffer.alloc(size, 'content');
-      writeFileSync(path, content);
-      expect(digestOfFile(path, 'sha256')).toBe(sha256(content));
+      writeFileSync(join(top, 'f'), content);
+      expect(digestOfFile(top, 'f', 'sha256')).toBe(sha256(content));
     },
   );
 

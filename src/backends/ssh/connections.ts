@@ -1,6 +1,6 @@
 // How to reach buildlets on hosts.
 import { readdirSync } from 'node:fs';
-import { cacheDirectory } from '../../files/cache-directory.ts';
+import { cacheDirectory } from '../../files/user-directories.ts';
 import { ConnectionFiles } from '../connection-files.ts';
 
 export interface SshConnection {

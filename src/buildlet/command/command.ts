@@ -22,7 +22,6 @@ import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
 import { type CommandStreams, type PipeStock, withPipes } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
-import { startInOrder } from './start-turns.ts';
 import { usageMeter } from './usage-meter.ts';
 
 export interface CommandSurroundings {
@@ -256,4 +255,18 @@ function debugLine(
   const quote = (texts: readonly string[]) => `[${texts.map((t) => JSON.stringify(t)).join(' ')}]`;
   const pairs = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   return `:: Running ${file} with args ${quote(args)} and env ${quote(pairs)} in dir ${directory}\n\n`;
+}
+
+// Starting a process blocks Node's thread for some milliseconds: with many at once, the clients would wait for the headers of their
+// replies until the last has been started.
+let last: Promise<unknown> = Promise.resolve();
+
+/** Starts a command after those before it, and after other pending work. */
+export async function startInOrder<T>(start: () => Promise<T>): Promise<T> {
+  const turn = last.then(async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return await start();
+  });
+  last = turn.catch(() => undefined);
+  return await turn;
 }

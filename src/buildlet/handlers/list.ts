@@ -1,10 +1,13 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
 
-import type { Stats } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { lstatSync, readdirSync } from '../../files/named-fs.ts';
+import { lstatSync, openSync, readdirSync } from '../../files/named-fs.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import type { OpenTree } from '../../files/open-tree.ts';
 import { type Reached, reachTree } from '../../files/reach.ts';
 import { stateDirectory } from '../../files/reserved-names.ts';
@@ -27,7 +30,6 @@ import { bytesOfName } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { compareBytes } from '../../protocol/relative-path.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
-import { fileDigest } from '../file-digest.ts';
 import { dirOf } from './request.ts';
 
 interface Listing {
@@ -195,4 +197,38 @@ function withWalkErrors<T>(path: string, call: () => T): T {
 function walkError(path: string, error: unknown): GomoteError {
   const reason = errnoText(errnoOf(error) ?? 'EIO');
   return new GomoteError('ERR_LOCAL_FILE', formatWalkError(path, reason), { cause: error });
+}
+
+const readInThread = promisify(read);
+
+/** A file up to this size is read in one call, which is the fastest way. */
+const smallBytes = 256 << 10;
+const buffer = Buffer.allocUnsafe(smallBytes);
+
+/** Reads the file and keeps its SHA-1, lower-case hex, under `key`, unless it changed meanwhile. */
+async function fileDigest(path: string, key: string, cache: DigestCache): Promise<string> {
+  const fd = openSync(path, readFlags);
+  try {
+    const startedMs = Date.now();
+    const before = fstatSync(fd);
+    const hash = createHash('sha1');
+    if (before.size < smallBytes) {
+      const got = readSync(fd, buffer, 0, smallBytes, 0);
+      hash.update(buffer.subarray(0, got));
+    } else {
+      const piece = Buffer.allocUnsafe(1 << 20);
+      for (let at = 0, got = -1; got !== 0; at += got) {
+        got = (await readInThread(fd, piece, 0, piece.length, at)).bytesRead;
+        hash.update(piece.subarray(0, got));
+      }
+    }
+    const digest = hash.digest('hex');
+    const { size, mtimeMs, ctimeMs } = fstatSync(fd);
+    const isUnchanged =
+      size === before.size && mtimeMs === before.mtimeMs && ctimeMs === before.ctimeMs;
+    if (isUnchanged) cache.remember(key, before, digest, startedMs);
+    return digest;
+  } finally {
+    closeSync(fd);
+  }
 }

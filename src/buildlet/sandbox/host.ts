@@ -13,10 +13,10 @@ import {
   type PreparedCommand,
   prepareCommand,
   spawnCommand,
+  startInOrder,
 } from '../command/command.ts';
 import { listeningPorts } from '../command/listening-ports.ts';
 import { endProcesses } from '../command/process-sweep.ts';
-import { startInOrder } from '../command/start-turns.ts';
 import { spawnTerminalCommand } from '../command/terminal-command.ts';
 
 const running = new Map<number, CommandProcess>();

@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { formatStored } from '../../protocol/stored.ts';
 import { ContentStore, type StoreOptions } from '../../store/content-store.ts';
 import { openStoreAt } from '../../store/store-at.ts';
-import { askStore } from '../../tree/stored-question.ts';
+import { askStore } from '../../tree/stored-request.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
 import type { PrepareJob, ReachJob, StoreJob, TreeJob } from './jobs.ts';
 import { TreeStore } from './tree-store.ts';

@@ -5,8 +5,8 @@ import { realpathSync } from '../../files/named-fs.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { removeOldFiles, replaceFile } from '../../files/replace-file.ts';
+import { ownDirectory } from '../../files/reserved-names.ts';
 import { userDirectory } from '../../files/user-directories.ts';
-import { ownDirectory } from '../../sync/own-directory.ts';
 
 /** What is recorded about a project, in the user's state directory, where nobody else can write. */
 export interface ProjectRecord {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import { replaceFile } from '../../files/replace-file.ts';
-import { ownDirectory } from '../../sync/own-directory.ts';
+import { ownDirectory } from '../../files/reserved-names.ts';
 import { type ProjectRecord, writeProject } from './project.ts';
 
 const longestBytes = 1_000;

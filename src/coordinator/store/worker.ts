@@ -5,7 +5,7 @@ import { formatStored } from '../../protocol/stored.ts';
 import { ContentStore, type StoreOptions } from '../../store/content-store.ts';
 import { type Contents, noContents } from '../../store/contents.ts';
 import { storedBytes } from '../../store/eviction.ts';
-import { askStore } from '../../tree/stored-question.ts';
+import { askStore } from '../../tree/stored-request.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
 import type { StoreFacts, StoreJob } from './jobs.ts';
 import { Pass } from './pass.ts';

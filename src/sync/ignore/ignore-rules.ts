@@ -4,9 +4,9 @@ import { closeSync, constants, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { accessSync, lstatSync, openSync, readFileSync } from '../../files/named-fs.ts';
+import { ownDirectory } from '../../files/reserved-names.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import { ownDirectory } from '../own-directory.ts';
 import { type GitOptions, gitIgnored, gitWorkTree, sendEverything } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 

@@ -4,9 +4,10 @@ import { join, relative, sep } from 'node:path';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { whyRefused } from '../../files/foreign-name.ts';
 import { existsSync, lstatSync } from '../../files/named-fs.ts';
+import { isOwn } from '../../files/reserved-names.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
+import { directoryOf } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import { isOwn } from '../own-directory.ts';
 import { type GitOptions, gitWorkTree, runGit } from './git.ts';
 import { IgnorePatterns } from './ignore-patterns.ts';
 import { IgnoreFiles, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
@@ -143,17 +144,17 @@ class RealDirectories {
 
   /** Whether all parents of the path are real directories; with a trailing slash, also the path itself. */
   leadTo(path: string): boolean {
-    return this.#lookAt(parentOf(path)) !== 'blocked';
+    return this.#lookAt(directoryOf(path)) !== 'blocked';
   }
 
   repositoryOf(path: string): string {
-    const found = this.#lookAt(parentOf(path));
+    const found = this.#lookAt(directoryOf(path));
     return found === 'blocked' ? '' : found;
   }
 
   #lookAt(directory: string): string | 'blocked' {
     if (this.#repositories.has(directory)) return this.#repositories.get(directory) ?? 'blocked';
-    const above = this.#lookAt(parentOf(directory));
+    const above = this.#lookAt(directoryOf(directory));
     if (above === 'blocked') return above;
     const absolute = join(this.#top, directory);
     const stats = statsOf(absolute);
@@ -175,5 +176,3 @@ function statsOf(path: string): Stats | 'unknown' | undefined {
     return 'unknown';
   }
 }
-
-const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));

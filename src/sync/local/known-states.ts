@@ -47,8 +47,7 @@ const nothing = (): State => ({ digest: '', entries: new Map() });
 export class KnownStates {
   readonly #directory: string | undefined;
   readonly #pair: Pair;
-  #pushed: State | undefined;
-  #pulled: State | undefined;
+  readonly #states = new Map<Use, State>();
   #others: readonly State[] | undefined;
 
   /** `directory` is where they are stored; undefined: nowhere. */
@@ -110,10 +109,8 @@ export class KnownStates {
   }
 
   #read(use: Use): State {
-    const known = use === 'push' ? this.#pushed : this.#pulled;
-    const state = known ?? this.#load(this.#nameOf(use));
-    if (use === 'push') this.#pushed = state;
-    else this.#pulled = state;
+    const state = this.#states.get(use) ?? this.#load(this.#nameOf(use));
+    this.#states.set(use, state);
     return state;
   }
 

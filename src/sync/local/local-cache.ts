@@ -57,7 +57,7 @@ export class LocalCache {
     const known = this.known(entry, algorithm);
     if (known !== undefined) return known;
     const startedMs = Date.now();
-    const digest = digestOfFile(`${this.#top}/${entry.path}`, algorithm);
+    const digest = digestOfFile(this.#top, entry.path, algorithm);
     if (digest !== undefined) this.#learn(entry, algorithm, digest, startedMs);
     return digest;
   }

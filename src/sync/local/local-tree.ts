@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { accessSync, realpathSync, statSync } from '../../files/named-fs.ts';
 import { errnoText } from '../../protocol/process-state.ts';
+import { directoryOf } from '../../protocol/relative-path.ts';
 import { localFileError } from '../../tar/archive-error.ts';
 import { type FoundEntry, walkSteps } from '../../tree/tree-walk.ts';
 import { type IgnoreOptions, type IgnoreRules, ignoreRules } from '../ignore/ignore-rules.ts';
@@ -80,7 +81,7 @@ export class LocalWalk implements LocalTree {
         this.#entering = rules.enter(directory, names);
       },
       leaveOut: (path, isDirectory) =>
-        this.unsent.has(parentOf(path)) || rules.leavesOut(path, isDirectory),
+        this.unsent.has(directoryOf(path)) || rules.leavesOut(path, isDirectory),
       onOther: (path) => this.others.push(path),
       onProblem: (path, error) => this.#leave(path, error),
     });
@@ -103,7 +104,7 @@ export class LocalWalk implements LocalTree {
     const { excludes, leavesOut } = this.#rules;
     const isLeftOut = isMirror ? excludes : leavesOut;
     if (this.unsent.has(path) || isLeftOut(path, isDirectory)) return true;
-    const parent = parentOf(path);
+    const parent = directoryOf(path);
     return parent !== '' && this.keeps(parent, true, isMirror);
   }
 
@@ -157,8 +158,6 @@ export class LocalWalk implements LocalTree {
 /** All entries below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
 export const readLocalTree = async (top: string, options: LocalTreeOptions): Promise<LocalTree> =>
   await (await LocalWalk.begin(top, options)).finish();
-
-const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 
 /**
  * Why a file cannot be read, or a directory listed and entered. World-readable entries are not checked: they are most, and

@@ -1,6 +1,7 @@
 // Plans a pull, entry by entry: what exists here, what exists there, and what gomote itself put here before.
 import { errnoOf, isGomoteError, messageOf } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
+import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import { type FoundEntry, look } from '../../tree/tree-walk.ts';
 import type { PullRules } from '../ignore/pull-rules.ts';
@@ -91,8 +92,8 @@ export class PullPlanner {
 
   #hasUnreadRules(path: string): boolean {
     const { unread } = this.#options.rules;
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      const directory = path.slice(0, end);
+    if (unread.size === 0) return false;
+    for (const directory of directoriesAbove(path)) {
       const reason = unread.get(directory);
       if (reason === undefined) continue;
       this.plan.failed.set(directory, reason);

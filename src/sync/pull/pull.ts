@@ -6,6 +6,7 @@ import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { fitsInPath } from '../../files/file-name.ts';
 import { unlinkSync } from '../../files/named-fs.ts';
 import { errnoText } from '../../protocol/process-state.ts';
+import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { specialFileText } from '../../protocol/unread.ts';
 import { look } from '../../tree/tree-walk.ts';
@@ -213,9 +214,7 @@ class Pull {
 
   /** Entries below a refused one are not listed. */
   #refuse(path: string, reason: string): void {
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      if (this.#refused.has(path.slice(0, end))) return;
-    }
+    for (const above of directoriesAbove(path)) if (this.#refused.has(above)) return;
     this.#refused.set(path, reason);
   }
 

@@ -1,4 +1,6 @@
 // Which entries of a buildlet's tree are requested: all, those that commands have changed, or those that match patterns.
+
+import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { IgnorePatterns } from '../ignore/ignore-patterns.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
@@ -45,9 +47,8 @@ function matching(entries: readonly TreeEntry[], patterns: readonly string[]): R
   const matched = entries.filter(({ path, kind }) => matches(path, kind === 'directory'));
   const wanted = new Set<string>();
   for (const { path } of matched) {
-    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-      wanted.add(path.slice(0, end));
-    }
+    wanted.add(path);
+    for (const above of directoriesAbove(path)) wanted.add(above);
   }
   return {
     asked: entries.filter(({ path }) => wanted.has(path)),

@@ -2,8 +2,8 @@
 // nothing else. Anything else in a part of the stream ends it before that part is applied.
 
 import { GomoteError } from '../../errors.ts';
+import { ownMode } from '../../files/file-modes.ts';
 import { hasGitDirectory, whyRefused } from '../../files/foreign-name.ts';
-import { ownMode } from '../../files/own-mode.ts';
 import { quoted } from '../../printable.ts';
 import { pathOf, type TreeChange, type WriteChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';

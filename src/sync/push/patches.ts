@@ -19,19 +19,15 @@ export async function withPatches(
   changes: readonly TreeChange[],
   { top, there, chunksOf }: PatchOptions,
 ): Promise<TreeChange[]> {
-  let large: Set<string> | undefined;
-  const isLargeThere = (path: string): boolean => {
-    large ??= new Set(there.filter(isLargeFile).map((entry) => entry.path));
-    return large.has(path);
-  };
+  const largeThere = new Set(there.filter(isLargeFile).map(({ path }) => path));
   const result: TreeChange[] = [];
   for (const change of changes) {
-    const isLarge =
+    const mayBePatched =
       change.op === 'write' &&
       change.patch === undefined &&
       isLargeFile(change.entry) &&
-      isLargeThere(change.entry.path);
-    const patched = isLarge ? await patchOf(change.entry, top, chunksOf) : undefined;
+      largeThere.has(change.entry.path);
+    const patched = mayBePatched ? await patchOf(change.entry, top, chunksOf) : undefined;
     result.push(patched ?? change);
   }
   return result;

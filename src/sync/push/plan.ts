@@ -26,19 +26,20 @@ export function planChanges<Entry extends TreeEntry>(
   there: readonly TreeEntry[],
   options: PlanOptions<Entry>,
 ): TreeChange[] {
-  const old = new Remaining(there);
+  const left = new Map(there.map((entry) => [entry.path, entry]));
   const writes: Exclude<TreeChange, { op: 'remove' }>[] = [];
   const changed: Entry[] = [];
   for (const entry of here) {
-    const other = old.take(entry.path);
+    const other = left.get(entry.path);
+    left.delete(entry.path);
     const change = changeOf(entry, other, options);
     if (change !== undefined) writes.push(change);
     if (change?.op !== 'write') writes.push(...timeOf(entry, other, options));
     else if (entry.kind === 'file') changed.push(entry);
   }
-  const gone = old
-    .rest()
-    .filter(({ path, kind }) => options.keeps?.(path, kind === 'directory') !== true);
+  const gone = [...left.values()].filter(
+    ({ path, kind }) => options.keeps?.(path, kind === 'directory') !== true,
+  );
   const sources = renames(changed, gone, options);
   const removes = gone.reverse().map(({ path }): TreeChange => ({ op: 'remove', path }));
   return [
@@ -55,36 +56,6 @@ export function planChanges<Entry extends TreeEntry>(
       };
     }),
   ];
-}
-
-/** The remote entries that were not yet compared; usually the next one is the first of them. */
-class Remaining {
-  readonly #entries: readonly TreeEntry[];
-  #next = 0;
-  #skipped: Map<string, TreeEntry> | undefined;
-
-  constructor(entries: readonly TreeEntry[]) {
-    this.#entries = entries;
-  }
-
-  take(path: string): TreeEntry | undefined {
-    const next = this.#entries[this.#next];
-    if (this.#skipped === undefined && next?.path === path) {
-      this.#next++;
-      return next;
-    }
-    this.#skipped ??= new Map(this.#entries.slice(this.#next).map((entry) => [entry.path, entry]));
-    const found = this.#skipped.get(path);
-    this.#skipped.delete(path);
-    return found;
-  }
-
-  /** The remaining entries, in order. */
-  rest(): TreeEntry[] {
-    return this.#skipped === undefined
-      ? this.#entries.slice(this.#next)
-      : [...this.#skipped.values()];
-  }
 }
 
 function changeOf<Entry extends TreeEntry>(

@@ -13,8 +13,14 @@ import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
 import type { PushSource, PushStream, StreamOptions } from './push-source.ts';
-import { addRefused, holds, isBelow, refusedNames, unreadRemote } from './refused-paths.ts';
-import { replacedDirectories } from './replaced-directories.ts';
+import {
+  addRefused,
+  holds,
+  isBelow,
+  refusedNames,
+  replacedDirectories,
+  unreadRemote,
+} from './refused-paths.ts';
 import { isStored, withPrepared, withStored } from './stored-contents.ts';
 
 /** How often to check whether another push has ended, in ms. */

@@ -1,5 +1,7 @@
 // Paths of a tree that are not sent to a buildlet, and why.
 import { GomoteError } from '../../errors.ts';
+import { directoriesAbove } from '../../protocol/relative-path.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
@@ -39,9 +41,8 @@ export const holds = (path: string, paths: ReadonlyMap<string, unknown>): boolea
 /** Whether a path is one of these, or below one of them. */
 export function isBelow(paths: ReadonlyMap<string, unknown>, path: string): boolean {
   if (paths.size === 0) return false;
-  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-    if (paths.has(path.slice(0, end))) return true;
-  }
+  if (paths.has(path)) return true;
+  for (const above of directoriesAbove(path)) if (paths.has(above)) return true;
   return false;
 }
 
@@ -58,4 +59,41 @@ export function addRefused(
     all.set(path, new GomoteError(isInTheWay ? code : 'ERR_ARCHIVE', message, { hint }));
   }
   return all;
+}
+
+/**
+ * The paths that would replace a directory that contains entries that were not sent, and why they are refused: build output must
+ * not be removed silently.
+ */
+export async function replacedDirectories(
+  changes: readonly TreeChange[],
+  there: readonly TreeEntry[],
+  remote: RemoteTree,
+): Promise<Map<string, GomoteError>> {
+  const directories = new Set<string>();
+  for (const { kind, path } of there) if (kind === 'directory') directories.add(path);
+  const removed = new Set<string>();
+  const replaced: string[] = [];
+  for (const change of changes) {
+    if (change.op === 'remove') removed.add(change.path);
+    if (change.op !== 'write' || change.entry.kind === 'directory') continue;
+    const { path } = change.entry;
+    if (directories.has(path) || remote.knowsDirectory(path)) replaced.push(path);
+  }
+  const refused = new Map<string, GomoteError>();
+  for (const path of replaced) {
+    const left = (await remote.entriesBelow(path)).filter(
+      (entry) => entry.kind !== 'directory' && !removed.has(entry.path),
+    );
+    const [first] = left;
+    if (first !== undefined) refused.set(path, notEmpty(path, first.path, left.length));
+  }
+  return refused;
+}
+
+function notEmpty(path: string, first: string, count: number): GomoteError {
+  const what = count === 1 ? first : `${first} and ${count - 1} more`;
+  return new GomoteError('ERR_CONFLICT', `${path} is a directory there, with ${what} in it`, {
+    hint: 'give --force to replace what is there',
+  });
 }

@@ -16,8 +16,7 @@ import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 import { relativeElements } from '../../tar/entry-name.ts';
 import type { TarEntry, TarSink } from '../../tar/tar-reader.ts';
-import { readArchive } from './base-archive.ts';
-import { isAbsent } from './base-listing.ts';
+import { isAbsent, readArchive } from './base-reading.ts';
 
 /** The records of pushes in a work directory. */
 export interface Records {

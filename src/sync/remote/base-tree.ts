@@ -8,6 +8,7 @@ import type { TreeScope } from '../../client/files/trees.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
+import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { StoredAnswer } from '../../protocol/stored.ts';
 import { isFileWrite, pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
@@ -21,8 +22,13 @@ import type { TreeSink } from '../../tree/tree-sink.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
-import { readLinkTargets, type StagedFiles, stageFiles } from './base-archive.ts';
-import { isAbsent, listTree } from './base-listing.ts';
+import {
+  isAbsent,
+  listTree,
+  readLinkTargets,
+  type StagedFiles,
+  stageFiles,
+} from './base-reading.ts';
 import { readRecords, saveRecord, writeIdentity } from './base-records.ts';
 import type { RemoteState, RemoteTree, RemoteTreeOptions, TreeUpdate } from './remote-tree.ts';
 
@@ -229,16 +235,11 @@ export class BaseTree implements RemoteTree {
 
   /** What goes, and what is in the way of something of another kind. A directory only when nothing is left in it. */
   #removable({ changes }: TreeUpdate): string[] {
-    const going = new Set<string>();
-    for (const change of changes) {
-      if (change.op === 'remove') going.add(change.path);
-    }
+    const going = new Set(changes.filter(({ op }) => op === 'remove').map(pathOf));
     const holding = new Set<string>();
     for (const path of this.#all.keys()) {
       if (going.has(path)) continue;
-      for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
-        holding.add(path.slice(0, at));
-      }
+      for (const above of directoriesAbove(path)) holding.add(above);
     }
     const removable = [...going].filter((path) => this.#all.has(path) && !holding.has(path));
     for (const change of changes) {

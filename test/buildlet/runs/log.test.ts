@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { countMemoryKills } from '../../../src/buildlet/runs/memory-kills.ts';
+import { countMemoryKills } from '../../../src/buildlet/limits.ts';
 import { formatRecord, RecordParser, recordHeader } from '../../../src/protocol/log-records.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../../helpers/buildlet.ts';
 import { Collector } from '../../helpers/collect.ts';

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { whyNoLocal } from '../../../src/backends/local/places.ts';
-import { sentMode } from '../../../src/files/sent-mode.ts';
+import { sentMode } from '../../../src/files/file-modes.ts';
 import { nameHere } from '../../../src/gomote/transfer.ts';
 import { readLocalTree } from '../../../src/sync/local/local-tree.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';

@@ -1,4 +1,4 @@
-// Permission bits of files of this machine as other machines get them. Windows has none that mean anything there.
+// Permission bits between this machine and others: Windows has none that mean anything there.
 import { closeSync, readSync, type Stats } from 'node:fs';
 import { openSync } from './named-fs.ts';
 
@@ -34,3 +34,10 @@ function isScript(file: string | number): boolean {
     if (fd !== undefined && fd !== file) closeSync(fd);
   }
 }
+
+/**
+ * The part of a mode from another machine that is used here: permissions that the user's own files may have, and nothing that makes
+ * a program run as somebody else. `umask` as `process.umask()` gives it.
+ */
+export const ownMode = (mode: number, umask: number = process.umask()): number =>
+  mode & 0o777 & ~umask;
