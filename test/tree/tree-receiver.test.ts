@@ -131,7 +131,8 @@ describe('the reader of a tree stream', () => {
         }
       }
     }
-  });
+    // Hundreds of trees are written, which takes long on a busy disk.
+  }, 60_000);
 
   it.each([
     ['of zeros', Buffer.alloc(32)],
