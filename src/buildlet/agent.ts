@@ -64,9 +64,7 @@ export interface AgentOptions {
   readonly holdMs?: number | undefined;
   /** The environment of every command, without `META_*`. PWD and TMPDIR, if present, are replaced by the command's own. */
   readonly environment: NodeJS.ProcessEnv;
-  /** How commands are confined. Default: not at all. */
   readonly confinement?: Confinement | undefined;
-  /** The limits of sessions. */
   readonly sessions?: SessionLimits | undefined;
   /** The time limit without data for an upload. Default: an hour. */
   readonly uploadIdleMs?: number | undefined;

@@ -8,8 +8,7 @@ import { type Commands, OpenCommands } from './command/commands.ts';
 import { baseEnvironment } from './command/environment.ts';
 import type { PipeStock } from './command/output-pipe.ts';
 import type { Confinement } from './confinement.ts';
-import { type AppliedLimits, applyLimits, countMemoryKills, entering } from './limits.ts';
-import type { RunGroups } from './run-groups.ts';
+import { type AppliedLimits, applyLimits, countMemoryKills } from './limits.ts';
 
 interface CommandsOptions {
   readonly workDir: string;
@@ -82,17 +81,12 @@ function unconfined(
       ...(applied.runGroups === undefined ? applied.enterGroup : []),
       ...applied.limitProcess,
     ],
-    groups: applied?.runGroups && groupsIn(applied.runGroups),
+    groups: applied?.runGroups?.make,
     network: networkOf(confinement),
     pipes,
   });
   return { commands, emptied: [temporary], link, ready: Promise.resolve() };
 }
-
-const groupsIn = (groups: RunGroups) => () => {
-  const group = groups.make();
-  return { ...group, enter: entering(group.path) };
-};
 
 const networkOf = ({ network, firewall }: Confinement): CommandNetwork => ({
   close: firewall === 'machine' ? firewallOnce() : namespaceOnce(),

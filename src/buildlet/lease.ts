@@ -53,7 +53,6 @@ export class Lease {
     return endMs === Infinity ? undefined : new Date(endMs);
   }
 
-  /** Stops the timers: nothing expires any more. */
   stop(): void {
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#lifetimeTimer);

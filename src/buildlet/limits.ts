@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readSystemFile } from '../files/process-file.ts';
 import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
-import { RunGroups } from './run-groups.ts';
+import { entering, RunGroups } from './run-groups.ts';
 
 export interface AppliedLimits {
   /** Words that put a process and its children into the control group; none without a group. */
@@ -110,12 +110,6 @@ function openRunGroups(group: string | undefined): RunGroups | undefined {
     return undefined;
   }
 }
-
-/** A shell that writes its own pid into the group, and then becomes the command. */
-export const entering = (group: string): string[] => [
-  ...['/bin/sh', '-c', 'echo $$ >"$0" || exit 126; exec "$@"'],
-  join(group, 'cgroup.procs'),
-];
 
 const groupName = /^gomote-([0-9]+)$/;
 

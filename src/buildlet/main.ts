@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isGomoteError, messageOf } from '../errors.ts';
+import { isGomoteError, messageOf, messageAndHint } from '../errors.ts';
 import { makePrivateDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory, userDirectory } from '../files/user-directories.ts';
@@ -33,8 +33,7 @@ export async function run(argv: readonly string[], state?: StartState): Promise<
     else await serve(options, state);
     return 0;
   } catch (error) {
-    const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
-    log(`${messageOf(error)}${hint}`);
+    log(messageAndHint(error));
     return isGomoteError(error, 'ERR_USAGE') ? 2 : 1;
   }
 }

@@ -6,43 +6,40 @@ import { parseDuration } from '../duration.ts';
 import { messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import type { StoreOptions } from '../store/content-store.ts';
-import { type CachePlace, cacheFlags, cachesHelp, readCaches } from './caches.ts';
-import {
-  type Confinement,
-  confinementFlags,
-  confinementHelp,
-  readConfinement,
-} from './confinement.ts';
+import type { AgentOptions } from './agent.ts';
+import { cacheFlags, cachesHelp, readCaches } from './caches.ts';
+import { confinementFlags, confinementHelp, readConfinement } from './confinement.ts';
 import { environmentMeta, isOnGce, type Meta } from './meta.ts';
 import { secretLine, usage } from './option-values.ts';
 import { readUser, userFlags, userHelp } from './own-user.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
-export interface BuildletOptions {
+/** Options of the agent, whose defaults are its own. */
+type OwnOfAgent =
+  | 'workDir'
+  | 'password'
+  | 'tls'
+  | 'idleTimeoutMs'
+  | 'maxLifetimeMs'
+  | 'holdMs'
+  | 'confinement'
+  | 'store'
+  | 'caches';
+
+export interface BuildletOptions extends Pick<AgentOptions, OwnOfAgent> {
   /** Absent: a unix socket in a new directory. */
   readonly address: ListenAddress | undefined;
-  readonly workDir: string | undefined;
   readonly powerOff: boolean;
-  readonly password: string | undefined;
   /** Whether the password was generated for this start, and so must be printed. */
   readonly isPasswordMade?: boolean | undefined;
-  readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
   /** Whether it uses TLS with a self-signed certificate. */
   readonly isSelfSigned?: boolean | undefined;
-  readonly idleTimeoutMs: number | undefined;
-  readonly maxLifetimeMs: number | undefined;
-  readonly holdMs: number | undefined;
   readonly removeAtEnd: readonly string[];
   readonly userId: number | undefined;
   /** Whether commands get all of the environment in which the buildlet was started. */
   readonly inheritEnv?: true | undefined;
-  readonly confinement?: Confinement | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
-  /** Where the contents of pushed files are kept. Absent: nowhere. */
-  readonly store?: StoreOptions | undefined;
-  /** Directories that outlive it. */
-  readonly caches?: readonly CachePlace[] | undefined;
   /** Absent: it listens. */
   readonly reverse: ReverseOptions | undefined;
 }

@@ -2,17 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGomoteError, messageOf } from '../errors.ts';
+import { messageAndHint } from '../errors.ts';
 import { asciiJson, type Labels } from '../protocol/labels.ts';
 import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
 import { dialUpgrade, type ServerTrust } from '../reverse/reverse-dial.ts';
 import { type ReverseLink, servingLink } from '../reverse/reverse-link.ts';
 
 export interface ReverseOptions {
-  /** Origin of the coordinator. */
   readonly coordinator: string;
   readonly trust: ServerTrust;
-  /** The URL of an HTTP proxy to use. */
   readonly proxy?: string | undefined;
   /** Lets the machine in. A secret. */
   readonly key: string;
@@ -110,12 +108,7 @@ async function tryDial(
     const { heartbeatMs } = options;
     return servingLink(upgraded, { label: 'the coordinator', heartbeatMs }, host.onConnection);
   } catch (error) {
-    if (!signal.aborted) host.log(withHint(error));
+    if (!signal.aborted) host.log(messageAndHint(error));
     return undefined;
   }
 }
-
-const withHint = (error: unknown): string =>
-  isGomoteError(error) && error.hint !== undefined
-    ? `${messageOf(error)}; ${error.hint}`
-    : messageOf(error);

@@ -3,13 +3,16 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSystemFile } from '../files/process-file.ts';
 import type { RunUsage } from '../protocol/session.ts';
+import type { CommandGroup } from './command/command.ts';
 
-export interface RunGroup {
+/** A shell that writes its own pid into the group, and then becomes the command. */
+export const entering = (group: string): string[] => [
+  ...['/bin/sh', '-c', 'echo $$ >"$0" || exit 126; exec "$@"'],
+  join(group, 'cgroup.procs'),
+];
+
+interface RunGroup extends CommandGroup {
   readonly path: string;
-  /** What the command used, given what is known of it otherwise. */
-  usage(sampled: RunUsage | undefined): RunUsage | undefined;
-  /** Removes the group, unless something of the command still runs. */
-  release(): void;
 }
 
 export class RunGroups {
@@ -28,13 +31,13 @@ export class RunGroups {
     };
   }
 
-  make(): RunGroup {
+  readonly make = (): RunGroup => {
     try {
       return this.#make(`run-${++this.#made}`);
     } catch {
       return this.#common;
     }
-  }
+  };
 
   #make(name: string): RunGroup {
     const path = join(this.#parent, name);
@@ -42,6 +45,7 @@ export class RunGroups {
     mkdirSync(path, { recursive: true });
     return {
       path,
+      enter: entering(path),
       usage: (sampled) => usageOf(path, sampled),
       release: () => {
         try {

@@ -6,7 +6,6 @@ import { checkDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
 
 interface WorkDir {
-  /** Absolute, without links. */
   readonly path: string;
   /** Removes it, if the buildlet created it. */
   release(): Promise<void>;

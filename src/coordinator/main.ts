@@ -1,6 +1,6 @@
 // The coordinator as a program: arguments in, exit code out.
 import { join } from 'node:path';
-import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf, messageAndHint } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
 import { plural } from '../plural.ts';
@@ -19,8 +19,7 @@ export async function run(argv: readonly string[], state: StartState = {}): Prom
     await perform(readCommand(argv), state);
     return 0;
   } catch (error) {
-    const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
-    process.stderr.write(`coordinator: ${messageOf(error)}${hint}\n`);
+    process.stderr.write(`coordinator: ${messageAndHint(error)}\n`);
     return isGomoteError(error, 'ERR_USAGE') ? 2 : 1;
   }
 }

@@ -98,7 +98,6 @@ function* removal(directory: OpenDirectory, name: string): Generator<void, void,
 }
 
 class Removal {
-  /** The directory that the whole is in. */
   readonly #above: OpenDirectory;
   readonly #name: string;
   /** Directories that were too deep, by their new name at the top. */

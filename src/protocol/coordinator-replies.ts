@@ -1,10 +1,18 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
-import type { ErrorCode } from '../errors.ts';
 import type { BuilderRecord, HostRecord, MachineRecord } from './coordinator.ts';
-import { parseErrorCode } from './error-reply.ts';
 import { type Labels, labelsOf } from './labels.ts';
-import { count, errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
+import {
+  count,
+  type FailureLine,
+  failureLine,
+  listOf,
+  moment,
+  parseBy,
+  shortName,
+  text,
+  toFailure,
+} from './reply-fields.ts';
 
 const remoteBuildletSchema = v.object({
   User: text(255),
@@ -88,7 +96,7 @@ const createLineSchema = v.union([
   v.object({ Progress: text() }),
   v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
   v.object({ Buildlets: listOf(remoteBuildletSchema), Builder: v.optional(builderSchema) }),
-  v.object({ Error: text(64 << 10), Status: errorStatus, Code: v.optional(v.unknown()) }),
+  failureLine,
 ]);
 
 /** One progress line of a create. */
@@ -98,15 +106,13 @@ type CreateLine =
       readonly buildlets: readonly RemoteBuildlet[];
       readonly builder: BuilderRecord | undefined;
     }
-  | { readonly error: string; readonly status: number; readonly code: ErrorCode | undefined };
+  | FailureLine;
 
 export function parseCreateLine(line: string): CreateLine | undefined {
   const output = parseBy(createLineSchema, line);
   if (output === undefined) return undefined;
   if ('Progress' in output) return { progress: output.Progress };
-  if ('Error' in output) {
-    return { error: output.Error, status: output.Status, code: parseErrorCode(output.Code) };
-  }
+  if ('Error' in output) return toFailure(output);
   const { Builder: builder } = output;
   const buildlets = 'Buildlet' in output ? [output.Buildlet] : output.Buildlets;
   return { buildlets: buildlets.map(toRemoteBuildlet), builder: builder && toBuilder(builder) };

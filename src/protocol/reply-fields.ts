@@ -1,5 +1,6 @@
 // Schemas for the fields of replies. No part of a reply is used before it has been checked.
 import * as v from 'valibot';
+import { parseErrorCode } from './error-reply.ts';
 
 /** A safe integer that counts or measures something. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -26,6 +27,21 @@ export const shortName = v.pipe(v.string(), v.regex(/^[!-.0-~]{1,255}$/));
 
 /** An HTTP error status. */
 export const errorStatus = v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599));
+
+/** A line that ends a reply of several lines with a failure. */
+export const failureLine = v.object({
+  Error: text(64 << 10),
+  Status: errorStatus,
+  Code: v.optional(v.unknown()),
+});
+
+export const toFailure = (line: v.InferOutput<typeof failureLine>) => ({
+  error: line.Error,
+  status: line.Status,
+  code: parseErrorCode(line.Code),
+});
+
+export type FailureLine = Readonly<ReturnType<typeof toFailure>>;
 
 /** Parses the text by the schema; undefined when it is not JSON, or does not match. */
 export function parseBy<T extends v.GenericSchema>(

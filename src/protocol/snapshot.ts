@@ -1,8 +1,16 @@
 // The record of a snapshot: the same in the file beside its archives and in the replies of a coordinator.
 import * as v from 'valibot';
-import { type ErrorCode, GomoteError } from '../errors.ts';
-import { parseErrorCode } from './error-reply.ts';
-import { count, errorStatus, listOf, moment, parseBy, text } from './reply-fields.ts';
+import { GomoteError } from '../errors.ts';
+import {
+  count,
+  type FailureLine,
+  failureLine,
+  listOf,
+  moment,
+  parseBy,
+  text,
+  toFailure,
+} from './reply-fields.ts';
 
 /** The pattern of snapshot names. */
 const tagPattern = /^[A-Za-z0-9][\w.-]{0,99}$/;
@@ -139,19 +147,16 @@ export const formatSnapshotLine = (snapshot: Snapshot): string =>
 const lineSchema = v.union([
   v.object({ Progress: text() }),
   v.object({ Snapshot: listedSchema }),
-  v.object({ Error: text(64 << 10), Status: errorStatus, Code: v.optional(v.unknown()) }),
+  failureLine,
 ]);
 
 /** One line of such a reply. */
-type SnapshotLine =
-  | { readonly progress: string }
-  | { readonly snapshot: Snapshot }
-  | { readonly error: string; readonly status: number; readonly code: ErrorCode | undefined };
+type SnapshotLine = { readonly progress: string } | { readonly snapshot: Snapshot } | FailureLine;
 
 export function parseSnapshotLine(line: string): SnapshotLine | undefined {
   const output = parseBy(lineSchema, line);
   if (output === undefined) return undefined;
   if ('Progress' in output) return { progress: output.Progress };
   if ('Snapshot' in output) return { snapshot: toSnapshot(output.Snapshot) };
-  return { error: output.Error, status: output.Status, code: parseErrorCode(output.Code) };
+  return toFailure(output);
 }

@@ -42,8 +42,7 @@ export const archiveErrors = {
   unpackable: (path: string, reason: string) => refuse(`${shown(path)}: ${reason}`),
 };
 
-/** A system call that failed on this machine, for the entry or path `subject`. */
-/** `place`: what is written to, for the message of a full disk. */
+/** A system call that failed here, for the entry or path `subject`. `place`: what is written to, for the message of a full disk. */
 export function localFileError(subject: string, error: unknown, place?: string): GomoteError {
   const code = errnoOf(error);
   const reason = code === undefined ? String(error) : errnoText(code);

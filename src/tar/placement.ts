@@ -139,7 +139,6 @@ export class Placement {
     return undefined;
   }
 
-  /** Moves everything. */
   execute(): void {
     for (const { path, mode } of this.#unwritable) {
       const change = (bits: number) => this.#target.directory(path).setMode(bits);

@@ -63,7 +63,6 @@ export class Staging {
     }
   }
 
-  /** Makes the directory of an entry. */
   makeDirectory(elements: readonly string[]): void {
     const name = elements.join('/');
     if (this.#directories.has(name)) return;
@@ -82,7 +81,6 @@ export class Staging {
     }
   }
 
-  /** Removes what is still here. */
   remove(): void {
     this.tree.close();
     this.kept.close();

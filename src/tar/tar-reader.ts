@@ -50,7 +50,6 @@ export class TarReader {
   readonly #block = Buffer.alloc(blockSize);
   #blockFilled = 0;
   #zeroBlocks = 0;
-  /** Of the current body. */
   #bodyLeft = 0;
   #paddingLeft = 0;
   #meta: Meta | undefined;
@@ -76,7 +75,6 @@ export class TarReader {
     this.#sink = sink;
   }
 
-  /** The name of the last entry begun. */
   get lastName(): string | undefined {
     return this.#name;
   }
@@ -86,7 +84,6 @@ export class TarReader {
     return this.#inEntry && this.#bodyLeft + this.#paddingLeft > 0 ? this.#name : undefined;
   }
 
-  /** Whether the end of the archive was seen. */
   get hasEnd(): boolean {
     return this.#zeroBlocks > 0;
   }

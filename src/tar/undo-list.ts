@@ -19,7 +19,6 @@ export class UndoList {
     }
   }
 
-  /** Commits: nothing will be reverted. */
   commit(): void {
     this.#steps.length = 0;
   }

@@ -29,7 +29,6 @@ export class PatchSources {
     }
   }
 
-  /** Where the source is held. */
   pathOf(source: string): string | undefined {
     return this.#kept.get(source);
   }

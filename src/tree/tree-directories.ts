@@ -34,7 +34,6 @@ export class TreeDirectories {
     this.#tree.close();
   }
 
-  /** Says that the tree was renamed. */
   moved(path: string): void {
     this.#tree.moved(path);
   }

@@ -34,7 +34,6 @@ interface TreeFileOptions {
   readonly parts: readonly PatchPart[] | undefined;
   /** The path that the parts with an `at` are copied from. */
   readonly source: string | undefined;
-  /** Whether the content is not verified. */
   readonly isTrusted: boolean;
 }
 
@@ -46,7 +45,6 @@ export class TreeFile {
   readonly #sha256: Hash | undefined;
   readonly #sourceFd: number | undefined;
   readonly #parts: Iterator<PatchPart>;
-  /** The bytes until the next copied part. */
   #literalLeft = 0;
 
   constructor(path: string, entry: TreeEntry, { parts, source, isTrusted }: TreeFileOptions) {

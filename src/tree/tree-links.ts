@@ -8,7 +8,6 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { outsideLinkError } from '../tar/archive-error.ts';
 
 interface TreeLinksOptions {
-  /** The directory that links must not leave. */
   readonly fence: string;
   /** For system calls on an entry; use it at once. */
   readonly placeOf: (entry: TreeEntry) => string;

@@ -11,7 +11,6 @@ import { TreeDirectories } from './tree-directories.ts';
 const impliedMode = 0o755;
 
 interface TreePlaceOptions {
-  /** Whether the tree does not exist yet. */
   readonly isStaged: boolean;
   /** Whether directories replace other entries. */
   readonly replaces: boolean;
@@ -56,7 +55,6 @@ export class TreePlace {
     return this.#top.at(this.#name);
   }
 
-  /** Renames the tree to its final name. */
   settle(): void {
     const above = this.#above;
     if (above === undefined) return;

@@ -60,7 +60,6 @@ export class TreeReceiver {
   readonly #proof: Hash = createHash('sha256');
   #state: State = 'length';
   #isBegun = false;
-  /** The received part of the current field. */
   #field: Buffer[] = [];
   #fieldLeft: number = lengthBytes;
   #head = Buffer.alloc(0);
@@ -205,7 +204,6 @@ export class TreeReceiver {
     this.#advance();
   }
 
-  /** The head that a store has. */
   #knownHead({ digest, size }: KnownHead): Buffer<ArrayBuffer> {
     this.#countHead(size);
     const head = this.#options.store?.get(digest, size);

@@ -78,7 +78,6 @@ export class TreeWriter implements TreeSink {
     return this.#isRefused && this.#isStaged;
   }
 
-  /** The directory that links must stay inside. */
   get #fence(): string {
     return this.#options.linksStayInTree ? this.#base : this.#root;
   }
@@ -165,7 +164,6 @@ export class TreeWriter implements TreeSink {
     if (!this.#isStaged) this.#options.beforePlace?.(entry);
   }
 
-  /** Drops the file that is being received. */
   discard(): void {
     this.#open?.file.close();
     this.#open = undefined;

@@ -11,7 +11,6 @@ const pooledBytes = 64 << 10;
 
 export class Channel<Sent, Received = never> {
   readonly #port: MessagePort;
-  /** Received data that was not yet read. */
   readonly #incoming: (Uint8Array | 'end')[] = [];
   #inFlightBytes = 0;
   #failure: Error | undefined;
@@ -50,7 +49,6 @@ export class Channel<Sent, Received = never> {
     }
   }
 
-  /** Waits until there is credit. */
   async ready(): Promise<void> {
     while (this.#inFlightBytes >= windowBytes) {
       this.throwIfFailed();
@@ -58,7 +56,6 @@ export class Channel<Sent, Received = never> {
     }
   }
 
-  /** Ends the bytes. */
   end(): void {
     this.#post('end');
   }

@@ -9,11 +9,9 @@ import { type FromThread, fromFailure } from './messages.ts';
 import type { StoppableSource } from './stoppable-source.ts';
 
 interface JobOptions<Event> {
-  /** What the job reads. */
   readonly source?: StoppableSource;
   /** Cancels the job, even after it has read everything. */
   readonly signal?: AbortSignal;
-  /** Called with the events of the job. */
   readonly onEvent?: (event: Event) => void;
 }
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { errnoOf, isGomoteError } from '../../errors.ts';
+import { errnoOf, isGomoteError, messageAndHint } from '../../errors.ts';
 import { nodeCommand } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
@@ -70,9 +70,7 @@ export interface RunningCommand {
   readonly exited: Promise<Exit>;
   /** Ends all its processes, including those that left its group: TERM, `graceMs` later KILL. */
   end(graceMs: number): Promise<void>;
-  /** Sends a signal to its process group. */
   signal(name: NodeJS.Signals): Promise<void>;
-  /** Resizes the terminal of a command on a terminal. */
   resize?(columns: number, rows: number): void;
 }
 
@@ -146,7 +144,7 @@ async function closeNetwork(
     return await close();
   } catch (error) {
     if (!isGomoteError(error)) throw error;
-    return { notStarted: `${error.message}; ${error.hint}` };
+    return { notStarted: messageAndHint(error) };
   }
 }
 

@@ -16,7 +16,6 @@ import { type CommandSockets, openSockets, socketsWithoutNetwork } from './socke
 import { startTerminalCommand } from './terminal-command.ts';
 
 export interface CommandRequest extends ExecRequest {
-  /** Absent: it gets no terminal. */
   readonly tty?: TerminalRequest | undefined;
   /** Runs in place of the command. */
   readonly subsystem?: Subsystem | undefined;

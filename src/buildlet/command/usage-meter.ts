@@ -8,7 +8,6 @@ import type { RunUsage } from '../../protocol/session.ts';
 interface Watched {
   readonly pid: number;
   peakBytes: number;
-  /** CPU time at the last sample. */
   ticks: number;
 }
 

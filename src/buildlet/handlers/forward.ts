@@ -94,7 +94,6 @@ export class Forwards {
     }
   }
 
-  /** Opens a stream for an incoming connection. */
   #offer(connection: Socket, link: CallingLink): void {
     try {
       void joinStreams(link.open(), connection);
@@ -111,7 +110,6 @@ export class Forwards {
     this.#links.delete(link);
   }
 
-  /** Ends all of them. */
   close(): void {
     for (const link of this.#links) link.end('the buildlet ends', 0);
   }

@@ -5,7 +5,6 @@ import { GomoteError } from '../../errors.ts';
 interface InputPart {
   /** The offset of the bytes in the input; absent: at its end. */
   readonly offset: number | undefined;
-  /** Whether the input ends with them. */
   readonly end: boolean;
 }
 
@@ -23,7 +22,6 @@ export class SessionInput {
     writer.on('error', () => this.close());
   }
 
-  /** How many bytes it has taken. */
   get taken(): number {
     return this.#taken;
   }
@@ -82,7 +80,6 @@ export class SessionInput {
     });
   }
 
-  /** Nothing more can be read of it. */
   close(): void {
     this.#closed = true;
     this.#writer.destroy();

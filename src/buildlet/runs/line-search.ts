@@ -15,7 +15,6 @@ const followers = [Buffer.from('a'), Buffer.from(' ')];
 export class LineSearch {
   readonly #pattern: GoPattern;
   readonly #open: Record<StreamName, Buffer> = { out: Buffer.alloc(0), err: Buffer.alloc(0) };
-  /** Whether the open line has matched already. */
   readonly #hasMatched: Record<StreamName, boolean> = { out: false, err: false };
   /** Whether the open line began before what is kept of it. */
   readonly #isInside: Record<StreamName, boolean> = { out: false, err: false };

@@ -36,12 +36,10 @@ export class LogTail {
     this.#mostBytes = Math.min(limitBytes, mostBytes);
   }
 
-  /** Where it begins. */
   get start(): LogMark {
     return this.#slabs[0]?.start ?? this.#end;
   }
 
-  /** The end of the log. */
   get end(): LogMark {
     return this.#end;
   }
@@ -122,7 +120,6 @@ export class LogTail {
     return slab?.bytes.subarray(offset - slab.start.at, slab.used);
   }
 
-  /** The offset of the record that holds `offset`. */
   startOfRecord(offset: number): number {
     const slab = this.#slabs[this.#indexOf(offset)];
     if (slab === undefined) return this.#end.at;
@@ -130,7 +127,6 @@ export class LogTail {
     return start.at + startOfRecord(bytes.subarray(0, used), offset - start.at);
   }
 
-  /** The index of the buffer that holds the offset. */
   #indexOf(offset: number): number {
     const index = this.#slabs.findIndex((slab) => endOf(slab) > offset);
     return index < 0 ? this.#slabs.length : index;

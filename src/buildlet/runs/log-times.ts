@@ -18,7 +18,6 @@ export class LogTimes {
     this.#mostMoments = limit;
   }
 
-  /** Output is added at that offset now. */
   add(offset: number, nowMs = this.#epochMs + performance.now()): void {
     const moment = Math.floor(nowMs);
     const last = this.#moments.at(-1);

@@ -47,7 +47,6 @@ const gatherMs = 5;
 export class SessionLog {
   readonly #options: LogOptions;
   readonly #tail: LogTail;
-  /** When its output was written. */
   readonly times = new LogTimes();
   #segments: Segment[] = [];
   #segmentCount = 0;
@@ -64,12 +63,10 @@ export class SessionLog {
     this.#tail = new LogTail(options.segmentBytes);
   }
 
-  /** The offset of its end. */
   get end(): number {
     return this.#tail.end.at;
   }
 
-  /** How much is not on disk yet. */
   get backlogBytes(): number {
     return this.end - this.written;
   }
@@ -79,17 +76,14 @@ export class SessionLog {
     return this.#tail.written.at;
   }
 
-  /** Whether there is room for what a reader of named files may be behind. */
   get mayRunAhead(): boolean {
     return this.#options.mayRunAhead();
   }
 
-  /** Whether writing has failed for good. */
   get hasFailed(): boolean {
     return this.#failed;
   }
 
-  /** Whether the closing record is in it. */
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -107,7 +101,6 @@ export class SessionLog {
     this.#grown();
   }
 
-  /** Adds the closing record. */
   close(end: string): void {
     this.#closed = true;
     this.#tail.close(end);
@@ -129,7 +122,6 @@ export class SessionLog {
     await new Promise<void>((resolve) => this.#diskWaiters.push(resolve));
   }
 
-  /** Wakes everybody who waits for a change. */
   wake(): void {
     this.#waiters = resolved(this.#waiters);
     this.#diskWaiters = resolved(this.#diskWaiters);

@@ -68,7 +68,6 @@ export class OutputPump {
     await finished(source, { writable: false }).catch(() => undefined);
   }
 
-  /** Counts and passes on what belongs to the output. */
   add(name: StreamName, chunk: Buffer): void {
     const sum = this.#sums[name];
     sum.bytes += chunk.length;

@@ -10,7 +10,6 @@ interface ReaderOptions extends ReadingOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
-  /** Whether to report when the command is stopped and continued. */
   readonly stated: boolean;
   /** The heartbeat interval of each side, in ms. */
   readonly pingMs: number;

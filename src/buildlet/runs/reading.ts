@@ -38,7 +38,6 @@ export class Reading {
   readonly #log: SessionLog;
   readonly #mayName: boolean;
   readonly #isTimed: boolean;
-  /** The log's offset of what comes next. */
   #next: number;
   #sentBytes = 0;
   /** The end of what was named last. */
@@ -69,12 +68,10 @@ export class Reading {
     await (this.#awaitsDisk ? this.#log.stored() : this.#log.changed());
   }
 
-  /** The log before this offset is no longer needed for the reader. */
   get needsFrom(): number {
     return this.#namedEnd > 0 ? this.#acknowledged : this.#next;
   }
 
-  /** Whether the session must wait for it. */
   get isBehind(): boolean {
     const lagBytes = this.#namedEnd > 0 ? namedLagBytes : sentLagBytes;
     return this.#log.end - this.needsFrom > lagBytes;

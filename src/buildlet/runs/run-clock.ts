@@ -16,7 +16,6 @@ export class RunClock {
   #standstillMs = 0;
   #wentOnAtMs = 0;
 
-  /** Whether the limits are suspended. */
   get isHeld(): boolean {
     return this.#standstill !== undefined;
   }
@@ -90,7 +89,6 @@ export class RunClock {
     return true;
   }
 
-  /** Cancels all timers. */
   end(): void {
     this.#isOver = true;
     this.#standstill = undefined;

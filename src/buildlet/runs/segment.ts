@@ -30,7 +30,6 @@ export class Segment {
     return new Segment(path, await open(path, 'wx', 0o600), start);
   }
 
-  /** The log's offset of its end. */
   get end(): number {
     return this.start.at + this.sizeBytes;
   }
@@ -49,14 +48,12 @@ export class Segment {
     this.sizeBytes += size;
   }
 
-  /** Ends the writing. */
   async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
   }
 
-  /** Removes its file. */
   async drop(): Promise<void> {
     await this.close();
     await rm(this.#path, { force: true });

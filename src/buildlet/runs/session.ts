@@ -87,7 +87,6 @@ export class Session {
     };
   }
 
-  /** Runs the command to its end. */
   async run(host: RunCommands): Promise<void> {
     try {
       await this.#run(host);
@@ -175,7 +174,6 @@ export class Session {
     return this.#request.killAfterMs ?? defaultKillAfterMs;
   }
 
-  /** Ends it for that reason: TERM, then KILL. */
   async endBy(why: EndReason): Promise<void> {
     if (this.#end !== undefined) return;
     this.#why ??= why;
@@ -285,7 +283,6 @@ export class Session {
     this.#graceTimer = longTimer(() => void this.endBy('killed'), waitMs);
   }
 
-  /** The reader of that name. */
   reader(name: string): Reader | undefined {
     return [...this.#readers].find((reader) => reader.name === name);
   }

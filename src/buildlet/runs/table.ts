@@ -37,7 +37,6 @@ interface Entry {
   readonly session: Session;
   /** A digest of the request that started it, which may be megabytes. */
   readonly formDigest: string;
-  /** Resolves when it has ended. */
   readonly over: Promise<void>;
 }
 
@@ -165,7 +164,6 @@ export class SessionTable {
     return freed > 0;
   }
 
-  /** Forgets the session that ended first. */
   #forget(): void {
     const session = this.#finished.shift();
     if (session === undefined) return;
@@ -192,12 +190,10 @@ export class SessionTable {
     );
   }
 
-  /** Tells every session that the buildlet is ending. */
   end(): void {
     for (const { session } of this.#entries.values()) session.closing();
   }
 
-  /** Removes all logs. */
   async remove(): Promise<void> {
     await Promise.all([...this.#entries.values()].map(({ session }) => session.log.flushed()));
     await removeTree(this.#directory);

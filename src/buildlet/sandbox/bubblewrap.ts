@@ -10,7 +10,6 @@ export interface SandboxView {
   /** Become /tmp and the home directory. */
   readonly temporary: string;
   readonly home: string;
-  /** The directory of FIFOs. */
   readonly pipes: string;
   /** Whether commands have the machine's network, or only a loopback interface. */
   readonly network: 'host' | 'none';

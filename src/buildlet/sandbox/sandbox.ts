@@ -131,7 +131,6 @@ export class Sandbox {
     if (this.#child.connected) this.#child.send(order, () => undefined);
   }
 
-  /** Sends a request and waits for its answer. */
   ask(id: number, order: SandboxOrder): Promise<Answer> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve(undefined);
@@ -184,7 +183,6 @@ export class Sandbox {
     this.#exits.clear();
   }
 
-  /** Kills everything in it. */
   async end(): Promise<void> {
     if (this.isOver) return;
     // When its first process ends, the kernel has ended all others.

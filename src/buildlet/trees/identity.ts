@@ -27,7 +27,6 @@ export class WorkDirIdentity {
     return this.#id;
   }
 
-  /** Writes it down, unless it is. */
   keep(): void {
     const { id } = this;
     if (this.#isKept) return;

@@ -70,12 +70,10 @@ export class PushedTree {
     this.#generation = newGeneration();
   }
 
-  /** Whether a push is changing it. */
   get isBusy(): boolean {
     return this.#running !== undefined && Date.now() - this.#heardMs < silentMs;
   }
 
-  /** The entries with the sent times. */
   asSent(entries: readonly TreeEntry[]): TreeEntry[] {
     return entries.map((entry) => {
       const sent = this.#pushed.get(entry.path);

@@ -16,7 +16,6 @@ export interface Written {
 export interface Sent {
   /** By path, with the times and digests as sent. */
   readonly entries: Map<string, TreeEntry>;
-  /** By path: files as they were written. */
   readonly written: Map<string, Written>;
 }
 

@@ -10,14 +10,9 @@ import { directoryOf } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { type GitOptions, gitWorkTree, runGit } from './git.ts';
 import { IgnorePatterns } from './ignore-patterns.ts';
-import { IgnoreFiles, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
+import { IgnoreFiles, type IgnoreOptions, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
 
-export interface PullRulesOptions extends GitOptions {
-  /** Patterns as in a gitignore file at the top of the tree; they always apply. */
-  readonly exclude?: readonly string[] | undefined;
-  /** Whether to pull what git, `.gomoteignore` and the rule for editors' backups exclude. */
-  readonly noIgnore?: boolean | undefined;
-}
+export type PullRulesOptions = Omit<IgnoreOptions, 'leavesOut'>;
 
 type LeavesOut = (path: string, isDirectory: boolean) => boolean;
 

@@ -23,7 +23,6 @@ import type { LocalCache } from './local-cache.ts';
 /** A local directory, and a directory of a work directory with its identity. */
 interface Pair {
   readonly top: string;
-  /** The identity of the work directory. */
   readonly identity: string;
   readonly dir: string;
 }

@@ -52,7 +52,6 @@ const turnMs = 5;
 export class LocalWalk implements LocalTree {
   readonly top: string;
   readonly readMs = Date.now();
-  /** Those found so far. */
   readonly entries: FoundEntry[] = [];
   readonly others: string[] = [];
   readonly unsent = new Map<string, GomoteError>();
@@ -148,7 +147,6 @@ export class LocalWalk implements LocalTree {
     }
   }
 
-  /** Walks to the end. */
   async finish(): Promise<LocalTree> {
     while (!this.#isOver) await this.walk();
     return this;

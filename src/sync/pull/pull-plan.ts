@@ -22,7 +22,6 @@ export interface PullPlan {
   readonly failed: Map<string, string>;
   /** The local entry at the path of each wanted entry. */
   readonly seen: Map<string, FoundEntry | undefined>;
-  /** Entries that are equal at both ends. */
   readonly same: TreeEntry[];
   /** Paths that the local rules exclude; for a directory, not those below it. */
   readonly ignored: string[];
@@ -61,7 +60,6 @@ export class PullPlanner {
     ignored: [],
     renamed: new Map(),
   };
-  /** All local entries that were looked up. */
   readonly found: FoundEntry[] = [];
   readonly #options: PullPlanOptions;
   /** Entries below it are skipped. Entries are sorted, so that only the last such directory matters. */
@@ -70,7 +68,6 @@ export class PullPlanner {
   #fresh: string | undefined;
   /** Entries below it are written elsewhere. */
   #moved: { readonly from: string; readonly to: string } | undefined;
-  /** Local directories that are known to be real. */
   readonly #real = new Set<string>();
 
   constructor(options: PullPlanOptions) {

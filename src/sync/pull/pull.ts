@@ -71,7 +71,6 @@ class Pull {
   readonly #refused = new Map<string, string>();
   readonly #failed = new Map<string, string>();
   #matched: readonly string[] | undefined;
-  /** What is now the same at both ends. */
   readonly #come: TreeEntry[] = [];
 
   constructor(remote: RemoteTree, { top, isNew }: PullTarget, options: PullOptions) {

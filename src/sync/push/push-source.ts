@@ -14,7 +14,6 @@ export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 
 export interface StreamOptions {
-  /** Whether its contents are named. */
   readonly isNamed: boolean;
   /** Whether its reader's store has the heads of its parts. */
   readonly areHeadsKnown: boolean;
@@ -49,7 +48,6 @@ export class PushSource {
     return new PushSource(await LocalWalk.begin(top, options), options);
   }
 
-  /** Walks to the end. */
   async findAll(): Promise<void> {
     await this.walk.finish();
     if (!this.#isTold) this.options.onTree?.(this.walk);
@@ -142,7 +140,6 @@ export class PushSource {
     this.options.onSent?.(entry.size);
   };
 
-  /** Stores what was learned, once. */
   save(): void {
     if (this.#isSaved || !this.walk.isOver) return;
     this.#isSaved = true;

@@ -55,7 +55,6 @@ interface Opened {
 }
 
 export class PushTarget {
-  /** The planned changes. */
   changes: readonly TreeChange[] = [];
   /** Whether the remote state has been read, or reading it has failed. */
   isOpen = false;
@@ -117,7 +116,6 @@ export class PushTarget {
     this.#mayAskStore = false;
   }
 
-  /** Begins to read the remote state again. */
   reopen(): void {
     this.#opening = this.#open();
   }
@@ -160,7 +158,6 @@ export class PushTarget {
     return digest === emptyTree && canSendAll;
   }
 
-  /** Plans the changes. */
   async plan(source: PushSource): Promise<readonly TreeChange[]> {
     const { remote, state } = await this.#opened();
     const { mirror = false, force = false, keeps, adjust, onPlan } = this.#options;

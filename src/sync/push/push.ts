@@ -72,7 +72,6 @@ class UnreadFiles {
     this.#isNew = false;
   }
 
-  /** Whether nothing failed since `begin`. */
   get isEmpty(): boolean {
     return !this.#isNew;
   }

@@ -16,7 +16,6 @@ const isWhole = process.platform === 'darwin' || process.platform === 'win32';
 
 interface Watched {
   readonly watcher: FSWatcher;
-  /** The identity of the watched directory. */
   readonly identity: string;
 }
 

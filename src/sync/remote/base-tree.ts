@@ -141,7 +141,6 @@ export class BaseTree implements RemoteTree {
     }
   }
 
-  /** The directory's archive. */
   async *#archive(): AsyncGenerator<Uint8Array> {
     const { dir, signal, onWire } = this.#options;
     for await (const piece of await this.#client.getTar(dir === '.' ? '' : dir, { signal })) {
