@@ -62,10 +62,14 @@ describe('a file with holes', () => {
     ['pax 0.0', ['--format=pax', '--sparse-version=0.0']],
     ['pax 0.1', ['--format=pax', '--sparse-version=0.1']],
     ['pax 1.0', ['--format=pax', '--sparse-version=1.0']],
-  ])('in the format %s comes as it was', async (_what, options) => {
-    await compare(tar(holes(), '-cz', '--sparse', ...options, '.'));
-    // Large files are written and compared, which takes long on a busy disk.
-  }, 60_000);
+  ])(
+    'in the format %s comes as it was',
+    async (_what, options) => {
+      await compare(tar(holes(), '-cz', '--sparse', ...options, '.'));
+      // Large files are written and compared, which takes long on a busy disk.
+    },
+    60_000,
+  );
 
   test.each(['bsdtar-holes', 'bsdtar-gnu', 'bsdtar-links'])(
     'of %s comes as it was',

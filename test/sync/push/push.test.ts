@@ -60,7 +60,7 @@ const same = (a: string, b: string): void =>
 async function recordIn(workDir: string): Promise<string> {
   const records = join(workDir, '.gomote/push');
   const find = () =>
-    existsSync(records) ? readdirSync(records).find((name) => !name.endsWith('.new')) : undefined;
+    existsSync(records) ? readdirSync(records).find((name) => /^[0-9a-f]+$/.test(name)) : undefined;
   await until(() => find() !== undefined);
   return join(records, find() ?? '');
 }
