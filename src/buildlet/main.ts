@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isGomoteError, messageOf, messageAndHint } from '../errors.ts';
+import { isGomoteError, messageAndHint, messageOf } from '../errors.ts';
 import { makePrivateDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory, userDirectory } from '../files/user-directories.ts';

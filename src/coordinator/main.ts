@@ -1,6 +1,6 @@
 // The coordinator as a program: arguments in, exit code out.
 import { join } from 'node:path';
-import { GomoteError, isGomoteError, messageOf, messageAndHint } from '../errors.ts';
+import { GomoteError, isGomoteError, messageAndHint, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
 import { plural } from '../plural.ts';
