@@ -321,7 +321,7 @@ describe('the command line', () => {
   });
 
   it('keeps the result of a setup at the coordinator when that is asked for', async () => {
-    const coordinator = await start();
+    const coordinator = await start({ machines: 6 });
     const [one, other] = [
       await withTeam(coordinator, 'alice'),
       await withTeam(coordinator, 'alice'),
