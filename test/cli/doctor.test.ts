@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Context } from '../../src/cli/context.ts';
 import { checkBackends } from '../../src/cli/doctor/backends.ts';
 import { within } from '../../src/cli/doctor/finding.ts';
+import { checkLimits } from '../../src/cli/doctor/limits.ts';
 import { checkPrograms } from '../../src/cli/doctor/machine.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
 import { until } from '../helpers/processes.ts';
@@ -168,3 +169,46 @@ it('doctor on Windows says that no buildlets run there, and asks for no program 
     'program docker',
   ]);
 });
+
+it('doctor says what would limit local buildlets, as their status does', async () => {
+  const cli = testCli();
+  const message = find(await doctor(cli), 'limits of local buildlets')?.message ?? '';
+  const options = ['--memory', '1g', '--cpus', '1'];
+  const name = (await cli(['create', ...options, 'local'])).stdout.trim();
+  const { limits } = JSON.parse((await cli(['ping', '--status', name])).stdout) as {
+    limits: { resource: string; by: string }[];
+  };
+  const words: Record<string, string> = {
+    cgroup: 'by a control group',
+    process: 'for each process only',
+    nothing: 'by nothing',
+  };
+  expect(limits).toHaveLength(2);
+  for (const { resource, by } of limits) expect(message).toContain(`${resource} ${words[by]}`);
+});
+
+it.each([
+  ['memory cpu pids', 'ok', /^memory by a control group; cpus by a control group; pids by a /],
+  ['memory', 'warning', /^memory by a control group; cpus by nothing; pids by nothing/],
+  ['', 'warning', /^memory for each process only \(prlimit\); cpus by nothing; pids by nothing/],
+])(
+  'doctor on a machine with the controllers “%s” shows what enforces limits',
+  (controllers, state, message) => {
+    const root = temporaryDirectory();
+    const group = join(root, 'sys/fs/cgroup/user.slice', `gomote-${process.pid}`);
+    mkdirSync(group, { recursive: true });
+    mkdirSync(join(root, 'proc/self'), { recursive: true });
+    writeFileSync(join(root, 'proc/self/cgroup'), '0::/user.slice/a.service\n');
+    const files = { memory: 'memory.max', cpu: 'cpu.max', pids: 'pids.max' };
+    for (const [controller, file] of Object.entries(files)) {
+      if (controllers.includes(controller)) writeFileSync(join(group, file), 'max');
+    }
+    for (const directory of [dirname(group), group]) {
+      writeFileSync(join(directory, 'cgroup.controllers'), controllers);
+    }
+    expect(checkLimits(root)).toEqual([
+      expect.objectContaining({ state, message: expect.stringMatching(message) }),
+    ]);
+    expect(checkLimits(root, 'darwin')).toEqual([]);
+  },
+);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { checkBackends } from '../doctor/backends.ts';
 import type { Finding } from '../doctor/finding.ts';
+import { checkLimits } from '../doctor/limits.ts';
 import { checkConfig, checkDisks, checkPrograms, checkVersions } from '../doctor/machine.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
@@ -31,7 +32,8 @@ export function define(command: Command, context: Context): void {
           checkBackends(config, context),
         ]),
       );
-      const findings = [...checkVersions(), ...ofConfig, ...disks, ...programs, ...backends];
+      const ofMachine = [...disks, ...checkLimits(), ...programs];
+      const findings = [...checkVersions(), ...ofConfig, ...ofMachine, ...backends];
       const isOk = findings.every(({ state }) => state !== 'problem');
       const text = options.json
         ? listedJson({ ok: isOk, findings }, terminal, 2)
