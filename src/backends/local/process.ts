@@ -28,6 +28,12 @@ const idleTimeout = '30m';
 /** The time limit for its process to answer, in ms. */
 const startTimeoutMs = 20_000;
 
+/** Where contents of pushes are kept, for buildlets of one user. */
+export interface LocalStore {
+  readonly directory: string;
+  readonly limitBytes: number;
+}
+
 export interface LocalStart {
   /** The environment from which commands get the base variables, or all with `inheritEnv`. */
   readonly own: NodeJS.ProcessEnv;
@@ -35,6 +41,7 @@ export interface LocalStart {
   readonly machine: LocalMachine;
   readonly holdMs: number | undefined;
   readonly caches: readonly CachePlace[];
+  readonly store?: LocalStore | undefined;
 }
 
 /** Starts the buildlet of a record, whose directory is given, and waits until it answers. */
@@ -49,7 +56,7 @@ export type StartLocal = (
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,
-  { own, inheritEnv, machine, holdMs, caches }: LocalStart,
+  { own, inheritEnv, machine, holdMs, caches, store }: LocalStart,
   signal: AbortSignal,
 ): Promise<void> {
   const program = join(packageRoot, 'bin/buildlet.js');
@@ -62,6 +69,9 @@ export async function startLocalBuildlet(
     ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
     ...(inheritEnv ? ['--inherit-env'] : []),
     ...caches.flatMap(({ path, directory: kept }) => ['--cache', `${path}:${kept}`]),
+    ...(store === undefined
+      ? []
+      : ['--store', store.directory, '--store-size', `${Math.floor(store.limitBytes / 2 ** 20)}M`]),
     ...confinementArguments(machine),
     ...(record.uid === undefined
       ? ['--remove-at-end', filesOf(record), '--remove-at-end', directory]

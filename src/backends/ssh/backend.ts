@@ -29,6 +29,9 @@ import type { SshHost } from './ssh-host.ts';
 
 export interface SshSettings extends SshConfig, BackendContext {}
 
+/** How much is kept of what is pushed, unless the configuration says. */
+const storeBytes = 5 * 1024 ** 3;
+
 /** The time limit for finding the reason of a lost connection, in ms. */
 const explainMs = 15_000;
 
@@ -110,6 +113,8 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
         ...{
           user: call.user,
           cacheOwner: call.cacheOwner,
+          // A coordinator has a store itself, with a room for each of its users.
+          storeBytes: call.cacheOwner === undefined ? (this.#settings.storeBytes ?? storeBytes) : 0,
           number,
           holdMs: call.holdMs,
           labels: call.labels,

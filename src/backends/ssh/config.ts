@@ -1,7 +1,7 @@
 // The table of hosts reached by ssh: [backends.NAME] with kind "ssh".
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
-import { tableOf } from '../../config/values.ts';
+import { memorySchema, tableOf } from '../../config/values.ts';
 import { confinementNames, confinementOptions } from '../local/config.ts';
 import { readDestination } from './destination.ts';
 
@@ -13,6 +13,8 @@ export interface SshConfig {
   readonly sshConfig?: string | undefined;
   /** Whether commands get all of the environment in which their buildlet was created. */
   readonly inheritEnv?: boolean | undefined;
+  /** How much each host keeps of what is pushed to its buildlets, in bytes; 0: nothing. */
+  readonly storeBytes?: number | undefined;
   /** The default confinement there, which host types override. */
   readonly defaults?: LocalMachine | undefined;
 }
@@ -38,13 +40,19 @@ export const sshSection = v.pipe(
       ),
       'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
       'inherit-env': v.optional(v.boolean()),
+      'store-size': v.optional(v.union([v.literal(0), memorySchema])),
       ...confinementOptions,
     },
-    { 'ssh-config': 'sshConfig', 'inherit-env': 'inheritEnv', ...confinementNames },
+    {
+      'ssh-config': 'sshConfig',
+      'inherit-env': 'inheritEnv',
+      'store-size': 'storeBytes',
+      ...confinementNames,
+    },
   ),
   v.transform(
-    ({ kind, hosts, sshConfig, inheritEnv, ...defaults }): SshConfig => ({
-      ...{ kind, hosts, sshConfig, inheritEnv, defaults },
+    ({ kind, hosts, sshConfig, inheritEnv, storeBytes, ...defaults }): SshConfig => ({
+      ...{ kind, hosts, sshConfig, inheritEnv, storeBytes, defaults },
     }),
   ),
 );

@@ -62,6 +62,8 @@ const requestSchema = v.variant('op', [
     cacheOwner: v.optional(short),
     /** How long it waits for a client to hold it, in ms. Absent: it need not be held. */
     holdMs: v.optional(count),
+    /** How much of what is pushed is kept for the user's next buildlets, in bytes. */
+    storeBytes: count,
     labels,
     /** The number in its name. Absent: the next one there. */
     number: v.optional(v.strictObject({ least: v.optional(count), exact: v.optional(count) })),

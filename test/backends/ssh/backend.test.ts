@@ -1,4 +1,5 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { echoServer, lines, portOf, sent } from '../../helpers/ports.ts';
@@ -51,6 +52,31 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
       code: 2,
       stderr: expect.stringContaining("in the user's own home directory"),
     });
+  });
+
+  it('takes what is pushed to the next buildlet of the account out of its store', async () => {
+    const { directory, host, user, succeed, gomote } = await labWithUser();
+    const tree = join(directory, 'tree');
+    mkdirSync(tree);
+    writeFileSync(join(tree, 'file'), randomBytes(400_000));
+    const pushed = async (name: string) => (await gomote('push', name, tree)).stderr;
+    const first = await succeed('create', host);
+    expect(await pushed(first)).not.toContain('from the store');
+    await succeed('destroy', first);
+    const store = join(user.home, '.cache/gomote/store/me');
+    expect(statSync(store).mode & 0o777).toBe(0o700);
+    const second = await succeed('create', host);
+    expect(await pushed(second)).toContain('from the store');
+    expect(await succeed('run', second, 'sha256sum', 'tree/file')).toContain(
+      createHash('sha256')
+        .update(readFileSync(join(tree, 'file')))
+        .digest('hex'),
+    );
+    // Others could have changed what is in it.
+    chmodSync(store, 0o770);
+    const third = await succeed('create', host);
+    expect(await pushed(third)).not.toContain('from the store');
+    expect(await succeed('run', third, 'ls', 'tree')).toBe('file');
   });
 
   it('runs once what is pushed to it, and keeps nothing', async () => {

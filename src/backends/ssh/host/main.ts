@@ -8,12 +8,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, type GomoteError, isGomoteError, messageOf } from '../../../errors.ts';
+import { makePrivateDirectory } from '../../../files/private-directory.ts';
 import { UsedNames } from '../../../files/used-names.ts';
 import { homeDirectory } from '../../../files/user-directories.ts';
 import { openSocket } from '../../../http/client/open-socket.ts';
 import { errnoText } from '../../../protocol/process-state.ts';
+import { minStoreBytes } from '../../../store/content-store.ts';
 import type { Instance } from '../../backend.ts';
 import { LocalBackend } from '../../local/backend.ts';
+import { type LocalStore, startLocalBuildlet } from '../../local/process.ts';
 import { type HostReply, type HostRequest, keptLine, parseRequest } from '../messages.ts';
 import { removeOldPrograms, touchPrograms } from './old-programs.ts';
 
@@ -82,11 +85,28 @@ function errorReplyOf(error: unknown): Pick<GomoteError, 'code' | 'message' | 'h
 const stateDirectory = (): string =>
   join(homeDirectory(process.env), '.local', 'state', 'gomote', 'ssh');
 
-const openLocal = (user?: string): LocalBackend =>
+const openLocal = (user?: string, store?: LocalStore): LocalBackend =>
   new LocalBackend(
-    { kind: 'local', name: 'ssh', user, environment: process.env, sharedRoot: stateDirectory() },
+    {
+      ...{ kind: 'local', name: 'ssh', user, environment: process.env },
+      sharedRoot: stateDirectory(),
+      start: async (directory, record, start, signal) =>
+        await startLocalBuildlet(directory, record, { ...start, store }, signal),
+    },
     undefined,
   );
+
+/** The user's own store, beside the programs; undefined where it cannot be made, or others could change it. */
+function storeOf(user: string, limitBytes: number): LocalStore | undefined {
+  if (limitBytes < minStoreBytes) return undefined;
+  try {
+    const directory = join(homeDirectory(process.env), '.cache', 'gomote', 'store', user);
+    makePrivateDirectory(directory, 'the content store');
+    return { directory, limitBytes };
+  } catch {
+    return undefined;
+  }
+}
 
 /** Answers one request. */
 class Host {
@@ -124,9 +144,10 @@ class Host {
   }
 
   /** Destroys the new buildlet unless the client confirms it. */
-  async #create({ builder, host, user, cacheOwner, number, holdMs, labels }: Request<'create'>) {
+  async #create({ storeBytes, builder, host, user, number, ...request }: Request<'create'>) {
+    const { cacheOwner, holdMs, labels } = request;
     await touchPrograms();
-    const backend = openLocal();
+    const backend = openLocal(undefined, storeOf(user, storeBytes));
     const call = { user, cacheOwner, host, holdMs, labels, signal: this.#signal };
     const instance = await backend.create(builder, call, number);
     reply({ ok: { ...backend.reach(instance.name), instance: plain(instance) } });
