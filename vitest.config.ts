@@ -33,7 +33,7 @@ export default defineConfig({
     globalSetup: ['scripts/build-workers.js'],
     setupFiles: ['test/helpers/seed.ts'],
     projects: [
-      { extends: true, test: { name: 'code', include: code, testTimeout: 10_000, isolate: false } },
+      { extends: true, test: { name: 'code', include: code, testTimeout: 60_000, isolate: false } },
       // They start programs and servers, or move large trees.
       {
         extends: true,

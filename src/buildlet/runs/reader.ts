@@ -27,8 +27,9 @@ export async function serveLog(
   const { log } = session;
   const ping = recordHeader('ping', 0, 0);
   const reading = new Reading(log, options.from, options);
-  let lastHeardAtMs = performance.now();
-  let lastSentAtMs = lastHeardAtMs;
+  // In beats, not in time: a process that was held up has not read yet what came meanwhile.
+  let silentBeats = 0;
+  let lastSentAtMs = performance.now();
   let fellSilent = false;
   // A reader that connects later may have seen another state.
   let told: Standstill | undefined | null = options.from > 0 ? null : undefined;
@@ -42,18 +43,17 @@ export async function serveLog(
       return reading.isBehind;
     },
     heard: (acknowledged) => {
-      lastHeardAtMs = performance.now();
+      silentBeats = 0;
       session.acknowledged = Math.max(session.acknowledged, reading.heard(acknowledged));
       session.balance();
       log.wake();
     },
   };
   const beat = setInterval(() => {
-    const nowMs = performance.now();
-    if (reader.name !== undefined && nowMs - lastHeardAtMs > options.pingMs * silentPings) {
+    if (reader.name !== undefined && ++silentBeats > silentPings) {
       fellSilent = true;
       response.destroy();
-    } else if (reading.mustWait && nowMs - lastSentAtMs > options.pingMs / 2) {
+    } else if (reading.mustWait && performance.now() - lastSentAtMs > options.pingMs / 2) {
       response.write(ping);
     }
   }, options.pingMs);

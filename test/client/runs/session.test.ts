@@ -335,28 +335,28 @@ describe('the readers of a session', () => {
 
   it('that fall silent are disconnected, and resume where they were', async () => {
     const address = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
-    const pingMs = 60;
+    const pingMs = 200;
     const buildlet = await startBuildlet({ address, sessions: { pingMs } });
     const cutter = await startCutter(buildlet.address);
-    cutter.plan = (n) =>
-      n === 0 ? { kind: 'stall', direction: 'down', afterBytes: 250 } : undefined;
     const client = clientOf({ ...buildlet, address: cutter.address });
-    const lost: string[] = [];
-    const stdout = new Collector();
+    const go = join(buildlet.workDir, 'go');
+    const script = `echo before; while [ ! -e ${go} ]; do sleep 0.01; done; echo after`;
     const session = await client.sessions.start(
-      {
-        cmd: 'sh',
-        args: ['-c', 'for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.05; done'],
-        systemLevel: true,
-      },
+      { cmd: 'sh', args: ['-c', script], systemLevel: true },
       { pingMs },
     );
+    const lost: string[] = [];
+    const stdout = new Collector();
     const onLost = ({ message }: Error) => lost.push(message);
-    const result = await session!.read({ stdout, onLost });
-    expect(stdout.text).toBe('1\n2\n3\n4\n5\n6\n7\n8\n9\n');
-    expect(result.isWhole).toBe(true);
+    const reading = session!.read({ stdout, onLost });
+    await once(stdout, 'chunk');
+    lost.length = 0;
+    cutter.stall();
     // Either side may be the first to give it up, in words of its own.
-    expect(lost.length).toBeGreaterThan(0);
+    await until(() => lost.length > 0);
+    writeFileSync(go, '');
+    expect((await reading).isWhole).toBe(true);
+    expect(stdout.text).toBe('before\nafter\n');
   });
 
   it('stay over a silence of many pings', async () => {
