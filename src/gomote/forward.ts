@@ -1,4 +1,6 @@
 // Forwards connections between sockets here and on a buildlet's machine.
+
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
@@ -76,6 +78,8 @@ export async function openForward(
   const { from, to } = parseForward(spec, options.address);
   const closing = new AbortController();
   const signal = anySignal(closing.signal, ...(options.signal ? [options.signal] : []));
+  // Each connection that it carries listens to it.
+  setMaxListeners(0, signal);
   const { onTrouble = () => undefined } = options;
   const place: Place = { buildlet, to, signal, onTrouble, onFailure: seldom(onTrouble) };
   const opened = await (options.remote ? listenThere(place, from) : listenHere(place, from));
