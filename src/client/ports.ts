@@ -1,5 +1,6 @@
 // Ports and sockets of a buildlet's machine: connects to them, and listens there.
 import { once } from 'node:events';
+import { isAbsolute } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { endpoints } from '../protocol/endpoints.ts';
@@ -108,7 +109,9 @@ export class Ports {
    */
   async connectNear(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
     const { near } = await this.#current(options);
-    if (near === undefined) return await this.connect(target, options);
+    // A relative path begins in the buildlet's directory.
+    const isElsewhere = target.kind === 'unix' && !isAbsolute(target.path);
+    if (near === undefined || isElsewhere) return await this.connect(target, options);
     try {
       return await near.connect(target, this.#connection.signalWith(options.signal));
     } catch (error) {

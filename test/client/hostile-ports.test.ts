@@ -7,7 +7,12 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BuildletClient, type BuildletClientOptions } from '../../src/client/buildlet-client.ts';
 import { reachOfSockets } from '../../src/files/target-sockets.ts';
 import { openForward } from '../../src/gomote/forward.ts';
-import { forwardUpgrade, listeningHeader, reachHeader } from '../../src/protocol/forward.ts';
+import {
+  forwardUpgrade,
+  listeningHeader,
+  reachHeader,
+  type SocketTarget,
+} from '../../src/protocol/forward.ts';
 import { callingLink, servingLink } from '../../src/reverse/reverse-link.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { echoServer, sent } from '../helpers/ports.ts';
@@ -53,6 +58,25 @@ const reached = (client: BuildletClient) => ({
 
 const unconfined = { isUnconfinedHere: true };
 
+/** The target that a client asks the buildlet to connect to. */
+async function askedTarget(
+  target: SocketTarget,
+  reach: string | undefined,
+  options: BuildletClientOptions,
+): Promise<string> {
+  const seen = new EventEmitter();
+  const onUpgrade = (socket: Duplex) => {
+    socket.on('data', (frames: Buffer) => {
+      const [words] = /(?:tcp|unix):.*/.exec(frames.toString('latin1')) ?? [];
+      if (words !== undefined) seen.emit('target', words);
+    });
+  };
+  const client = await hostileBuildlet(reach, onUpgrade, reachHeader, options);
+  const asked = once(seen, 'target');
+  client.ports.connectNear(target).catch(() => undefined);
+  return String((await asked)[0]);
+}
+
 it.each([
   { reach: undefined, options: unconfined },
   { reach: '', options: unconfined },
@@ -64,18 +88,17 @@ it.each([
 ])(
   'a buildlet whose sockets reach "$reach", with $options, connects to them itself',
   async ({ reach, options }) => {
-    const seen = new EventEmitter();
-    const onUpgrade = (socket: Duplex) => {
-      socket.on('data', (frames: Buffer) => {
-        const [words] = /tcp:.*/.exec(frames.toString('latin1')) ?? [];
-        if (words !== undefined) seen.emit('target', words);
-      });
-    };
-    const client = await hostileBuildlet(reach, onUpgrade, reachHeader, options);
     const target = { kind: 'tcp', host: '127.0.0.1', port: 9 } as const;
-    const asked = once(seen, 'target');
-    client.ports.connectNear(target).catch(() => undefined);
-    expect(await asked).toEqual(['tcp:127.0.0.1:9']);
+    expect(await askedTarget(target, reach, options)).toBe('tcp:127.0.0.1:9');
+  },
+);
+
+it.each(['app.sock', './app.sock', '../app.sock'])(
+  'a buildlet on this machine connects to the socket "%s" itself, as its own directory is another one',
+  async (path) => {
+    expect(await askedTarget({ kind: 'unix', path }, reachOfSockets(), unconfined)).toBe(
+      `unix:${path}`,
+    );
   },
 );
 
