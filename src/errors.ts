@@ -261,9 +261,13 @@ export const messageAndHint = (error: unknown): string =>
     ? `${error.message}; ${error.hint}`
     : messageOf(error);
 
+const quotaErrno = process.platform === 'linux' ? -122 : -69;
+
 /** The system's error code of a failed system call (`ENOENT`), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
+  // Node has no name for this one.
+  if ('errno' in error && error.errno === quotaErrno) return 'EDQUOT';
   return typeof error.code === 'string' ? error.code : undefined;
 }
 

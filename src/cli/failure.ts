@@ -1,5 +1,6 @@
 // The one place where errors end: as a line on stderr and an exit code.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { ownFileError } from '../files/local-error.ts';
 import { printable } from '../printable.ts';
 import type { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
@@ -10,7 +11,8 @@ export async function exitCodeOf(thrown: unknown, context: Context): Promise<num
   const { interrupts } = context;
   // The error of a later write only says that an earlier one failed; report why the first did.
   const isLate = errnoOf(thrown) === 'ERR_STREAM_DESTROYED';
-  const error = (isLate && context.terminal.stdout.errored) || thrown;
+  const first = (isLate && context.terminal.stdout.errored) || thrown;
+  const error = ownFileError(first);
   // Only our own output fails with this code: network failures are GomoteErrors.
   if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
   if (interrupts.received !== undefined) return signalCode(interrupts.received);

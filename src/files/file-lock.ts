@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { withPath } from './local-error.ts';
 
 export interface LockOptions {
   /** Ends the wait. */
@@ -191,7 +192,7 @@ async function makeLock(path: string, content: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
+    throw withPath(error, path);
   } finally {
     await rm(whole, { force: true });
   }

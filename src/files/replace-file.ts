@@ -2,6 +2,7 @@
 // system, see write-whole.ts.
 import { chmodSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withPath } from './local-error.ts';
 
 /** Replaces the file. On failure, the old one is kept and nothing else is left. */
 export function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): void {
@@ -13,7 +14,7 @@ export function replaceFile(path: string, content: string | Uint8Array, mode = 0
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });
-    throw error;
+    throw withPath(error, path);
   }
 }
 

@@ -3,6 +3,7 @@ import type { WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf } from '../errors.ts';
+import { withPath } from './local-error.ts';
 import { open, rename, rm, stat } from './named-fs.ts';
 
 /** The suffix of a file that is being written. Leftovers after a crash are ignored. */
@@ -32,7 +33,7 @@ export async function writeWhole(
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
-    throw error;
+    throw withPath(error, path);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Catalogue } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { checkSignal, GomoteError, untilAborted } from '../errors.ts';
+import { ownFileError } from '../files/local-error.ts';
 import { anySignal } from '../timeout-signal.ts';
 import { checkOptions } from './arguments.ts';
 import { configDir, loadConfig } from './config/config.ts';
@@ -42,7 +43,11 @@ export class Backends {
   /** Runs the work with a signal. Fails with ERR_ABORTED when it aborts. */
   async call<T>(options: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const signal = this.signalOf(options);
-    return await untilAborted(signal, () => work(signal));
+    try {
+      return await untilAborted(signal, () => work(signal));
+    } catch (error) {
+      throw ownFileError(error);
+    }
   }
 
   /** The directory of the configuration and the tokens. */

@@ -4,6 +4,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { disposableLoop } from '../disposable-loop.ts';
 import { GomoteError, untilAborted } from '../errors.ts';
+import { ownFileError } from '../files/local-error.ts';
 import type { SessionInfo } from '../protocol/session.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
@@ -276,7 +277,7 @@ export class Buildlet implements AsyncDisposable {
     try {
       return await work();
     } catch (error) {
-      throw await this.explain(error);
+      throw await this.explain(ownFileError(error));
     }
   }
 
@@ -290,9 +291,8 @@ export class Buildlet implements AsyncDisposable {
   }
 
   get #place() {
-    const { name, client } = this;
     return {
-      ...{ name, client },
+      ...{ name: this.name, client: this.client },
       explained: <T>(work: () => Promise<T>) => this.explained(work),
       signal: this.backends.signalOf({ signal: this.#closing.signal }),
     };

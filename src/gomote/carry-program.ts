@@ -4,10 +4,10 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { CallOptions } from '../client/client-options.ts';
 import { isGomoteError } from '../errors.ts';
+import { localError } from '../files/local-error.ts';
 import { createReadStream } from '../files/named-fs.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import type { Buildlet } from './buildlet.ts';
-import { localError } from './local-error.ts';
 
 /** The directory of programs, relative to the work directory, beside the pushed trees. */
 export const programsDirectory = '.gomote-exec';

@@ -5,10 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { GomoteError, isGomoteError } from '../errors.ts';
 import { exactTime } from '../files/exact-time.ts';
 import { ownMode, sentMode } from '../files/file-modes.ts';
+import { localError } from '../files/local-error.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { partialName } from '../files/reserved-names.ts';
 import { writeNew } from '../files/write-whole.ts';
-import { localError } from './local-error.ts';
 
 export interface Source {
   /** Permission bits; undefined for standard input. */

@@ -1,11 +1,12 @@
 // Reserves the name of a new local buildlet and makes its directories, password and record.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { removeTree } from '../../files/remove-tree.ts';
+import { replaceFile } from '../../files/replace-file.ts';
 import { UsedNames } from '../../files/used-names.ts';
 import { temporaryDirectory } from '../../files/user-directories.ts';
 import { socketPathLimitBytes } from '../../http/server/listen.ts';
@@ -53,7 +54,7 @@ export async function reserve(
     const socket = socketPath(directory, temporary);
     if (dirname(socket) !== directory) made.push(dirname(socket));
     const password = randomBytes(24).toString('hex');
-    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
+    replaceFile(passwordPath(directory), `${password}\n`);
     const owned = places.users && (await import('./own-users.ts'));
     if (owned) await (await import('./claimed-ids.ts')).removeVoidClaims();
     // From here to its record nothing waits: two buildlets never get one id.

@@ -1,8 +1,8 @@
 // A file that holds all that the last run of a command wrote.
 
 import type { FileHandle } from 'node:fs/promises';
+import { localError } from '../../files/local-error.ts';
 import { open } from '../../files/named-fs.ts';
-import { localError } from '../../gomote/local-error.ts';
 import type { OutputTap } from './output-taps.ts';
 
 export class OutputFile implements OutputTap {

@@ -1,8 +1,8 @@
 // The variables a command gets by -e and --env-file.
 
 import { GomoteError } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { readFileSync } from '../../files/named-fs.ts';
-import { localError } from '../../gomote/local-error.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { exactVariable } from '../raw-arguments.ts';
 import { parseKeyValue } from '../values.ts';

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { createReadStream } from '../../files/named-fs.ts';
-import { localError } from '../../gomote/local-error.ts';
 import type { SessionEnd, StreamSum } from '../../protocol/session.ts';
 
 /**

@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { ownFileError } from '../../files/local-error.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { ownDirectory } from '../../files/reserved-names.ts';
@@ -51,7 +52,8 @@ export function useBuildlet(
     replaceFile(path, `${name}\n`);
   } catch (error) {
     if (error instanceof GomoteError) throw error;
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot write ${path}: ${messageOf(error)}`, {
+    const reason = messageOf(ownFileError(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot write ${path}: ${reason}`, {
       hint: 'set GOMOTE_BUILDLET instead',
       cause: error,
     });

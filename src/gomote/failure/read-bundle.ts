@@ -3,9 +3,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { open } from '../../files/named-fs.ts';
 import { TarReader } from '../../tar/tar-reader.ts';
-import { localError } from '../local-error.ts';
 import { bundleFiles, type FailureReport, parseFailureReport } from './report.ts';
 
 /** The size limits of the unpacked bundle and of the report, in bytes. */

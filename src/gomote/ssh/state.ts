@@ -1,12 +1,13 @@
 // The SSH files of the user: two key pairs, created once, and the files for OpenSSH.
 
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { ifThere } from '../../files/if-there.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
+import { replaceFile } from '../../files/replace-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
 import type { ParsedKey } from '../../ssh/ssh2.ts';
 
@@ -75,7 +76,7 @@ export async function makeKeys(files: SshFiles): Promise<void> {
   try {
     mkdirSync(partial, { mode: 0o700 });
     for (const [name, text] of Object.entries(contents)) {
-      writeFileSync(join(partial, name), text, { mode: 0o600, flag: 'wx' });
+      replaceFile(join(partial, name), text);
     }
     renameSync(partial, keys);
   } catch (error) {
