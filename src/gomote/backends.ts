@@ -17,6 +17,7 @@ import { type Settings, usualBackend } from './options.ts';
 
 export class Backends {
   readonly settings: Settings;
+  #isClosed = false;
   #config: Promise<Config> | undefined;
   #configDir: string | undefined;
   readonly #open: Map<string, Promise<AnyBackend>>;
@@ -100,8 +101,19 @@ export class Backends {
       : `${backend}/${instance}`;
   }
 
-  /** Opens a backend. Default: the chosen one. Throws ERR_CONFIG when it is unknown. */
+  /** Refuses to open another backend or buildlet from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Throws ERR_CLOSED after {@link close}. */
+  checkOpen(): void {
+    if (this.#isClosed) throw new GomoteError('ERR_CLOSED', 'this Gomote was closed');
+  }
+
+  /** Opens a backend. Default: the chosen one. Throws ERR_CONFIG when it is unknown, ERR_CLOSED after {@link close}. */
   async open(name?: string): Promise<AnyBackend> {
+    this.checkOpen();
     const given = name ?? (await this.defaultName());
     // One host is one backend, in whatever form it is typed.
     const chosen = adHocHost(given)?.name ?? given;

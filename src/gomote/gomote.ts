@@ -166,8 +166,9 @@ export class Gomote implements AsyncDisposable {
     );
   }
 
-  /** Closes the connections to all buildlets, which keep running. */
+  /** Closes the connections to all buildlets, which keep running. Later calls fail with ERR_CLOSED. */
   async close(): Promise<void> {
+    this.backends.close();
     await Promise.all([...this.#used].map((buildlet) => buildlet.disconnect()));
   }
 
@@ -260,6 +261,7 @@ export class Gomote implements AsyncDisposable {
   }
 
   async #direct(name: string): Promise<Buildlet> {
+    this.backends.checkOpen();
     const { passwordFile, log } = this.backends.settings;
     const { readSecretLine } = await import('./config/account.ts');
     const password =

@@ -3,7 +3,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import type { Compression, TransferSummary } from '../protocol/transfer.ts';
 import { compressionFor } from './compression.ts';
 import type { Place } from './place.ts';
-import { onPath } from './remote-path.ts';
+import { onPath, writingHint } from './remote-path.ts';
 
 /** The options of `put`. */
 export interface PutOptions extends CallOptions {
@@ -27,5 +27,10 @@ export async function sendFile(
 ): Promise<TransferSummary> {
   const choose = () => compressionFor(client, wished, options.signal);
   const compress = wished === 'auto' ? choose : await choose();
-  return await onPath(name, path, () => client.files.put(bytes, path, { ...options, compress }));
+  return await onPath(
+    name,
+    path,
+    () => client.files.put(bytes, path, { ...options, compress }),
+    writingHint,
+  );
 }

@@ -51,7 +51,7 @@ export async function takeSnapshot(
     signal,
   }: SnapshotOptions & { signal: AbortSignal; isAutomatic?: boolean },
 ): Promise<Snapshot> {
-  const left = exclude.map((path) => directoryInside('--exclude', path));
+  const left = exclude.map((path) => directoryInside('the path', path));
   const { backend = await backends.defaultName(), instance } = splitName(name);
   const opened = await backends.open(backend);
   if (kind === 'image') requireImages(opened);

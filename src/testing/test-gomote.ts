@@ -63,7 +63,6 @@ class TestBackend extends LocalBackend {
 
 /** Every type is created by the local backend. */
 class TestBackends extends Backends {
-  isClosed = false;
   readonly #backend: AnyBackend;
 
   constructor(environment: NodeJS.ProcessEnv, backend: AnyBackend) {
@@ -77,7 +76,7 @@ class TestBackends extends Backends {
   }
 
   override async open(): Promise<AnyBackend> {
-    if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'this test Gomote was closed');
+    this.checkOpen();
     return this.#backend;
   }
 }
@@ -155,7 +154,7 @@ export class TestGomote extends Gomote {
 
   /** Destroys all buildlets, and removes all their files. */
   override async close(): Promise<void> {
-    this.#backends.isClosed = true;
+    this.#backends.close();
     this.network.heal();
     await super.close();
     await this.#machines.close();

@@ -44,7 +44,11 @@ const rows: Row[] = [
     code: 125,
     says: ['--timeout "soon" is not a duration', '10m'],
   },
-  { typed: 'run --dir .. N true', code: 125, says: ['--dir ".." leaves the work dir', 'relative'] },
+  {
+    typed: 'run --dir .. N true',
+    code: 125,
+    says: ['the directory ".." leaves the work dir', 'relative'],
+  },
   { typed: 'run --dir a/../../b N true', code: 125, says: ['--dir "a/../../b"'] },
   { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work dir'] },
   { typed: 'pull N ../x', code: 1, says: ['"../x" leaves the work dir'] },

@@ -42,6 +42,18 @@ describe.each([
     expect(await files.exists('a')).toBe(false);
   });
 
+  it('are not written over a directory, and the hint is about writing', async () => {
+    const { buildlet, workDir } = await setUp(features);
+    mkdirSync(join(workDir, 'd'));
+    await expect(buildlet.files.write('d', 'x')).rejects.toMatchObject({
+      message: expect.stringMatching(/is a directory: d$/),
+      hint: 'give the path of a file in it',
+    });
+    await expect(buildlet.files.read('d')).rejects.toMatchObject({
+      hint: expect.stringContaining('pull'),
+    });
+  });
+
   it('are written from a stream, and fail with it, at whatever moment that is', async () => {
     const { files } = (await setUp(features)).buildlet;
     await files.write('s', Readable.from([Buffer.from('a'), Buffer.from('b')]));

@@ -67,6 +67,21 @@ describe('a buildlet', () => {
     expect(await gomote.list()).toHaveLength(1);
   });
 
+  it('is neither made, found nor destroyed after close', async () => {
+    const { gomote } = await openTestGomote();
+    const { name } = await gomote.create('local');
+    await gomote.close();
+    const closed = { code: 'ERR_CLOSED' };
+    for (const call of [
+      () => gomote.create('local'),
+      () => gomote.get(name),
+      () => gomote.get('x@localhost:1'),
+      () => gomote.destroy(name),
+    ]) {
+      await expect(call()).rejects.toMatchObject(closed);
+    }
+  });
+
   it('is not made when the call is cancelled', async () => {
     const { gomote } = await openTestGomote();
     const signal = AbortSignal.abort();

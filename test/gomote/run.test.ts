@@ -82,6 +82,15 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
     });
   });
 
+  it('is refused a directory outside the work directory, in the words of the library', async () => {
+    const { gomote } = await openTestGomote();
+    await using buildlet = await gomote.create('local');
+    await expect(buildlet.run('true', [], { dir: '..' })).rejects.toMatchObject({
+      code: 'ERR_PATH',
+      message: 'the directory ".." leaves the work dir',
+    });
+  });
+
   it('is ended by its signal', async () => {
     const buildlet = await buildletWith(features);
     const controller = new AbortController();

@@ -6,7 +6,7 @@ import { currentDirectory, readEntriesSync, stat } from '../../files/named-fs.ts
 import { compressionFor } from '../../gomote/compression.ts';
 import { throwIncompletePull } from '../../gomote/incomplete.ts';
 import { openSource, writeWhole } from '../../gomote/local-files.ts';
-import { onPath } from '../../gomote/remote-path.ts';
+import { onPath, writingHint } from '../../gomote/remote-path.ts';
 import { zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import type { TransferSummary } from '../../protocol/transfer.ts';
@@ -124,7 +124,8 @@ async function writeEnd(
   }
   const { name, client } = remote;
   const compress = () => compressionFor(client, 'auto', signal);
-  await onPath(name, path, () => client.files.put(body, path, { mode, mtimeMs, compress, signal }));
+  const put = () => client.files.put(body, path, { mode, mtimeMs, compress, signal });
+  await onPath(name, path, put, writingHint);
 }
 
 type Count = (counts: Partial<TransferSummary>) => void;

@@ -50,7 +50,7 @@ export async function requestOf(
 ): Promise<SessionRequest> {
   const systemLevel = options.system === true || isOfSystem(cmd, dir);
   if (!systemLevel) checkInside('the command', cmd);
-  if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
+  if (!systemLevel || !dir.startsWith('/')) checkInside('the directory', dir);
   const acting = await actingBuilder(builder, options.builderEnv, name, backends);
   const { reconnectMs } = options;
   return {
