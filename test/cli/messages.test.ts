@@ -49,7 +49,7 @@ const rows: Row[] = [
     code: 125,
     says: ['the directory ".." leaves the work dir', 'relative'],
   },
-  { typed: 'run --dir a/../../b N true', code: 125, says: ['--dir "a/../../b"'] },
+  { typed: 'run --dir a/../../b N true', code: 125, says: ['the directory "a/../../b"'] },
   { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work dir'] },
   { typed: 'pull N ../x', code: 1, says: ['"../x" leaves the work dir'] },
   { typed: 'push --dest ../up N .', code: 1, says: ['--dest "../up" leaves the work dir'] },
