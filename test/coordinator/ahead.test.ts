@@ -1,4 +1,5 @@
 // The tree that a user pushed last is made ahead on the next machine: the first push there moves it, and sends what differs.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -20,6 +21,7 @@ import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { startCoordinator, type TestCoordinatorOptions, tokenOf } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { hasTool } from '../helpers/tools.ts';
 import { snapshot } from '../tar/tree.ts';
 
 const past = new Date('2020-03-04T05:06:07Z');
@@ -155,6 +157,8 @@ describe('a tree that is made ahead', () => {
     const top = plant();
     const client = await fresh(top);
     await pushTo(client, top, { dir });
+    // The record is written after the reply, but before the next one.
+    await preparedOn(client, dir);
     rmSync(join(workDir, '.gomote'), { recursive: true });
     expect(seen(join(workDir, dir))).toEqual(seen(top));
   });
@@ -265,6 +269,32 @@ describe('a buildlet with a store of its own', () => {
     expect(storedBytes).toBe(bytes);
     expect(seen(join(next.workDir, 'tree'))).toEqual(seen(top));
   });
+});
+
+const hasAcl = process.platform === 'linux' && hasTool('setfacl');
+
+/** Ways in which a directory passes something on to what is made in it. */
+const passingOn: Record<string, (directory: string) => void> = {
+  'its group': (directory) => chmodSync(directory, 0o2755),
+  ...(hasAcl && {
+    'an ACL': (directory) => execFileSync('setfacl', ['-d', '-m', 'u:0:rx', directory]),
+  }),
+};
+
+it.each(Object.keys(passingOn))('nothing is made ahead where new files get %s', async (what) => {
+  const store = { root: join(temporaryDirectory(), 'store'), room: 'own', limitBytes: 100 << 20 };
+  await pushFirst(clientOf(await startBuildlet({ store })), plant(), store.root);
+  const { ContentStore } = await import('../../src/store/content-store.ts');
+  const places = { workDir: temporaryDirectory(), stage: temporaryDirectory() };
+  const trees = new TreeStore(places, new ContentStore(store));
+  const prepared = () => {
+    for (const _ of trees.prepare(undefined));
+    return (trees.answer({ kind: 'state', dir: 'tree', all: false }) as { prepared?: object })
+      .prepared;
+  };
+  expect(prepared()).toBeDefined();
+  passingOn[what]?.(places.workDir);
+  expect(prepared()).toBeUndefined();
 });
 
 it('a buildlet that is killed after it moved a tree that was made ahead knows it as pushed', async () => {

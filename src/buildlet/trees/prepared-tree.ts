@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import { chmodSync, lstatSync, readdirSync, renameSync } from '../../files/named-fs.ts';
 import { openDirectory } from '../../files/open-directory.ts';
 import { reachDirectory } from '../../files/reach.ts';
@@ -82,7 +82,7 @@ export class PreparedTree {
     return [...this.#sent.entries.values()];
   }
 
-  /** Moves everything into a directory, which is recorded. Throws ERR_CONFLICT when something there is in its way. */
+  /** Moves everything into a directory, which is recorded. Throws ERR_CONFLICT when something there is in its way, or it cannot be moved. */
   moveInto({ workDir, dir }: PushedDirectory, record: RecordFile, sent: Sent): void {
     const from = openDirectory(this.#path);
     const to = reachDirectory(workDir, dir, { make: { mode: madeMode, all: true } });
@@ -96,6 +96,11 @@ export class PreparedTree {
       for (const [path, entry] of this.#sent.entries) sent.entries.set(path, entry);
       for (const [path, file] of this.#sent.written) sent.written.set(path, file);
       for (const name of names) move(from.at(name), to.at(name));
+    } catch (error) {
+      if (isGomoteError(error)) throw error;
+      // For example two mounts of one file system. What is there by now is recorded.
+      const why = `${dir}: what was made ahead cannot be moved there`;
+      throw new GomoteError('ERR_CONFLICT', why, { hint: 'push again', cause: error });
     } finally {
       for (const each of [from, to]) each.close();
       this.drop();

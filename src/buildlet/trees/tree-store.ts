@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
+import { passesOn } from '../../files/passes-on.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { quoted } from '../../printable.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
@@ -68,11 +69,15 @@ export class TreeStore {
     return new PushedTree(this.#workDir, dir, this.#cache, this.#contents);
   }
 
-  /** Makes the tree ahead that was pushed last, in short steps, unless it could not be moved into the work directory. */
+  /**
+   * Makes the tree ahead that was pushed last, in short steps, unless it could not be moved into the work directory, or would
+   * have other groups or ACLs there than what is made there.
+   */
   *prepare(storeAt: StoreAt | undefined): Generator<void, void, void> {
     this.drop();
     const store = storeAt === undefined ? this.#contents : openStoreAt(storeAt);
     if (store === undefined || statSync(this.#stage).dev !== statSync(this.#workDir).dev) return;
+    if (passesOn(this.#workDir)) return;
     this.#prepared = new PreparedTree(this.#stage);
     yield* this.#prepared.make(store);
   }
