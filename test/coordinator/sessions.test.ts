@@ -59,6 +59,7 @@ describe('a session', () => {
     expect(minutes((await me.extend(name, 10 * 3_600_000)).expires)).toBe(120);
     await expect(me.extend('user-me-linux-7', 1_000)).rejects.toMatchObject({ status: 502 });
     await expect(me.extend(name, 0)).rejects.toMatchObject({ status: 400 });
+    await expect(me.extend('user-me-linux-7', 0)).rejects.toMatchObject({ status: 400 });
   });
 
   it('ends when it is not used, but not while a command runs', async () => {

@@ -5,7 +5,7 @@ import { withQuery } from '../../protocol/form.ts';
 import { isSessionId } from '../../protocol/session.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Coordinator } from '../coordinator.ts';
-import { extendSession } from '../http/handlers/list.ts';
+import { extendSession, extensionIn } from '../http/handlers/list.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
@@ -83,7 +83,7 @@ async function extend(
   { coordinator, audit }: PageActionsParts,
   { response, session, form }: Action,
 ): Promise<void> {
-  await extendSession(coordinator, audit, session, form);
+  await extendSession(coordinator, audit, session, extensionIn(form));
   sendEmpty(response);
 }
 

@@ -52,21 +52,26 @@ export function types(
 export function extend(coordinator: Coordinator, audit: Log): CoordinatorHandler {
   return async ({ request, response }, user) => {
     const form = await readForm(request, smallForm);
+    const byMs = extensionIn(form);
     const session = await coordinator.find(user, form.get('name') ?? '');
-    const extended = await extendSession(coordinator, audit, session, form);
+    const extended = await extendSession(coordinator, audit, session, byMs);
     sendText(response, formatRecord(extended), contentTypes.json);
   };
 }
 
-/** Extends the session by the form's duration. */
+/** By how much the form extends a session. */
+export function extensionIn(form: URLSearchParams): number {
+  const byMs = parseDuration('duration', form.get('duration') ?? '');
+  if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
+  return byMs;
+}
+
 export async function extendSession(
   coordinator: Coordinator,
   audit: Log,
   session: Session,
-  form: URLSearchParams,
+  byMs: number,
 ): Promise<Session> {
-  const byMs = parseDuration('duration', form.get('duration') ?? '');
-  if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
   const extended = await coordinator.extend(session, byMs);
   const { name, owner, expiresMs } = extended;
   audit.write('extend', { name, owner, byMs, expires: new Date(expiresMs).toISOString() });
