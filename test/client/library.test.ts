@@ -14,6 +14,8 @@ import { startPod } from '../../src/backends/start-pod.ts';
 import { destroyVM, listVMs } from '../../src/backends/virtual-machines.ts';
 import type { HostType } from '../../src/builders.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { buildletConnection } from '../../src/client/buildlet-connection.ts';
+import { CoordinatorSnapshots } from '../../src/client/coordinator-snapshots.ts';
 import { newKeyPair } from '../../src/client/key-pair.ts';
 import { abortedError, GomoteError } from '../../src/errors.ts';
 import { fingerprintDigits } from '../../src/fingerprint.ts';
@@ -60,6 +62,36 @@ describe('a call that is cancelled', () => {
         await session.sendInput(source, { signal });
       },
     ],
+    [
+      'hold.release',
+      async (signal) => {
+        // Held, and then silent.
+        let held = 0;
+        const address = await serveHttp((_request, response) => {
+          if (held++ === 0) response.writeHead(200).write('\n');
+        });
+        const client = new BuildletClient(address);
+        const hold = await client.hold({ graceMs: 60_000 });
+        onTestFinished(() => hold?.drop());
+        await hold?.release({ signal });
+      },
+    ],
+    ...Object.entries<(snapshots: CoordinatorSnapshots, signal: AbortSignal) => Promise<unknown>>({
+      list: (snapshots, signal) => snapshots.list({ signal }),
+      create: (snapshots, signal) => snapshots.create('b', 't', { signal }),
+      restore: (snapshots, signal) => snapshots.restore('b', 't', { signal }),
+      share: (snapshots, signal) => snapshots.share('t', true, { signal }),
+      remove: (snapshots, signal) => snapshots.remove('t', { signal }),
+    }).map(
+      ([name, call]): Call => [
+        `CoordinatorSnapshots.${name}`,
+        async (signal) => {
+          const address = await serveHttp((request) => void request.resume());
+          const connection = buildletConnection(address, undefined, {});
+          await call(new CoordinatorSnapshots(connection), signal);
+        },
+      ],
+    ),
     [
       'startPod',
       async (signal) => {
