@@ -70,3 +70,18 @@ describe.runIf(canMount()).each([
     expect(readdirSync(here)).toEqual([]);
   });
 });
+
+it.runIf(canMount())('a push of an empty directory to a full disk fails', async () => {
+  const cli = testCli();
+  const environment = { XDG_STATE_HOME: smallDisk() };
+  const { stdout } = await cli(['create', 'local'], { environment });
+  const name = stdout.trim();
+  const filler = join(environment.XDG_STATE_HOME, 'filler');
+  for (const size of [1 << 16, 1 << 10, 1]) {
+    spawnSync('dd', ['if=/dev/zero', `of=${filler}.${size}`, `bs=${size}`], { stdio: 'ignore' });
+  }
+  const argv = ['push', '--dest', 'tree', name, temporaryDirectory()];
+  const { code, stderr } = await cli(argv, { environment });
+  expect(stderr).toMatch(/no space left on device/);
+  expect(code).toBe(1);
+});

@@ -89,22 +89,26 @@ async function repeat(source: PushSource, target: PushTarget, sent: Promise<void
     try {
       return await sending;
     } catch (error) {
-      await prepareAgain(source, target, error, tries);
+      const isBetween = await prepareAgain(source, target, error, tries);
+      await source.findAll();
+      await target.plan(source);
+      // What failed is sent even if no entry is left: the directory itself may be what is missing.
+      if (isBetween && !target.isDue) return;
     }
-    await source.findAll();
-    await target.plan(source);
-    if (!target.isDue) return;
     sending = target.send(source, source.stream([target.changes], target.streamOptions));
   }
 }
 
-/** Opens the target again: another push came between, or what the stream left out is not there. Throws any other error. */
+/**
+ * Opens the target again: another push came between, or what the stream left out is not there. Throws any other error.
+ * Returns whether another push came between.
+ */
 async function prepareAgain(
   { options }: PushSource,
   target: PushTarget,
   error: unknown,
   tries: number,
-): Promise<void> {
+): Promise<boolean> {
   const status = error instanceof StatusError ? error.status : undefined;
   const isBetween = status === 409;
   // What fails when a file is copied there is found out here when it is sent; what a store has lost is sent.
@@ -115,4 +119,5 @@ async function prepareAgain(
   // Two pushes that collided must not collide again.
   else await sleep(Math.random() * apartMs, undefined, { signal: options.signal });
   target.reopen();
+  return isBetween;
 }
