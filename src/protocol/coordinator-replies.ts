@@ -1,10 +1,10 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
 import type { BuilderRecord, HostRecord, MachineRecord } from './coordinator.ts';
+import type { FailureLine } from './error-reply.ts';
 import { type Labels, labelsOf } from './labels.ts';
 import {
   count,
-  type FailureLine,
   failureLine,
   listOf,
   moment,

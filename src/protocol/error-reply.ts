@@ -94,3 +94,10 @@ function isAbsence(error: unknown, text: string): boolean {
 /** Reads the value of `X-Gomote-Error-Code`; undefined when it is not a code that servers send. */
 export const parseErrorCode = (value: unknown): ErrorCode | undefined =>
   [...sentCodes].find((code) => code === value);
+
+/** The failure that ends a reply of several lines. */
+export interface FailureLine {
+  readonly error: string;
+  readonly status: number;
+  readonly code: ErrorCode | undefined;
+}

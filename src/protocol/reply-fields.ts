@@ -1,6 +1,6 @@
 // Schemas for the fields of replies. No part of a reply is used before it has been checked.
 import * as v from 'valibot';
-import { parseErrorCode } from './error-reply.ts';
+import { type FailureLine, parseErrorCode } from './error-reply.ts';
 
 /** A safe integer that counts or measures something. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -35,13 +35,11 @@ export const failureLine = v.object({
   Code: v.optional(v.unknown()),
 });
 
-export const toFailure = (line: v.InferOutput<typeof failureLine>) => ({
+export const toFailure = (line: v.InferOutput<typeof failureLine>): FailureLine => ({
   error: line.Error,
   status: line.Status,
   code: parseErrorCode(line.Code),
 });
-
-export type FailureLine = Readonly<ReturnType<typeof toFailure>>;
 
 /** Parses the text by the schema; undefined when it is not JSON, or does not match. */
 export function parseBy<T extends v.GenericSchema>(

@@ -144,7 +144,21 @@ export interface StreamSum {
   readonly sha256: string;
 }
 
-export const endReasons = [
+/**
+ * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), on request or for
+ * lack of readers (`killed`), by the kernel for lack of memory, never started, or because its log could not be written.
+ */
+export type EndReason =
+  | 'exit'
+  | 'signal'
+  | 'timeout'
+  | 'idle'
+  | 'killed'
+  | 'memory'
+  | 'not-started'
+  | 'log';
+
+export const endReasons: readonly EndReason[] = [
   'exit',
   'signal',
   'timeout',
@@ -153,13 +167,7 @@ export const endReasons = [
   'memory',
   'not-started',
   'log',
-] as const;
-
-/**
- * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), on request or for
- * lack of readers (`killed`), by the kernel for lack of memory, never started, or because its log could not be written.
- */
-export type EndReason = (typeof endReasons)[number];
+];
 
 /** The variable by which a command asks for no network, as in Go's buildlet. */
 export const closedNetworkVariable = 'GO_DISABLE_OUTBOUND_NETWORK';

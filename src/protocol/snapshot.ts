@@ -1,16 +1,8 @@
 // The record of a snapshot: the same in the file beside its archives and in the replies of a coordinator.
 import * as v from 'valibot';
 import { GomoteError } from '../errors.ts';
-import {
-  count,
-  type FailureLine,
-  failureLine,
-  listOf,
-  moment,
-  parseBy,
-  text,
-  toFailure,
-} from './reply-fields.ts';
+import type { FailureLine } from './error-reply.ts';
+import { count, failureLine, listOf, moment, parseBy, text, toFailure } from './reply-fields.ts';
 
 /** The pattern of snapshot names. */
 const tagPattern = /^[A-Za-z0-9][\w.-]{0,99}$/;

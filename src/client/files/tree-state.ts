@@ -19,8 +19,15 @@ export interface TreeState {
   readonly busy?: boolean | undefined;
   /** Whether it accepts streams without the contents that a store has, and has a store that is not empty. */
   readonly hasStore?: boolean | undefined;
-  /** The digest and the times of a tree that was made ahead, which a change of an empty directory can begin with. */
-  readonly prepared?: { readonly digest: string; readonly times: string } | undefined;
+  /** A tree that was made ahead, which a change of an empty directory can begin with. */
+  readonly prepared?:
+    | {
+        /** The digest of its entries, as `digest` above. */
+        readonly digest: string;
+        /** The digest of its times, as `times` above. */
+        readonly times: string;
+      }
+    | undefined;
 }
 
 /** The same, with what is in the directory. */
