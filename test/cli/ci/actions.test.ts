@@ -1,5 +1,5 @@
 // The GitHub action and the Buildkite plugin, run as their systems do: files and variables of the contract, a process for each part.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../helpers/processes.ts';
@@ -67,26 +67,38 @@ describe('the GitHub action', () => {
 });
 
 describe('the Buildkite plugin', () => {
+  /** A step. As the agent does: hooks are sourced, so that what they export is there for the next; pre-exit runs always. */
+  function step(shop: ReturnType<typeof checkout>, command: string) {
+    const hooks = join(projectRoot, 'ci/buildkite/hooks');
+    const script = [
+      `trap 'bash -c "$(declare -p GOMOTE_STEP_MACHINE); export GOMOTE_STEP_MACHINE; . ${hooks}/pre-exit"' EXIT`,
+      `. ${hooks}/pre-command`,
+      `set +e; bash ${hooks}/command; exit $?`,
+    ].join('\n');
+    const variables = { BUILDKITE_PLUGIN_GOMOTE_TYPE: 'local', BUILDKITE_COMMAND: command };
+    const env = { ...shop.environment, ...variables };
+    return shop.start('bash', ['-c', script], { cwd: shop.tree, env, detached: true });
+  }
+
   it.each([0, 3])(
     'runs a command that ends with %i on a machine that ends with the step',
     async (status) => {
       const shop = checkout();
-      const hooks = join(projectRoot, 'ci/buildkite/hooks');
-      // As the agent does: hooks are sourced, so that what they export is there for the next; pre-exit runs always.
-      const script = [
-        `trap 'bash -c "$(declare -p GOMOTE_STEP_MACHINE); export GOMOTE_STEP_MACHINE; . ${hooks}/pre-exit"' EXIT`,
-        `. ${hooks}/pre-command`,
-        `set +e; bash ${hooks}/command; exit $?`,
-      ].join('\n');
-      const env = {
-        ...shop.environment,
-        BUILDKITE_PLUGIN_GOMOTE_TYPE: 'local',
-        BUILDKITE_COMMAND: `sh build.sh ${status}`,
-      };
-      const ended = await ending(shop.start('bash', ['-c', script], { cwd: shop.tree, env }));
+      const ended = await ending(step(shop, `sh build.sh ${status}`));
       expect({ code: ended.code, stderr: ended.stderr }).toMatchObject({ code: status });
       expect(ended.stdout.toString()).toContain('built\n');
       expect(await listed(shop)).toBe('');
     },
   );
+
+  it('ends its machine when the step is cancelled', async () => {
+    const shop = checkout();
+    const file = join(shop.directory, 'started');
+    const child = step(shop, `touch '${file}'; sleep 600`);
+    const over = ending(child);
+    await until(() => existsSync(file));
+    process.kill(-Number(child.pid), 'SIGTERM');
+    expect((await over).code).not.toBe(0);
+    expect(await listed(shop)).toBe('');
+  });
 });

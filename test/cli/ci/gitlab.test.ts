@@ -1,7 +1,8 @@
 // gomote ci gitlab as GitLab Runner calls a custom executor: a process for each stage, with the variables of its contract.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../helpers/processes.ts';
 import { ending, workshop } from '../../helpers/programs.ts';
 
 /** A runner: what it does of a job is told by the exit status of each stage. */
@@ -14,11 +15,13 @@ function runner(prepareArgs: readonly string[] = ['--type', 'local']) {
     BUILD_EXIT_CODE_FILE: exitCodeFile,
   };
   let jobEnv: Record<string, string> = {};
-  const stage = async (name: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) => {
-    const child = shop.start('gomote', ['ci', 'gitlab', name, ...args], {
+  const start = (name: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) =>
+    shop.start('gomote', ['ci', 'gitlab', name, ...args], {
+      detached: true,
       env: { ...shop.environment, ...contract, ...jobEnv, ...env },
     });
-    const ended = await ending(child);
+  const stage = async (...call: Parameters<typeof start>) => {
+    const ended = await ending(start(...call));
     return { code: ended.code, stdout: ended.stdout.toString(), stderr: ended.stderr };
   };
   const config = async () => {
@@ -28,12 +31,15 @@ function runner(prepareArgs: readonly string[] = ['--type', 'local']) {
     return answer;
   };
   const prepare = (env: NodeJS.ProcessEnv = {}) => stage('prepare', [...prepareArgs], env);
-  const run = (script: string, name = 'build_script') => {
+  const written = (script: string, name = 'build_script') => {
     const path = join(shop.directory, 'script');
     writeFileSync(path, script);
-    return stage('run', [path, name]);
+    return [path, name];
   };
-  return { ...shop, exitCodeFile, config, prepare, run, cleanup: () => stage('cleanup') };
+  const run = (script: string) => stage('run', written(script));
+  const startRun = (script: string) => start('run', written(script));
+  const cleanup = () => stage('cleanup');
+  return { ...shop, exitCodeFile, config, prepare, run, startRun, cleanup };
 }
 
 describe('gomote ci gitlab', () => {
@@ -64,6 +70,23 @@ describe('gomote ci gitlab', () => {
     await gomote('destroy', '--all');
     expect(await run('true')).toMatchObject({ code: 102, stderr: expect.stringMatching(/./) });
     expect((await cleanup()).code).toBe(0);
+  });
+
+  // The runner signals the process group, and cleans up.
+  it.each(['SIGTERM', 'SIGKILL'] as const)('ends a job that is cancelled by %s', async (signal) => {
+    const { config, prepare, startRun, cleanup, gomote, directory } = runner();
+    await config();
+    await prepare();
+    const file = join(directory, 'pid');
+    const child = startRun(`echo $$ > '${file}.new'; mv '${file}.new' '${file}'; sleep 600`);
+    const over = ending(child);
+    await until(() => existsSync(file));
+    process.kill(-Number(child.pid), signal);
+    expect((await over).code).not.toBe(0);
+    expect((await cleanup()).code).toBe(0);
+    expect((await gomote('list')).stdout.toString()).toBe('');
+    const pid = readFileSync(file, 'utf8').trim();
+    await until(() => !existsSync(`/proc/${pid}`));
   });
 
   it('makes no machine that the runner does not allow', async () => {
