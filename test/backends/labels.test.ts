@@ -42,7 +42,8 @@ const throughs: Record<string, (labels: Labels | undefined) => Labels | undefine
   ssh: (labels) => {
     const host = { name: 'host' };
     const builder = { name: 'linux', hostType: 'host', env: [] };
-    const sent = parseRequest(JSON.stringify({ op: 'create', builder, host, user: 'me', labels }));
+    const create = { op: 'create', builder, host, user: 'me', storeBytes: 0, labels };
+    const sent = parseRequest(JSON.stringify(create));
     const kept = sent.op === 'create' ? sent.labels : undefined;
     const reply = JSON.parse(JSON.stringify([{ ...about, labels: kept }]));
     return v.parse(replySchemas.list, reply)[0]?.labels;
