@@ -1,8 +1,19 @@
 // Removes what a buildlet inherits but must not keep: open descriptors, and secrets in its environment.
 // Linux only.
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  writeSync,
+} from 'node:fs';
 
 const closeOnExec = 0o2000000;
+
+/** Where Node looks for the certificates of the system. */
+const systemCertificates = ['/etc/ssl', '/usr/lib/ssl', '/etc/pki', '/usr/share/ca-certificates'];
 
 /**
  * Closes the descriptors above 2 that the starter left open: they would keep locks and pipes open for as long
@@ -19,8 +30,23 @@ export function closeInheritedDescriptors(): void {
     if (fd <= 2 || fd === Number(process.env.NODE_CHANNEL_FD) || (mayBeNodes && isInternal)) {
       continue;
     }
-    closeSync(fd);
+    // A thread of Node reads certificates meanwhile, and closes them itself.
+    if (!isOfCertificates(target)) closeSync(fd);
   }
+}
+
+function isOfCertificates(path: string): boolean {
+  const { NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
+  const places = [NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, ...(SSL_CERT_DIR ?? '').split(':')];
+  return [...places, ...systemCertificates].some((place) => {
+    if (place === undefined || place === '') return false;
+    try {
+      const found = realpathSync(place);
+      return path === found || path.startsWith(`${found}/`);
+    } catch {
+      return false;
+    }
+  });
 }
 
 interface Descriptor {
