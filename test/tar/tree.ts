@@ -1,4 +1,5 @@
 // Real directories for the archive tests: made, compared, removed.
+
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -16,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { ifThere } from '../../src/files/if-there.ts';
 
 /** A new directory that goes when the test does. */
 export function temporaryDirectory(): string {
@@ -85,9 +87,9 @@ export function snapshot(root: string, prefix = ''): string[] {
   return lines;
 }
 
-/** Names below `root`. Links are not followed, as Node's own recursive listing would. */
+/** Names below `root`, which may be changed meanwhile. Links are not followed, as Node's own recursive listing would. */
 export const names = (root: string): string[] =>
-  readdirSync(root, { withFileTypes: true })
+  (ifThere(() => readdirSync(root, { withFileTypes: true })) ?? [])
     .flatMap((entry) => [
       entry.name,
       ...(entry.isDirectory()
