@@ -45,10 +45,21 @@ export const durationSchema = v.pipe(
 );
 
 /** How long something may live, in ms; "0" is forever, wherever it is configured. */
-export const lifetimeSchema = v.pipe(
+const lifetimeSchema = v.pipe(
   durationSchema,
   v.transform((durationMs) => (durationMs === 0 ? Number.POSITIVE_INFINITY : durationMs)),
 );
+
+/** Keys of backends: how long a buildlet lives without use, and at most. */
+export const lifetimeEntries = {
+  'idle-timeout': v.optional(lifetimeSchema, '30m'),
+  'max-lifetime': v.optional(lifetimeSchema, '24h'),
+};
+
+export const lifetimeNames = {
+  'idle-timeout': 'idleTimeoutMs',
+  'max-lifetime': 'maxLifetimeMs',
+} as const;
 
 /** A duration that cannot be nothing, in ms. */
 export const positiveDurationSchema = v.pipe(

@@ -1,7 +1,13 @@
 // The tables of containers: [backends.NAME] with kind "docker", and [hosts.NAME.docker].
 import * as v from 'valibot';
 import type { ContainerOptions } from '../../builders.ts';
-import { lifetimeSchema, memorySchema, tableOf, textSchema } from '../../config/values.ts';
+import {
+  lifetimeEntries,
+  lifetimeNames,
+  memorySchema,
+  tableOf,
+  textSchema,
+} from '../../config/values.ts';
 import { directory } from './paths.ts';
 
 export interface DockerConfig {
@@ -71,11 +77,10 @@ export const dockerSection = v.pipe(
       host: v.optional(textSchema),
       context: v.optional(textSchema),
       payloads: v.optional(v.record(v.string(), absolutePath), {}),
-      'idle-timeout': v.optional(lifetimeSchema, '30m'),
-      'max-lifetime': v.optional(lifetimeSchema, '24h'),
+      ...lifetimeEntries,
       ...options,
     },
-    { ...names, 'idle-timeout': 'idleTimeoutMs', 'max-lifetime': 'maxLifetimeMs' },
+    { ...names, ...lifetimeNames },
   ),
   v.transform(
     ({

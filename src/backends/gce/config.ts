@@ -1,6 +1,12 @@
 // The tables of virtual machines: [backends.NAME] with kind "gce", and [hosts.NAME.gce].
 import * as v from 'valibot';
-import { lifetimeSchema, portSchema, tableOf, textSchema } from '../../config/values.ts';
+import {
+  lifetimeEntries,
+  lifetimeNames,
+  portSchema,
+  tableOf,
+  textSchema,
+} from '../../config/values.ts';
 
 const project = v.pipe(
   v.string(),
@@ -35,16 +41,12 @@ export const gceSection = tableOf(
     port: v.optional(portSchema),
     /** How many calls of the API a second one client makes at most. */
     'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
-    /** How long a buildlet lives without use. */
-    'idle-timeout': v.optional(lifetimeSchema, '30m'),
-    /** How long it lives at most. */
-    'max-lifetime': v.optional(lifetimeSchema, '24h'),
+    ...lifetimeEntries,
   },
   {
     'external-ip': 'externalIp',
     'api-rate': 'apiRate',
-    'idle-timeout': 'idleTimeoutMs',
-    'max-lifetime': 'maxLifetimeMs',
+    ...lifetimeNames,
   },
 );
 

@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import {
   durationSchema,
-  lifetimeSchema,
+  lifetimeEntries,
+  lifetimeNames,
   nameSchema,
   portSchema,
   tableOf,
@@ -42,10 +43,7 @@ export const kubernetesSection = tableOf(
     project: v.optional(v.string()),
     /** Absent: `direct` inside a cluster, `forward` outside. */
     reach: v.optional(v.picklist(['direct', 'forward'], 'reach is "direct" or "forward"')),
-    /** How long a buildlet lives without use. */
-    'idle-timeout': v.optional(lifetimeSchema, '30m'),
-    /** How long it lives at most. */
-    'max-lifetime': v.optional(lifetimeSchema, '24h'),
+    ...lifetimeEntries,
     /** How long a pod may wait for a node, for example where nodes are added on demand. */
     'schedule-timeout': v.optional(durationSchema, '0'),
     /** Absent: buildlets have no caches. */
@@ -53,8 +51,7 @@ export const kubernetesSection = tableOf(
   },
   {
     'image-registry': 'imageRegistry',
-    'idle-timeout': 'idleTimeoutMs',
-    'max-lifetime': 'maxLifetimeMs',
+    ...lifetimeNames,
     'schedule-timeout': 'scheduleTimeoutMs',
   },
 );

@@ -9,7 +9,7 @@ import { openDirectory } from '../../files/open-directory.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
-import { encodeChanges, type TreeChange } from '../../protocol/tree-change.ts';
+import { encodeChanges, type TreeChange, type WriteChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, timesDigest, treeDigest } from '../../protocol/tree-entry.ts';
 import type { Contents } from '../../store/contents.ts';
 import { lastTree } from '../../store/last-tree.ts';
@@ -114,8 +114,6 @@ export class PreparedTree {
     if (existsSync(this.#path)) removeTree(this.#path).catch(() => undefined);
   }
 }
-
-type WriteChange = Extract<TreeChange, { op: 'write' }>;
 
 /** A directory that its owner may not write to keeps its parent. */
 function move(from: string, to: string): void {

@@ -46,6 +46,7 @@ export class WholeTree {
 export function seenBy(tree: WholeTree | undefined, sink: TreeSink): TreeSink {
   if (tree === undefined) return sink;
   let open: TreeChange | undefined;
+  const { stored } = sink;
   return {
     ...sink,
     apply: (change) => {
@@ -64,9 +65,11 @@ export function seenBy(tree: WholeTree | undefined, sink: TreeSink): TreeSink {
       if (open !== undefined) tree.see(open, sha256);
       sink.close(sha256);
     },
-    stored: (change) => {
-      tree.see(change, change.entry.digest);
-      sink.stored?.(change);
-    },
+    ...(stored && {
+      stored: (change) => {
+        tree.see(change, change.entry.digest);
+        stored(change);
+      },
+    }),
   };
 }
