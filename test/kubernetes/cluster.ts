@@ -42,9 +42,13 @@ export async function makeNamespace(): Promise<string> {
   afterAll(async () => {
     await core.deleteNamespace({ name });
   });
-  // Without it no pod is admitted.
+  // Pods are admitted once the cluster has made the namespace's service account and its token.
+  const body = {
+    metadata: { name: 'probe' },
+    spec: { containers: [{ name: 'probe', image: testImage }] },
+  };
   await vi.waitFor(
-    async () => await core.readNamespacedServiceAccount({ namespace: name, name: 'default' }),
+    async () => await core.createNamespacedPod({ namespace: name, body, dryRun: 'All' }),
     { timeout: 120_000 },
   );
   return name;
