@@ -257,4 +257,53 @@ describe('the documentation', () => {
     });
     expect(absent).toEqual([]);
   });
+
+  describe('of the architecture', () => {
+    const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| ([\d, ]+) \| (.*?) \|/gm)].flatMap((row) =>
+      [...(row[2] ?? '').matchAll(/`([\w.-]+)\/?`/g)].map((room) => [room[1], row[1]]),
+    );
+
+    it('has each room on its floor', () => {
+      const shown = new Map(rows.map(([room = '', floor = '']) => [room, floor.split(', ')]));
+      const directories = Object.keys(floors).filter((room) => !room.endsWith('.ts'));
+      expect(directories.filter((room) => !shown.has(room))).toEqual([]);
+      const wrong = [...shown].filter(([room, on]) => !on.includes(String(floors[room])));
+      expect(wrong).toEqual([]);
+    });
+
+    /** Where a walk goes on in another program, or in a thread. */
+    const starts = [
+      ...[
+        'bin/gomote.js',
+        'src/cli/main.ts',
+        'src/buildlet/agent.ts',
+        'src/buildlet/sandbox/host.ts',
+      ],
+      ...['src/cli/commands/push.ts', 'src/coordinator/http/handlers/relay.ts'],
+      ...['src/coordinator/store/worker.ts', 'src/buildlet/trees/routes.ts'],
+      'src/buildlet/trees/worker.ts',
+    ];
+
+    it.each(['a command', 'a push'])(
+      'visits each file of %s once, after one that imports it',
+      (what) => {
+        const [, walk = ''] = text.split(`## How ${what} runs\n`);
+        const [section = ''] = walk.split('\n## ');
+        const visited: string[] = [];
+        for (const [, named = ''] of section.matchAll(/`([\w./-]+\.(?:ts|js))`/g)) {
+          const path = existsSync(join(src, named)) ? `src/${named}` : named;
+          expect(visited).not.toContain(path);
+          const isReached = visited.some((file) =>
+            [...readFileSync(join(root, file), 'utf8').matchAll(/['"](\.[^'"]+)['"]/g)].some(
+              ([, from = '']) => join(dirname(file), from) === path,
+            ),
+          );
+          expect(isReached || starts.includes(path), path).toBe(true);
+          visited.push(path);
+        }
+        expect(visited.length).toBeGreaterThan(30);
+      },
+    );
+  });
 });
