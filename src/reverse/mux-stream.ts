@@ -8,13 +8,13 @@ type Done = (error?: Error | null) => void;
 /** The callbacks of a stream to its connection. */
 interface Carrier {
   /** Called when the stream has something to send. */
-  onReady(stream: MuxStream): void;
+  onReady(): void;
   /** Called when the stream is connected to its target. */
-  onAccepted(stream: MuxStream): void;
+  onAccepted(): void;
   /** Called when data was read: the other end may send this many bytes more. */
-  onCredit(stream: MuxStream, sizeBytes: number): void;
+  onCredit(sizeBytes: number): void;
   /** Called when the stream has ended; with a reason when it ended early. */
-  onClosed(stream: MuxStream, words: string | undefined): void;
+  onClosed(words: string | undefined): void;
 }
 
 export class MuxStream extends Duplex {
@@ -51,7 +51,7 @@ export class MuxStream extends Duplex {
 
   /** Tells the other end that the stream is connected; there, it emits `connect`. */
   accept(): void {
-    this.#carrier.onAccepted(this);
+    this.#carrier.onAccepted();
   }
 
   /** Whether there is something to send and credit for it. */
@@ -86,7 +86,7 @@ export class MuxStream extends Duplex {
 
   addCredit(sizeBytes: number): void {
     this.#creditBytes += sizeBytes;
-    if (this.isReady) this.#carrier.onReady(this);
+    if (this.isReady) this.#carrier.onReady();
   }
 
   /** Receives data. Throws when it exceeds the credit. */
@@ -114,7 +114,7 @@ export class MuxStream extends Duplex {
     const sizeBytes = this.#owedBytes;
     this.#owedBytes = 0;
     this.#grantedBytes += sizeBytes;
-    this.#carrier.onCredit(this, sizeBytes);
+    this.#carrier.onCredit(sizeBytes);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
@@ -132,12 +132,12 @@ export class MuxStream extends Duplex {
     this.#pending = chunks.filter((chunk) => chunk.length > 0);
     this.#written = done;
     if (this.#pending.length === 0) this.#settle();
-    else if (this.isReady) this.#carrier.onReady(this);
+    else if (this.isReady) this.#carrier.onReady();
   }
 
   override _final(done: Done): void {
     this.#finishing = done;
-    this.#carrier.onReady(this);
+    this.#carrier.onReady();
   }
 
   override _destroy(error: Error | null, done: Done): void {
@@ -145,7 +145,7 @@ export class MuxStream extends Duplex {
     clearTimeout(this.#idleTimer);
     this.#pending = [];
     const words = isWhole || this.#isReset ? undefined : error === null ? '' : messageOf(error);
-    this.#carrier.onClosed(this, words);
+    this.#carrier.onClosed(words);
     done(error);
   }
 }

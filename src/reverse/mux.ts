@@ -95,8 +95,8 @@ export class Mux {
         this.#pump();
       },
       onAccepted: () => this.#socket.write(controlFrame(frameTypes.opened, id)),
-      onCredit: (_stream, sizeBytes) => this.#socket.write(creditFrame(id, sizeBytes)),
-      onClosed: (_stream, words) => {
+      onCredit: (sizeBytes) => this.#socket.write(creditFrame(id, sizeBytes)),
+      onClosed: (words) => {
         this.#ready.delete(stream);
         this.#streams.delete(id);
         if (words !== undefined && this.#socket.writable) {

@@ -1,20 +1,16 @@
 // Connects to a server, verifies it, and upgrades the connection to another protocol.
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import { openTcp } from '../http/client/open-socket.ts';
 import { proxyReply } from '../http/client/proxy-reply.ts';
+import type { Trust } from '../http/client/tls.ts';
 import { upgrade } from '../http/client/upgrade.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is verified: by this certificate only, by these authorities, or by the system's. */
-export interface ServerTrust {
-  /** SHA-256 of the one certificate accepted, in lower-case hex. */
-  readonly fingerprint?: string | undefined;
-  /** Certificates of authorities (PEM) in place of the system's. */
-  readonly caPem?: string | undefined;
-}
+export type ServerTrust = Pick<Trust, 'fingerprint' | 'caPem'>;
 
 interface UpgradeRequest {
   /** Origin: `https://HOST[:PORT]`, or `http://…` without TLS. */
@@ -42,10 +38,10 @@ const refusalLimit = 500;
 export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
   const signal = anySignal(call.signal, timeoutSignal(upgradeTimeoutMs));
   const { host } = new URL(call.origin);
-  let socket: Socket | undefined;
+  let socket: Duplex | undefined;
   try {
     const { origin, proxy, trust } = call;
-    socket = await abortable(openTcp({ origin, proxy, ...trust }), signal);
+    socket = await openTcp({ origin, proxy, ...trust }, signal);
     const { path, protocol } = call;
     const headers = { Host: host, ...call.headers };
     const upgraded = await upgrade(socket, { path, headers, protocol, signal });
@@ -57,19 +53,8 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
     throw new StatusError(status, text, `${host} refused: ${why}`, { hint: byProxy?.hint });
   } catch (error) {
     socket?.destroy();
-    throw connectError(host, error);
+    throw connectError(host, signal.aborted ? new Error('no answer in time') : error);
   }
-}
-
-/** Waits for the connection. Closes it if it is made too late. */
-async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
-  return await new Promise((resolve, reject) => {
-    const late = () => reject(new Error('no answer in time'));
-    signal.addEventListener('abort', late, { once: true });
-    opening
-      .then((socket) => (signal.aborted ? void socket.destroy() : resolve(socket)), reject)
-      .finally(() => signal.removeEventListener('abort', late));
-  });
 }
 
 /** The first line of a refusal, or what arrived of it. */

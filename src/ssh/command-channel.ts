@@ -5,9 +5,6 @@ import type { Channel } from './channel.ts';
 import type { SshCommand, SshServices, WantedCommand } from './services.ts';
 import type { Protocol } from './ssh2.ts';
 
-/** Why a request is refused. Written to standard error, since the protocol reports only the failure. */
-type Answer = boolean;
-
 interface Links {
   readonly protocol: Protocol;
   readonly services: SshServices;
@@ -44,7 +41,7 @@ export class CommandChannel {
   }
 
   /** Handles a request; returns whether it is granted. */
-  request(type: string, data: unknown): Answer {
+  request(type: string, data: unknown): boolean {
     switch (type) {
       case 'env':
         return this.#setVariable(data as { name: string; value: string });
@@ -66,11 +63,10 @@ export class CommandChannel {
         this.#command?.onUnread();
         return this.#command !== undefined;
       case 'shell':
-        return this.#canStart();
       case 'exec':
-        return this.#canStart();
+        return this.#command === undefined;
       case 'subsystem':
-        return this.#canStart() && this.#links.services.hasSubsystem(String(data));
+        return this.#command === undefined && this.#links.services.hasSubsystem(String(data));
       default:
         return false;
     }
@@ -94,10 +90,6 @@ export class CommandChannel {
     };
     this.#command = command;
     services.run(command);
-  }
-
-  #canStart(): boolean {
-    return this.#command === undefined;
   }
 
   #setVariable({ name, value }: { name: string; value: string }): boolean {
@@ -144,15 +136,7 @@ function wantedBy(type: string, data: unknown): WantedCommand | undefined {
   return type === 'subsystem' ? { kind: 'subsystem', name: String(data) } : undefined;
 }
 
-function sizeOf({
-  cols,
-  rows,
-}: {
-  cols: number;
-  rows: number;
-}): { columns: number; rows: number } | undefined {
-  const isSize = cols > 0 && rows > 0;
-  return isSize
-    ? { columns: Math.min(cols, sideLimit), rows: Math.min(rows, sideLimit) }
-    : undefined;
+function sizeOf({ cols, rows }: { readonly cols: number; readonly rows: number }) {
+  if (!(cols > 0 && rows > 0)) return undefined;
+  return { columns: Math.min(cols, sideLimit), rows: Math.min(rows, sideLimit) };
 }

@@ -19,11 +19,8 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     readonly data: Readonly<Record<string, unknown>>;
   }
 
-  export interface ConfirmedChannel {
+  export interface ConfirmedChannel extends Omit<OpenedChannel, 'type' | 'data'> {
     readonly recipient: number;
-    readonly sender: number;
-    readonly window: number;
-    readonly packetSize: number;
   }
 
   /** Called with data from the client. */

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { homeDirectory } from '../../files/user-directories.ts';
+import { withoutBrackets } from '../../http/client/server-address.ts';
 import type { Trust } from '../../http/client/tls.ts';
 
 export type EngineLocation = {
@@ -148,7 +149,7 @@ function sshArgs(url: URL, bad: (why: string) => GomoteError): string[] {
     ...['-o', 'ConnectTimeout=30', '-T'],
     ...(user === '' ? [] : ['-l', user]),
     ...(url.port === '' ? [] : ['-p', url.port]),
-    ...['--', url.hostname.replace(/^\[(.*)\]$/, '$1')],
+    ...['--', withoutBrackets(url.hostname)],
     ...['docker', ...socket, 'system', 'dial-stdio'],
   ];
 }

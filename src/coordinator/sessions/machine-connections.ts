@@ -148,7 +148,7 @@ export class MachineConnections {
 
   async #connect({ pool, machine = '' }: Session): Promise<Connected> {
     const client = await this.#options.poolOf(pool).connect(machine);
-    return { client, relay: await Relay.to(client.target) };
+    return { client, relay: new Relay(client.target) };
   }
 
   /**

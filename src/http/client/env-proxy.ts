@@ -1,6 +1,8 @@
 // The proxy from the environment variables, read as other programs read them.
 import { BlockList, isIP } from 'node:net';
 import { GomoteError } from '../../errors.ts';
+import { addNetwork, isListed } from '../networks.ts';
+import { withoutBrackets } from './server-address.ts';
 
 /** The proxy for an origin: HTTPS_PROXY, unless NO_PROXY contains its host. */
 export function proxyOf(origin: string, environment: NodeJS.ProcessEnv): string | undefined {
@@ -47,31 +49,15 @@ const escaped = (part: string): string =>
  */
 function matches(element: string, host: string, port: string): boolean {
   if (element === '*') return true;
-  if (element.includes('/')) return isInRange(element, host);
-  if (isIP(withoutBrackets(element)) === 6) return isSameAddress(withoutBrackets(element), host);
+  if (element.includes('/') || isIP(withoutBrackets(element)) === 6) return isIn(element, host);
   const [, name = '', onlyPort] = /^\*?(.*?)(?::([0-9]+))?$/.exec(element.toLowerCase()) ?? [];
   if (name === '' || (onlyPort !== undefined && onlyPort !== port)) return false;
-  if (isIP(withoutBrackets(name)) !== 0) return isSameAddress(withoutBrackets(name), host);
+  if (isIP(withoutBrackets(name)) !== 0) return isIn(name, host);
   const suffix = name.startsWith('.') ? name : `.${name}`;
   return host === name || host.endsWith(suffix);
 }
 
-const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
-
-const kindOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
-
-function isSameAddress(address: string, host: string): boolean {
-  if (isIP(host) === 0) return false;
+function isIn(network: string, host: string): boolean {
   const list = new BlockList();
-  list.addAddress(address, kindOf(address));
-  return list.check(host, kindOf(host));
-}
-
-function isInRange(range: string, host: string): boolean {
-  const [network = '', bits = ''] = range.split('/');
-  const limit = { 0: -1, 4: 32, 6: 128 }[isIP(network)] ?? -1;
-  if (isIP(host) === 0 || !/^[0-9]{1,3}$/.test(bits) || Number(bits) > limit) return false;
-  const list = new BlockList();
-  list.addSubnet(network, Number(bits), kindOf(network));
-  return list.check(host, kindOf(host));
+  return addNetwork(list, withoutBrackets(network)) && isListed(list, host);
 }

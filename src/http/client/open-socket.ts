@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readFirst } from './read-first.ts';
-import type { ServerAddress } from './server-address.ts';
+import { type ServerAddress, withoutBrackets } from './server-address.ts';
 import type { Trust } from './tls.ts';
 
 /** The time limit for connecting, TLS handshake included, in ms. */
@@ -35,7 +35,7 @@ export async function openTcp(
 ): Promise<Socket> {
   const url = new URL(origin);
   const isTls = url.protocol === 'https:';
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = withoutBrackets(url.hostname);
   const port = Number(url.port || (isTls ? 443 : 80));
   const socket =
     proxy === undefined

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { Socket } from 'node:net';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { withoutBrackets } from './server-address.ts';
 
 /** The time limit for the proxy to connect, in ms. */
 const connectTimeoutMs = 15_000;
@@ -19,7 +20,7 @@ export async function openTunnel(
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const asking = (isTls ? requestTls : request)({
     method: 'CONNECT',
-    host: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: withoutBrackets(proxy.hostname),
     port: proxy.port || (isTls ? 443 : 80),
     path: target,
     headers: {

@@ -156,15 +156,10 @@ async function replyTo(
   const forget = () => signal?.removeEventListener('abort', abort);
   call.once('close', forget);
   signal?.addEventListener('abort', abort, { once: true });
-  let interimReplies = 0;
-  call.on('information', () => {
-    if (++interimReplies > maxInterimReplies) call.destroy(new Error('its reply has no end'));
-  });
-  const replied = new Promise<IncomingMessage>((resolve, reject) => {
+  const cancelled = new Promise<never>((_resolve, reject) => {
     fail = reject;
-    call.on('response', resolve).on('error', reject);
-    call.once('close', () => reject(new Error('the connection was closed before a reply')));
   });
+  const replied = Promise.race([replyOf(call), cancelled]);
   try {
     if (signal?.aborted) abort();
     sendBody(call, body);
@@ -181,6 +176,22 @@ async function replyTo(
   }
 }
 
+/** The head of the reply to the request. */
+export function replyOf(
+  call: ClientRequest,
+  onReply?: (reply: IncomingMessage) => void,
+): Promise<IncomingMessage> {
+  let interimReplies = 0;
+  call.on('information', () => {
+    if (++interimReplies > maxInterimReplies) call.destroy(new Error('its reply has no end'));
+  });
+  return new Promise((resolve, reject) => {
+    if (onReply !== undefined) call.once('response', onReply);
+    call.once('response', resolve).on('error', reject);
+    call.once('close', () => reject(new Error('the connection was closed before a reply')));
+  });
+}
+
 /** Makes a truncated reply fail with the error of its connection: Node only says that it was aborted. */
 function keepCause(reply: IncomingMessage): void {
   const { socket } = reply;
@@ -191,7 +202,8 @@ function keepCause(reply: IncomingMessage): void {
   reply.on('error', () => undefined);
 }
 
-function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
+/** Sends the body, and ends its source with the request. A failure shows at the reply. */
+export function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
   if (isWhole(body)) {
     call.end(body);
     return;

@@ -32,6 +32,9 @@ export type ServerAddress =
       readonly dial: (signal?: AbortSignal) => Promise<Duplex>;
     };
 
+/** The host of a URL as sockets take it. */
+export const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
 /** The origin for requests to the address. */
 export const originOf = (address: ServerAddress): string =>
   address.kind === 'tcp' ? address.origin : 'http://buildlet';

@@ -2,7 +2,9 @@
 // this costs less than half of a socket's own reading. Otherwise it is an ordinary stream.
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { openSocket } from '../client/open-socket.ts';
 import { readFirst } from '../client/read-first.ts';
+import { type ServerAddress, withoutBrackets } from '../client/server-address.ts';
 import { ChunkScanner } from './chunk-scanner.ts';
 
 type Done = (error?: Error | null) => void;
@@ -13,6 +15,9 @@ const mostBytes = 256 << 10;
 
 /** How much may wait to be written, in bytes: enough that the two ends do not wait for each other at every chunk. */
 const aheadBytes = 512 << 10;
+
+/** The time limit for connecting, in ms. */
+const connectTimeoutMs = 10_000;
 
 /** Receives the frames of a chunked body. */
 interface Diversion {
@@ -51,10 +56,10 @@ export class BulkSocket extends Duplex {
       .on('close', () => this.readableLength === 0 && this.destroy());
   }
 
-  /** Connects, or fails within the time, in ms. */
-  static async connect(where: NetConnectOpts, timeoutMs: number): Promise<BulkSocket> {
+  static async connect(where: NetConnectOpts): Promise<BulkSocket> {
     const made = new BulkSocket(where);
-    const timer = setTimeout(() => made.destroy(new Error('connect timed out')), timeoutMs);
+    const late = () => made.destroy(new Error('connect timed out'));
+    const timer = setTimeout(late, connectTimeoutMs);
     try {
       await new Promise<void>((resolve, reject) => {
         made.#socket.once('connect', resolve);
@@ -182,4 +187,13 @@ export class BulkSocket extends Duplex {
     this.#socket.unref();
     return this;
   }
+}
+
+/** Like `openSocket`, with a `BulkSocket` where there is no TLS. */
+export async function openBulk(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
+  if (address.kind === 'unix') return await BulkSocket.connect({ path: address.path });
+  const url = address.kind === 'tcp' ? new URL(address.origin) : undefined;
+  if (url?.protocol !== 'http:') return await openSocket(address, signal);
+  const host = withoutBrackets(url.hostname);
+  return await BulkSocket.connect({ host, port: Number(url.port || 80) });
 }

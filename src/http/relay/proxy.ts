@@ -2,10 +2,10 @@
 import { type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { replyOf } from '../client/request.ts';
 import type { ServerAddress } from '../client/server-address.ts';
 import { SocketAgent } from '../client/socket-agent.ts';
-import { BulkSocket } from './bulk-socket.ts';
-import { openBulk } from './open-bulk.ts';
+import { BulkSocket, openBulk } from './bulk-socket.ts';
 import { passUpgrade, type UpgradeExchange } from './pass-upgrade.ts';
 import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
 import { changedHeaders, type RelayChange, sendChanged } from './relay-change.ts';
@@ -43,9 +43,6 @@ const idleMs = 60_000;
 /** The longest head of a reply, in bytes. */
 const headLimitBytes = 64 << 10;
 
-/** How many interim replies (of status 1xx) may come before a reply. */
-const interimLimit = 16;
-
 /** The most that is read of a reply to `get`, by default. */
 const smallReplyBytes = 64 << 10;
 
@@ -56,15 +53,11 @@ export class Relay {
   /** The value of `Host`: the machine knows its own address, not what the client calls the relay. */
   readonly #host: string;
 
-  private constructor(agent: SocketAgent, { address, authorization }: RelayTarget) {
-    this.#agent = agent;
+  constructor({ address, authorization }: RelayTarget) {
+    this.#agent = new SocketAgent(address, { idleMs, open: openBulk });
     this.#address = address;
     this.#authorization = authorization;
     this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'localhost';
-  }
-
-  static async to(target: RelayTarget): Promise<Relay> {
-    return new Relay(new SocketAgent(target.address, { idleMs, open: openBulk }), target);
   }
 
   /** Whether the machine is this one, as far as the address tells. */
@@ -116,7 +109,7 @@ export class Relay {
         const onBytes = (bytes: number) => {
           record.requestBytes += bytes;
         };
-        void sendChanged(incoming, onward, onBytes, change.body);
+        sendChanged(incoming, onward, onBytes, change.body);
       }
       await replied;
       await sent;
@@ -204,20 +197,6 @@ const ignore = (): void => undefined;
 
 const asError = (reason: unknown): Error =>
   reason instanceof Error ? reason : new GomoteError('ERR_ABORTED', 'the call was cancelled');
-
-function replyOf(
-  onward: ReturnType<typeof request>,
-  onReply: (reply: IncomingMessage) => void = ignore,
-): Promise<IncomingMessage> {
-  let interim = 0;
-  onward.on('information', () => {
-    if (++interim > interimLimit) onward.destroy(new Error('too many interim replies'));
-  });
-  return new Promise((resolve, reject) => {
-    onward.once('response', onReply).once('response', resolve).once('error', reject);
-    onward.once('close', () => reject(new Error('the connection was closed before a reply')));
-  });
-}
 
 /** Copies the request's body. Failures are reported by the reply. */
 function send(

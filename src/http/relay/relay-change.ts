@@ -1,5 +1,6 @@
 // What a relay passes on in another form than it came.
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import { sendBody } from '../client/request.ts';
 import { flowing } from './flowing.ts';
 
 export interface RelayChange {
@@ -22,33 +23,12 @@ export function changedHeaders(flat: readonly string[], change: RelayChange | un
 }
 
 /** Sends the request's body changed; whatever breaks it shows at the reply. */
-export async function sendChanged(
+export const sendChanged = (
   incoming: IncomingMessage,
   onward: ClientRequest,
   onBytes: (bytes: number) => void,
   change: NonNullable<RelayChange['body']>,
-): Promise<void> {
-  let isClosed = false;
-  let wake: () => void = () => undefined;
-  onward.on('drain', () => wake());
-  onward.once('close', () => {
-    isClosed = true;
-    wake();
-  });
-  try {
-    for await (const piece of change(counted(incoming, onBytes))) {
-      if (isClosed) return;
-      if (onward.write(piece)) continue;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        if (isClosed) resolve();
-      });
-    }
-    onward.end();
-  } catch (error) {
-    onward.destroy(error instanceof Error ? error : new Error(String(error)));
-  }
-}
+): void => sendBody(onward, change(counted(incoming, onBytes)));
 
 async function* counted(
   incoming: IncomingMessage,

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 import { GomoteError } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
+import { addNetwork, isListed } from '../networks.ts';
 
 /** In the list of trusted proxies: any client of a unix socket. */
 const unixSocket = 'unix';
@@ -21,28 +22,17 @@ export class TrustedProxies {
   constructor(list: readonly string[] = []) {
     this.list = list;
     this.#trustsSocket = list.includes(unixSocket);
-    for (const text of list) if (text !== unixSocket) this.#add(text);
-  }
-
-  #add(text: string): void {
-    const [address = '', prefix, ...more] = text.split('/');
-    const version = isIP(address);
-    const bits = prefix === undefined ? undefined : Number(prefix);
-    const isWhole = prefix === undefined || /^[0-9]{1,3}$/.test(prefix);
-    if (version === 0 || !isWhole || more.length > 0 || (bits ?? 0) > (version === 4 ? 32 : 128)) {
+    for (const text of list) {
+      if (text === unixSocket || addNetwork(this.#addresses, text)) continue;
       const hint = 'give an address, a network such as "10.0.0.0/8", or "unix"';
       throw new GomoteError('ERR_CONFIG', `${quoted(text)} is no address of a proxy`, { hint });
     }
-    const family = version === 4 ? 'ipv4' : 'ipv6';
-    if (bits === undefined) this.#addresses.addAddress(address, family);
-    else this.#addresses.addSubnet(address, bits, family);
   }
 
   /** Whether the address is a trusted proxy's; undefined stands for a unix socket. */
   has(address: string | undefined): boolean {
     if (address === undefined) return this.#trustsSocket;
-    const plain = plainAddress(address);
-    return this.#addresses.check(plain, plain.includes(':') ? 'ipv6' : 'ipv4');
+    return isListed(this.#addresses, plainAddress(address));
   }
 
   /** Records the client of a proxy's connection until it is closed. */
