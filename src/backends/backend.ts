@@ -62,6 +62,8 @@ export interface CreateCall extends BackendCall {
   readonly holdMs?: number | undefined;
   /** Whose caches it gets. Absent: those of `user`. */
   readonly cacheOwner?: string | undefined;
+  /** Whether the machine keeps no contents of pushes: a coordinator does that itself, for each of its users. */
+  readonly hasNoStore?: boolean | undefined;
   /** An image that `keepImage` of this backend has made, to begin with in place of the host type's. */
   readonly image?: string | undefined;
   /** Labels for it, which `list` can filter by: see protocol/labels.ts. */

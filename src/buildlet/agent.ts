@@ -122,6 +122,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
+/** The store, unless it cannot be created or others could change it: pushes work without one. */
+function usable({ store, log }: AgentOptions): StoreOptions | undefined {
+  try {
+    if (store !== undefined) makePrivateDirectory(store.root, 'the content store');
+    return store;
+  } catch (error) {
+    log(`warning: nothing is stored: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
 /** Runs with a private directory `scratch`, which is removed at the end. */
 async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { features = buildletFeatures, uploadIdleMs = defaultUploadIdleMs } = options;
@@ -129,7 +140,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const ending = new Promise<string>((resolve) => {
     end = resolve;
   });
-  if (options.store !== undefined) makePrivateDirectory(options.store.root, 'the content store');
+  const store = usable(options);
   const pipesDir = join(scratch, 'pipes');
   mkdirSync(pipesDir, { mode: 0o700 });
   const pipes = new PipeStock(pipesDir);
@@ -147,7 +158,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const limits = { directory: scratch, ...options.sessions };
   const stage = join(scratch, 'ahead');
   mkdirSync(stage, { mode: 0o700 });
-  const settings = { workDir: workDir.path, stage, store: options.store };
+  const settings = { workDir: workDir.path, stage, store };
   const trees: TreeThread = new Thread('tree-worker', settings);
   const ahead = new Ahead(trees);
   const activity = new Activity(workDir.path, () => ahead.drop());
@@ -239,7 +250,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     await confined.ready;
     const address = await listen(server, options.address);
     await filled;
-    if (options.store !== undefined) ahead.make();
+    if (store !== undefined) ahead.make();
     if (options.holdMs !== undefined) hold.expect(options.holdMs);
     const serve = (connection: Duplex) => void server.emit('connection', connection);
     return { address, workDir: workDir.path, ending, serve, close };

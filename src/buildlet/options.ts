@@ -6,6 +6,7 @@ import { parseDuration } from '../duration.ts';
 import { messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import type { StoreOptions } from '../store/content-store.ts';
+import { defaultStoreBytes } from '../store/store-size.ts';
 import type { AgentOptions } from './agent.ts';
 import { cacheFlags, cachesHelp, readCaches } from './caches.ts';
 import { confinementFlags, confinementHelp, readConfinement } from './confinement.ts';
@@ -240,8 +241,6 @@ function parseSize(option: string, text: string | undefined): number | undefined
   throw usage(`${option} "${text}" is not a size`, 'give one such as 512M');
 }
 
-const storeBytes = 5 * 1024 ** 3;
-
 /** A store is of one user; a machine that dials in is lent to many. */
 function readStore(
   values: { readonly store?: string | undefined; readonly 'store-size'?: string | undefined },
@@ -255,7 +254,7 @@ function readStore(
   if (isReverse) {
     throw usage('--store is not for a machine of a coordinator', 'the coordinator has a store');
   }
-  const limitBytes = parseSize('--store-size', size) ?? storeBytes;
+  const limitBytes = parseSize('--store-size', size) ?? defaultStoreBytes;
   return { root: resolve(store), room: 'own', limitBytes };
 }
 

@@ -20,7 +20,7 @@ import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts
 import { TrustedProxies } from '../http/server/trusted-proxies.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 import { priorities } from '../protocol/priority.ts';
-import { minStoreBytes } from '../store/content-store.ts';
+import { minStoreBytes } from '../store/store-size.ts';
 import { oidcSchema, toOidc } from './oidc/config.ts';
 import { checkPools, count, optionally, poolSchema, toPool } from './pool-config.ts';
 

@@ -9,6 +9,7 @@ import { evict, removePack } from './eviction.ts';
 import { createFile, OwnPack, writeNew } from './own-pack.ts';
 import { maxRecords, Pack, type Place } from './pack.ts';
 import { PiecewiseWriter, smallBytes } from './piecewise-writer.ts';
+import { minStoreBytes } from './store-size.ts';
 
 export interface StoreOptions {
   /** A private directory, which is created; its rooms share the size limit. */
@@ -19,8 +20,6 @@ export interface StoreOptions {
 }
 
 const maxPackBytes = 64 << 20;
-/** The minimum size: a smaller store would evict everything at once. */
-export const minStoreBytes = 1 << 20;
 /** After a failure, such as a full disk, nothing is stored for this time, in ms. */
 const restMs = 60_000;
 const readBytes = 1 << 20;

@@ -258,6 +258,23 @@ describe('a tree that is made ahead', () => {
 });
 
 describe('a buildlet with a store of its own', () => {
+  it.each(['a directory that others may write to', 'a file', 'a link'])(
+    'takes pushes without it if it is %s',
+    async (what) => {
+      const root = join(temporaryDirectory(), 'store');
+      if (what === 'a file') writeFileSync(root, '');
+      else if (what === 'a link') symlinkSync(temporaryDirectory(), root);
+      else mkdirSync(root);
+      if (what.startsWith('a directory')) chmodSync(root, 0o777);
+      const store = { root, room: 'own', limitBytes: 100 << 20 };
+      const buildlet = await startBuildlet({ store });
+      const top = plant();
+      expect(await pushTo(clientOf(buildlet), top)).toMatchObject({ storedBytes: 0 });
+      expect(seen(join(buildlet.workDir, 'tree'))).toEqual(seen(top));
+      expect(buildlet.log.join('\n')).toContain('nothing is stored: the content store');
+    },
+  );
+
   it('makes the tree ahead that was pushed to the one before', async () => {
     const store = { root: join(temporaryDirectory(), 'store'), room: 'own', limitBytes: 100 << 20 };
     const top = plant();

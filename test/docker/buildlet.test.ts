@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { docker, images, newLab } from './lab.ts';
+import { docker, images, newLab, storesOf } from './lab.ts';
 
 const types = `
 [hosts.box]
@@ -44,7 +44,9 @@ describe('a buildlet in a container', () => {
     expect((await gomote(['destroy', name])).code).toBe(0);
     expect(containers()).toEqual([]);
     const volumes = docker('volume', 'ls', '-q').split('\n');
-    const own = container.Mounts.filter((mount: { RW: boolean }) => mount.RW);
+    const own = container.Mounts.filter(
+      ({ RW, Name }: { RW: boolean; Name: string }) => RW && !storesOf(user).includes(Name),
+    );
     expect(own).toHaveLength(1);
     expect(volumes).not.toContain(own[0].Name);
   });
@@ -91,7 +93,9 @@ describe('a buildlet in a container', () => {
       return /POST \S*\/exec/.test(stderr) ? 'process' : 'socket';
     };
     const [container] = containers();
-    const own = container.Mounts.find((mount: { RW: boolean }) => mount.RW);
+    const own = container.Mounts.find(
+      ({ Destination }: { Destination: string }) => Destination === '/opt/gomote/run',
+    );
     const isNear =
       (process.env.DOCKER_HOST ?? '').startsWith('unix://') &&
       existsSync(join(own.Source, 'socket'));

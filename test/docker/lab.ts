@@ -13,6 +13,15 @@ export { images };
 export const docker = (...args: string[]): string =>
   execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
+/** The volumes that keep what a user has pushed. */
+export const storesOf = (user: string): string[] =>
+  docker(
+    ...['volume', 'ls', '-q', '--filter', `label=gomote.owner=${user}`],
+    ...['--filter', 'label=gomote.role=store'],
+  )
+    .split('\n')
+    .filter(Boolean);
+
 export interface Lab {
   readonly cli: Cli;
   /** Different in each lab: no other's buildlets are in the way. */
@@ -56,6 +65,7 @@ export function newLab(config = '', section = defaults): Lab {
       }
     }
     await expect.poll(ids).toEqual([]);
+    for (const volume of storesOf(user)) docker('volume', 'rm', '--force', volume);
   });
   return {
     ...{ cli, user, gomote },

@@ -37,6 +37,8 @@ it('a docker pool lends containers, takes them back, and finds them again after 
   const client = process.client();
   const { name } = await client.requestBuildlet('box');
   expect(ids()).toHaveLength(1);
+  // The coordinator has a store for each of its users.
+  expect(docker('inspect', ...ids())).not.toContain('gomote-store-');
   const run = async (script: string) => {
     const buildlet = client.namedBuildlet(name);
     const output = new Collector();

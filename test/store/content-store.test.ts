@@ -3,10 +3,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -14,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ContentStore } from '../../src/store/content-store.ts';
+import { evict } from '../../src/store/eviction.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
@@ -191,6 +194,25 @@ describe('a store of contents', () => {
     put(one, content);
     expect(get(one, content)?.equals(content)).toBe(true);
     one.close();
+  });
+
+  it('removes nothing behind a link that took the place of a directory', () => {
+    const { root, store } = open({ limitBytes: 2 * mebibyte });
+    const other = join(root, 'git');
+    mkdirSync(join(other, 'own'), { recursive: true });
+    for (const name of ['pack-1.pack', 'own/pack-2.pack']) {
+      writeFileSync(join(other, name), randomBytes(mebibyte));
+      utimesSync(join(other, name), 1, 1);
+    }
+    const one = store();
+    symlinkSync(other, join(root, 'store', 'room'));
+    put(one, ...Array.from({ length: 8 }, () => randomBytes(mebibyte / 2)));
+    rmSync(join(root, 'store'), { recursive: true });
+    symlinkSync(other, join(root, 'store'));
+    evict(join(root, 'store'), 0);
+    expect(readdirSync(other, { recursive: true }).sort()).toEqual([
+      ...['own', 'own/pack-2.pack', 'pack-1.pack'],
+    ]);
   });
 
   it('does not fail callers when it cannot write', () => {

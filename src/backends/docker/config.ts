@@ -8,9 +8,10 @@ import {
   tableOf,
   textSchema,
 } from '../../config/values.ts';
+import { type StoreConfig, storeEntries, storeNames } from '../machine-store.ts';
 import { directory } from './paths.ts';
 
-export interface DockerConfig {
+export interface DockerConfig extends StoreConfig {
   readonly kind: 'docker';
   /** The engine's address in place of DOCKER_HOST and similar settings. */
   readonly host?: string | undefined;
@@ -78,9 +79,10 @@ export const dockerSection = v.pipe(
       context: v.optional(textSchema),
       payloads: v.optional(v.record(v.string(), absolutePath), {}),
       ...lifetimeEntries,
+      ...storeEntries,
       ...options,
     },
-    { ...names, ...lifetimeNames },
+    { ...names, ...lifetimeNames, ...storeNames },
   ),
   v.transform(
     ({
@@ -90,9 +92,10 @@ export const dockerSection = v.pipe(
       payloads,
       idleTimeoutMs,
       maxLifetimeMs,
+      storeBytes,
       ...defaults
     }): DockerConfig => ({
-      ...{ kind, host, context, payloads, idleTimeoutMs, maxLifetimeMs, defaults },
+      ...{ kind, host, context, payloads, idleTimeoutMs, maxLifetimeMs, storeBytes, defaults },
     }),
   ),
 );

@@ -8,6 +8,7 @@ import { readVersion } from '../../package-root.ts';
 import { type Labels, labelsOf } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
+import { storeArguments } from '../machine-store.ts';
 import { startArguments } from '../payload.ts';
 import { mount } from './dial.ts';
 import type { Engine } from './engine.ts';
@@ -16,6 +17,7 @@ import {
   currentPayload,
   openName,
   payloadDirectory,
+  storeDirectory,
   volumeDirectory,
 } from './paths.ts';
 
@@ -52,6 +54,12 @@ export interface PlannedCache {
   readonly usage: string;
 }
 
+/** The volume with the owner's content store. */
+export interface StoreVolume {
+  readonly volume: string;
+  readonly limitBytes: number;
+}
+
 export interface ContainerPlan {
   readonly name: string;
   readonly owner: string;
@@ -65,6 +73,7 @@ export interface ContainerPlan {
   /** The volume with the programs. */
   readonly payloadVolume: string;
   readonly caches: readonly PlannedCache[];
+  readonly store?: StoreVolume | undefined;
   readonly idleTimeoutMs: number;
   readonly holdMs?: number | undefined;
   /** Its user's own. */
@@ -109,6 +118,9 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
       // The image's own environment is meant for commands.
       '--inherit-env',
       ...plan.caches.flatMap(({ name, path }) => ['--cache', `${path}:${cachesDirectory}/${name}`]),
+      ...(plan.store === undefined
+        ? []
+        : storeArguments({ ...plan.store, directory: storeIn(plan.isRoot) })),
       ...(idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`]),
       ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
       ...(maxLifetimeMs === Infinity ? [] : ['--max-lifetime', `${maxLifetimeMs}ms`]),
@@ -149,11 +161,17 @@ function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
   ];
 }
 
+/** The root of the volume is the engine's; in it, the buildlet makes a directory that is closed to others. */
+const storeIn = (isRoot: boolean): string =>
+  `${storeDirectory}/${isRoot ? '' : `${openName}/`}contents`;
+
 function hostConfigOf({
+  owner,
   machine,
   payloadVolume,
   isRoot,
   caches,
+  store,
 }: ContainerPlan): Record<string, unknown> {
   const { memoryBytes, cpus, pidsLimit = defaultPidsLimit, readOnly = false } = machine;
   return {
@@ -183,6 +201,16 @@ function hostConfigOf({
         ...{ Type: 'volume', Source: volume, Target: `${cachesDirectory}/${name}` },
         VolumeOptions: { NoCopy: true },
       })),
+      ...(store === undefined
+        ? []
+        : [
+            {
+              ...{ Type: 'volume', Source: store.volume, Target: storeDirectory },
+              VolumeOptions: {
+                ...{ NoCopy: true, Labels: { [labels.role]: 'store', [labels.owner]: owner } },
+              },
+            },
+          ]),
     ],
   };
 }

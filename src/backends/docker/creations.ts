@@ -1,8 +1,10 @@
 // Creates buildlets: their names, and what concurrent creates share.
+import { hash } from 'node:crypto';
 import type { BuilderType, DockerMachine } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { BackendContext, CreateCall, Instance } from '../backend.ts';
+import { storeBytesOf } from '../machine-store.ts';
 import { withNewName } from '../new-name.ts';
 import { cacheVolume, checkUsers, makeVolumes, usageOf } from './caches.ts';
 import type { DockerConfig } from './config.ts';
@@ -39,13 +41,19 @@ export class Creations {
     );
     const payload = payloadSource(image.architecture, machine.image, payloads);
     const user = (machine.user ?? image.user).split(':')[0] ?? '';
+    const isRoot = ['', '0', 'root'].includes(user);
     const volumes = (call.host.caches ?? []).map((cache) =>
       cacheVolume(cache, call.cacheOwner ?? call.user),
     );
+    const limitBytes = storeBytesOf(this.#settings, call);
     const plan = {
+      store:
+        limitBytes === 0
+          ? undefined
+          : { volume: storeVolume(call.user, isRoot ? 'root' : user), limitBytes },
       caches: volumes.map((cache) => ({ ...cache, usage: usageOf(cache) })),
       imageEnv: image.env,
-      isRoot: ['', '0', 'root'].includes(user),
+      isRoot,
       ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
       userLabels: call.labels,
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs, holdMs: call.holdMs },
@@ -94,6 +102,12 @@ export class Creations {
     this.#fillings.set(volume, filling);
     await filling;
   }
+}
+
+/** A volume for each owner; what runs as another user of the images could not write to the same files. */
+function storeVolume(owner: string, user: string): string {
+  const digest = hash('sha256', JSON.stringify([owner, user]), 'hex');
+  return `gomote-store-${digest.slice(0, 24)}`;
 }
 
 /** The prefix of names, in the form that engines allow. */

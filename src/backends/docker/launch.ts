@@ -7,7 +7,13 @@ import { type ContainerPlan, containerOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
 import { lastLine } from './last-line.ts';
-import { cachesDirectory, currentPayload, openName, volumeDirectory } from './paths.ts';
+import {
+  cachesDirectory,
+  currentPayload,
+  openName,
+  storeDirectory,
+  volumeDirectory,
+} from './paths.ts';
 import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
 import { isStatus, platformError, refusalOf } from './refusal.ts';
@@ -122,10 +128,13 @@ async function preparePayload(engine: Engine, id: string, { fill, signal }: Laun
   await fill();
 }
 
-/** Makes the directory for a buildlet that is not root, and opens its caches to it. */
+/** Makes the directories for a buildlet that is not root, and opens its caches to it. */
 async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: Launch) {
   if (plan.isRoot) return;
   await putOpenDirectories(engine, id, volumeDirectory, [openName], signal);
+  if (plan.store !== undefined) {
+    await putOpenDirectories(engine, id, storeDirectory, [openName], signal);
+  }
   if (plan.caches.length === 0) return;
   const names = plan.caches.map(({ name }) => name);
   await putOpenDirectories(engine, id, cachesDirectory, names, signal);

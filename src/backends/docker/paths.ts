@@ -16,5 +16,8 @@ export const volumeDirectory = `${directory}/run`;
 /** Caches: a volume each, by their names. */
 export const cachesDirectory = `${directory}/caches`;
 
-/** The name of the directory in that volume that other users can write. */
+/** The contents of the owner's pushes: a volume that outlives the container. */
+export const storeDirectory = `${directory}/store`;
+
+/** The name of the directory in a volume that other users can write. */
 export const openName = 'open';

@@ -18,6 +18,7 @@ import { removeTree } from '../../files/remove-tree.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import { type MachineStore, storeArguments } from '../machine-store.ts';
 import { confinementArguments } from './confinement.ts';
 import { clearUser, homeOf, withoutNewRights } from './own-users.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
@@ -28,12 +29,6 @@ const idleTimeout = '30m';
 /** The time limit for its process to answer, in ms. */
 const startTimeoutMs = 20_000;
 
-/** Where contents of pushes are kept, for buildlets of one user. */
-export interface LocalStore {
-  readonly directory: string;
-  readonly limitBytes: number;
-}
-
 export interface LocalStart {
   /** The environment from which commands get the base variables, or all with `inheritEnv`. */
   readonly own: NodeJS.ProcessEnv;
@@ -41,7 +36,7 @@ export interface LocalStart {
   readonly machine: LocalMachine;
   readonly holdMs: number | undefined;
   readonly caches: readonly CachePlace[];
-  readonly store?: LocalStore | undefined;
+  readonly store?: MachineStore | undefined;
 }
 
 /** Starts the buildlet of a record, whose directory is given, and waits until it answers. */
@@ -69,9 +64,7 @@ export async function startLocalBuildlet(
     ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
     ...(inheritEnv ? ['--inherit-env'] : []),
     ...caches.flatMap(({ path, directory: kept }) => ['--cache', `${path}:${kept}`]),
-    ...(store === undefined
-      ? []
-      : ['--store', store.directory, '--store-size', `${Math.floor(store.limitBytes / 2 ** 20)}M`]),
+    ...(store === undefined ? [] : storeArguments(store)),
     ...confinementArguments(machine),
     ...(record.uid === undefined
       ? ['--remove-at-end', filesOf(record), '--remove-at-end', directory]

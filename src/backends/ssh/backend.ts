@@ -20,6 +20,7 @@ import type {
   RequestLog,
 } from '../backend.ts';
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import { storeBytesOf } from '../machine-store.ts';
 import type { Choice, HostChooser } from './choose-host.ts';
 import type { SshConfig } from './config.ts';
 import { Connections, type SshConnection } from './connections.ts';
@@ -28,9 +29,6 @@ import { Routes } from './routes.ts';
 import type { SshHost } from './ssh-host.ts';
 
 export interface SshSettings extends SshConfig, BackendContext {}
-
-/** How much is kept of what is pushed, unless the configuration says. */
-const storeBytes = 5 * 1024 ** 3;
 
 /** The time limit for finding the reason of a lost connection, in ms. */
 const explainMs = 15_000;
@@ -113,8 +111,7 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
         ...{
           user: call.user,
           cacheOwner: call.cacheOwner,
-          // A coordinator has a store itself, with a room for each of its users.
-          storeBytes: call.cacheOwner === undefined ? (this.#settings.storeBytes ?? storeBytes) : 0,
+          storeBytes: storeBytesOf(this.#settings, call),
           number,
           holdMs: call.holdMs,
           labels: call.labels,

@@ -1,11 +1,12 @@
 // The table of hosts reached by ssh: [backends.NAME] with kind "ssh".
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
-import { memorySchema, tableOf } from '../../config/values.ts';
+import { tableOf } from '../../config/values.ts';
 import { confinementNames, confinementOptions } from '../local/config.ts';
+import { type StoreConfig, storeEntries, storeNames } from '../machine-store.ts';
 import { readDestination } from './destination.ts';
 
-export interface SshConfig {
+export interface SshConfig extends StoreConfig {
   readonly kind: 'ssh';
   /** Destinations for ssh; at least one, without duplicates. */
   readonly hosts: readonly string[];
@@ -13,8 +14,6 @@ export interface SshConfig {
   readonly sshConfig?: string | undefined;
   /** Whether commands get all of the environment in which their buildlet was created. */
   readonly inheritEnv?: boolean | undefined;
-  /** How much each host keeps of what is pushed to its buildlets, in bytes; 0: nothing. */
-  readonly storeBytes?: number | undefined;
   /** The default confinement there, which host types override. */
   readonly defaults?: LocalMachine | undefined;
 }
@@ -40,13 +39,13 @@ export const sshSection = v.pipe(
       ),
       'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
       'inherit-env': v.optional(v.boolean()),
-      'store-size': v.optional(v.union([v.literal(0), memorySchema])),
+      ...storeEntries,
       ...confinementOptions,
     },
     {
       'ssh-config': 'sshConfig',
       'inherit-env': 'inheritEnv',
-      'store-size': 'storeBytes',
+      ...storeNames,
       ...confinementNames,
     },
   ),

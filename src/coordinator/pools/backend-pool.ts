@@ -73,7 +73,7 @@ export class BackendPool implements Pool {
     const builder = { name: host.name, hostType: host.name, env: [] };
     // A name is never used again: after a crash one name must not stand for two machines.
     const user = `${this.#prefix}${randomBytes(4).toString('hex')}`;
-    const created = { ...call, user, cacheOwner: call.owner, host };
+    const created = { ...call, user, cacheOwner: call.owner, hasNoStore: true, host };
     return (await backend.create(builder, created)).name;
   }
 

@@ -13,7 +13,7 @@ import { parseBool } from '../../protocol/form.ts';
 import { hasZstd } from '../../protocol/has-zstd.ts';
 import { formatStoreAt, storeAtHeader, storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
-import { minStoreBytes } from '../../store/content-store.ts';
+import { minStoreBytes } from '../../store/store-size.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
 import { askedHead, headPieces } from '../../tree/stored-request.ts';
 import { StoppableSource } from '../../worker/stoppable-source.ts';

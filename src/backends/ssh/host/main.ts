@@ -8,15 +8,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, type GomoteError, isGomoteError, messageOf } from '../../../errors.ts';
-import { makePrivateDirectory } from '../../../files/private-directory.ts';
 import { UsedNames } from '../../../files/used-names.ts';
 import { homeDirectory } from '../../../files/user-directories.ts';
 import { openSocket } from '../../../http/client/open-socket.ts';
 import { errnoText } from '../../../protocol/process-state.ts';
-import { minStoreBytes } from '../../../store/content-store.ts';
 import type { Instance } from '../../backend.ts';
 import { LocalBackend } from '../../local/backend.ts';
-import { type LocalStore, startLocalBuildlet } from '../../local/process.ts';
+import { startLocalBuildlet } from '../../local/process.ts';
+import type { MachineStore } from '../../machine-store.ts';
 import { type HostReply, type HostRequest, keptLine, parseRequest } from '../messages.ts';
 import { removeOldPrograms, touchPrograms } from './old-programs.ts';
 
@@ -85,7 +84,7 @@ function errorReplyOf(error: unknown): Pick<GomoteError, 'code' | 'message' | 'h
 const stateDirectory = (): string =>
   join(homeDirectory(process.env), '.local', 'state', 'gomote', 'ssh');
 
-const openLocal = (user?: string, store?: LocalStore): LocalBackend =>
+const openLocal = (user?: string, store?: MachineStore): LocalBackend =>
   new LocalBackend(
     {
       ...{ kind: 'local', name: 'ssh', user, environment: process.env },
@@ -96,16 +95,11 @@ const openLocal = (user?: string, store?: LocalStore): LocalBackend =>
     undefined,
   );
 
-/** The user's own store, beside the programs; undefined where it cannot be made, or others could change it. */
-function storeOf(user: string, limitBytes: number): LocalStore | undefined {
-  if (limitBytes < minStoreBytes) return undefined;
-  try {
-    const directory = join(homeDirectory(process.env), '.cache', 'gomote', 'store', user);
-    makePrivateDirectory(directory, 'the content store');
-    return { directory, limitBytes };
-  } catch {
-    return undefined;
-  }
+/** The user's own store, beside the programs. */
+function storeOf(user: string, limitBytes: number): MachineStore | undefined {
+  if (limitBytes === 0) return undefined;
+  const directory = join(homeDirectory(process.env), '.cache', 'gomote', 'store', user);
+  return { directory, limitBytes };
 }
 
 /** Answers one request. */
