@@ -50,8 +50,7 @@ export type {
 } from './client/coordinator-snapshots.ts';
 export type { Created, CreatedAll, CreateOptions } from './client/create-buildlet.ts';
 export type { Applied } from './client/files/apply-reply.ts';
-export type { Files } from './client/files/files.ts';
-export type { Removal } from './client/files/remove-all.ts';
+export type { Files, Removal } from './client/files/files.ts';
 export type { ListDirOptions } from './client/files/streams.ts';
 export type {
   Download,

@@ -41,9 +41,10 @@ const sources = new WeakMap<AbortSignal, readonly AbortSignal[]>();
  * A signal that aborts as soon as one of the given signals does. In place of `AbortSignal.any`, whose sources Node 20
  * collects while they wait: a caller's `AbortSignal.timeout` would then never abort the call.
  */
-export function anySignal(...signals: readonly AbortSignal[]): AbortSignal {
-  const any = AbortSignal.any([...signals]);
-  sources.set(any, signals);
+export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = signals.filter((signal) => signal !== undefined);
+  const any = AbortSignal.any(given);
+  sources.set(any, given);
   return any;
 }
 

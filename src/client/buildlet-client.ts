@@ -13,8 +13,7 @@ import { hostPort, urlOf } from './address.ts';
 import { buildletConnection } from './buildlet-connection.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { type Connection, callSafely } from './connection.ts';
-import { Files, putTar, putTarFromURL, writeFile } from './files/files.ts';
-import type { Removal } from './files/remove-all.ts';
+import { Files, putTar, putTarFromURL, type Removal, removeAll, writeFile } from './files/files.ts';
 import type { ListDirOptions } from './files/streams.ts';
 import type { Download, TransferOptions, TransferSummary } from './files/transfers.ts';
 import type { Trees } from './files/trees.ts';
@@ -152,7 +151,7 @@ export class BuildletClient implements AsyncDisposable {
 
   /** Asks the buildlet to end. Throws when it does not accept the request. */
   async halt(options: CallOptions = {}): Promise<void> {
-    await this.#text({ method: 'POST', path: endpoints.halt.path, ...options });
+    await this.#connection.callText({ method: 'POST', path: endpoints.halt.path, ...options });
   }
 
   /** Closes the connections and leaves the buildlet running; pending calls fail with ERR_CLOSED. */
@@ -255,7 +254,7 @@ export class BuildletClient implements AsyncDisposable {
 
   /** Removes files and directories, relative to the work directory; missing ones are reported, `.` empties it. */
   async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<Removal> {
-    return (await import('./files/remove-all.ts')).removeAll(this.#connection, paths, options);
+    return await removeAll(this.#connection, paths, options);
   }
 
   /**
@@ -281,17 +280,13 @@ export class BuildletClient implements AsyncDisposable {
 
   /** The absolute path of the work directory. */
   async workDir(options: CallOptions = {}): Promise<string> {
-    return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
+    const { path } = endpoints.workDir;
+    return await this.#connection.callText({ method: 'GET', path, ...options });
   }
 
   /** Sends a request, with the client's credentials and `X-Buildlet-Proxy` added, and returns the reply of any status. */
   async proxyRequest(request: HttpRequest): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(request.signal);
     return await this.#connection.call({ ...request, signal, anyStatus: true });
-  }
-
-  async #text(request: HttpRequest): Promise<string> {
-    const signal = this.#connection.signalWith(request.signal);
-    return await this.#connection.callText({ ...request, signal });
   }
 }

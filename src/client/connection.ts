@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { abortedError, checkSignal, type GomoteError, StatusError } from '../errors.ts';
+import { abortedError, checkSignal, GomoteError, StatusError } from '../errors.ts';
 import { openSocket } from '../http/client/open-socket.ts';
 import { proxyReply } from '../http/client/proxy-reply.ts';
 import {
@@ -17,14 +17,21 @@ import {
 import { originOf, type ServerAddress } from '../http/client/server-address.ts';
 import { type Upgraded, upgrade } from '../http/client/upgrade.ts';
 import type { RelayTarget } from '../http/relay/proxy.ts';
-import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
+import { contentTypes, endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
+import { encodeForm, type FormValues } from '../protocol/form.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import { currentTraceparent } from '../tracing.ts';
+import type { BuildletClientOptions } from './client-options.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { headersLimitMs } from './time-limit.ts';
 
-export interface ConnectionOptions {
+/** What the peer's client was given, and who the peer is. */
+export interface ConnectionOptions
+  extends Omit<
+    BuildletClientOptions,
+    'name' | 'remoteName' | 'authUser' | 'description' | 'heartbeatIntervalMs'
+  > {
   readonly address: ServerAddress;
   /** The peer's name in messages. */
   readonly label: string;
@@ -33,23 +40,8 @@ export interface ConnectionOptions {
   readonly password: string;
   /** The buildlet's name on a coordinator; empty: the peer is the buildlet itself. */
   readonly remoteName: string;
-  /** The local directory below which the buildlet may name files. Default: none; all content is sent. */
-  readonly sharedDirectory?: string | undefined;
-  /** Whether its commands were started unconfined on this machine, by this user. Default false. */
-  readonly isUnconfinedHere?: boolean | undefined;
-  /** The dispatcher to use in place of own connections. */
-  readonly dispatcher?: Dispatcher | undefined;
-  /** The defaults of every command: the environment, and PATH. */
-  readonly env?: readonly string[] | undefined;
-  readonly path?: readonly string[] | undefined;
   /** Absent: no heartbeat. */
   readonly heartbeatIntervalMs: number | undefined;
-  /** Called for every request, for `--verbose`. */
-  readonly onRequest?: ((line: string) => void) | undefined;
-  /** Returns why the peer will never answer again, if that is known; does not reject. */
-  readonly diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;
-  /** Releases the transport when the connections are destroyed. */
-  readonly onDisconnect?: (() => Promise<void>) | undefined;
 }
 
 /** The size limit of an error's text, in bytes. */
@@ -58,7 +50,9 @@ const errorTextLimitBytes = 64 << 10;
 /** The time limit for connecting and upgrading, in ms. */
 const upgradeTimeoutMs = 20_000;
 
-interface CallRequest extends HttpRequest {
+export interface CallRequest extends HttpRequest {
+  /** The body, in place of `body`. */
+  readonly form?: FormValues | undefined;
   /**
    * Whether it starts the heartbeats. Default true; false where the peer may not be up yet, or the caller notices
    * itself whether it is alive.
@@ -90,11 +84,11 @@ export class Connection {
     return this.#end.signal.aborted ? abortedError(this.#end.signal) : undefined;
   }
 
-  /** A signal that aborts with the caller's, or when the connection ends. Throws ERR_USAGE for an invalid signal. */
-  signalWith(signal: AbortSignal | undefined): AbortSignal {
-    if (signal === undefined) return this.#end.signal;
-    checkSignal(signal);
-    return anySignal(signal, this.#end.signal);
+  /** A signal that aborts with one of the caller's, or when the connection ends. Throws ERR_USAGE for an invalid signal. */
+  signalWith(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+    if (signals.every((signal) => signal === undefined)) return this.#end.signal;
+    signals.forEach(checkSignal);
+    return anySignal(...signals, this.#end.signal);
   }
 
   set dispatcher(dispatcher: Dispatcher) {
@@ -109,6 +103,7 @@ export class Connection {
   async call({
     heartbeat = true,
     anyStatus = false,
+    form,
     ...request
   }: CallRequest): Promise<HttpResponse> {
     if (heartbeat) this.#startHeartbeat();
@@ -118,9 +113,14 @@ export class Connection {
     this.#sender ??=
       dispatcher === undefined ? new HttpClient(address) : dispatcherSender(dispatcher, address);
     const traceparent = currentTraceparent();
-    const headers = { ...request.headers, ...this.#headers(), ...(traceparent && { traceparent }) };
+    const headers = {
+      ...(form && { 'Content-Type': contentTypes.form }),
+      ...{ ...request.headers, ...this.#headers(), ...(traceparent && { traceparent }) },
+    };
+    const body = form === undefined ? request.body : encodeForm(form);
     const startMs = Date.now();
-    const response = await this.#sender.send({ ...request, headers }).catch((error: unknown) => {
+    const sent = this.#sender.send({ ...request, headers, body });
+    const response = await sent.catch((error: unknown) => {
       throw transportError(error, request.signal, 'ERR_CONNECT');
     });
     const tookMs = Date.now() - startMs;
@@ -134,12 +134,21 @@ export class Connection {
     throw await statusError(response, label, request.signal);
   }
 
-  /** Like `call`, and reads the reply as text, at most `limitBytes` of it. Default: the limit of a short reply. */
+  /**
+   * Like `call`, with any signal, and reads the reply as text, at most `limitBytes` of it. Default: the limit of a short reply.
+   */
   async callText(request: CallRequest, limitBytes?: number): Promise<string> {
+    const signal = this.signalWith(request.signal);
     // GET requests are cheap.
     const headersTimeoutMs = request.method === 'GET' ? headersLimitMs : undefined;
-    const response = await this.call({ headersTimeoutMs, ...request });
-    return await readText(response, request.signal, limitBytes);
+    const response = await this.call({ headersTimeoutMs, ...request, signal });
+    return await readText(response, signal, limitBytes);
+  }
+
+  /** Throws ERR_REPLY: the peer sent what the protocol does not allow. `text`: what it sent. */
+  badReply(what: string, text?: string): never {
+    const shown = text === undefined ? '' : `: ${text.slice(0, 80)}`;
+    throw new GomoteError('ERR_REPLY', `${this.#options.label}: ${what}${shown}`);
   }
 
   /** Upgrades a new connection to a byte stream of the protocol, which the caller destroys. Throws as `call` does. */
@@ -151,7 +160,7 @@ export class Connection {
     const { failure } = this;
     if (failure !== undefined) throw failure;
     const { address, label } = this.#options;
-    const within = anySignal(this.signalWith(signal), timeoutSignal(upgradeTimeoutMs));
+    const within = this.signalWith(signal, timeoutSignal(upgradeTimeoutMs));
     let socket: Duplex | undefined;
     try {
       socket = await openSocket(address, within);

@@ -1,7 +1,7 @@
 // The client of a coordinator: creates and lists buildlets, and returns clients that are relayed by it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, StatusError } from '../errors.ts';
-import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
+import { listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { MachineRecord } from '../protocol/coordinator.ts';
 import type {
@@ -10,12 +10,12 @@ import type {
   RemoteTypes,
   SignedIn,
 } from '../protocol/coordinator-replies.ts';
-import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
-import { encodeForm, withQuery } from '../protocol/form.ts';
+import { coordinatorPaths } from '../protocol/endpoints.ts';
+import { withQuery } from '../protocol/form.ts';
 import { ownSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
-import { Connection } from './connection.ts';
+import { type CallRequest, Connection } from './connection.ts';
 import type {
   CoordinatorClientOptions,
   ListOptions,
@@ -166,13 +166,8 @@ export class CoordinatorClient implements AsyncDisposable {
   async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
     const path = coordinatorPaths.extend;
     const duration = `${Math.ceil(checkedDurationMs('byMs', byMs) ?? 0)}ms`;
-    const body = await this.#text({
-      method: 'POST',
-      path,
-      headers: { 'Content-Type': contentTypes.form },
-      body: encodeForm({ name, duration }),
-      signal: options.signal,
-    });
+    const form = { name, duration };
+    const body = await this.#text({ method: 'POST', path, form, ...options });
     const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');
     return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
   }
@@ -186,9 +181,8 @@ export class CoordinatorClient implements AsyncDisposable {
     { signal }: CallOptions = {},
   ): Promise<SignedIn | undefined> {
     const path = coordinatorPaths.device;
-    const headers = { 'Content-Type': contentTypes.form };
     const post = async (form: Record<string, string>) =>
-      await this.#text({ method: 'POST', path, headers, body: encodeForm(form), signal });
+      await this.#text({ method: 'POST', path, form, signal });
     const replies = await import('../protocol/coordinator-replies.ts');
     let body: string;
     try {
@@ -234,11 +228,9 @@ export class CoordinatorClient implements AsyncDisposable {
   async #change(
     path: string,
     form: Record<string, string>,
-    { signal }: CallOptions,
+    options: CallOptions,
   ): Promise<MachineRecord> {
-    const headers = { 'Content-Type': contentTypes.form };
-    const request = { method: 'POST', path, headers, body: encodeForm(form), signal } as const;
-    const body = await this.#text(request);
+    const body = await this.#text({ method: 'POST', path, form, ...options });
     const { parseMachine } = await import('../protocol/coordinator-replies.ts');
     return parseMachine(body) ?? this.#badReply(path, body);
   }
@@ -279,14 +271,12 @@ export class CoordinatorClient implements AsyncDisposable {
     await this.disconnect();
   }
 
-  async #text(request: HttpRequest): Promise<string> {
-    const signal = this.#connection.signalWith(request.signal);
-    const all = { headersTimeoutMs: headersLimitMs, ...request, signal };
-    return await this.#connection.callText(all, listReplyBytes);
+  async #text(request: CallRequest): Promise<string> {
+    const limited = { headersTimeoutMs: headersLimitMs, ...request };
+    return await this.#connection.callText(limited, listReplyBytes);
   }
 
   #badReply(path: string, body: string): never {
-    const message = `${this.ipPort}: bad reply of ${path}: ${body.slice(0, 80)}`;
-    throw new GomoteError('ERR_REPLY', message);
+    return this.#connection.badReply(`bad reply of ${path}`, body);
   }
 }

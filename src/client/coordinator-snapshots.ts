@@ -1,8 +1,8 @@
 // The snapshots that a coordinator keeps for its users.
-import { GomoteError, StatusError } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
 import { listReplyBytes } from '../http/client/request.ts';
-import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
-import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
+import { coordinatorPaths } from '../protocol/endpoints.ts';
+import { type FormValues, withQuery } from '../protocol/form.ts';
 import {
   parseSnapshot,
   parseSnapshotLine,
@@ -12,7 +12,7 @@ import {
 } from '../protocol/snapshot.ts';
 import type { CallOptions } from './client-options.ts';
 import type { Connection } from './connection.ts';
-import { linesOf } from './files/streams.ts';
+import { readResult } from './result-lines.ts';
 import { headersLimitMs } from './time-limit.ts';
 
 /** What `create` takes. */
@@ -58,7 +58,10 @@ export class CoordinatorSnapshots {
     ...options
   }: CallOptions & { readonly everybody?: boolean | undefined } = {}): Promise<Snapshot[]> {
     const path = withQuery(coordinatorPaths.snapshotList, { all: everybody ? '1' : undefined });
-    const body = await this.#text('GET', path, undefined, options);
+    const body = await this.#connection.callText(
+      { method: 'GET', path, ...options },
+      listReplyBytes,
+    );
     return parseSnapshots(body) ?? this.#badReply(coordinatorPaths.snapshotList);
   }
 
@@ -90,49 +93,33 @@ export class CoordinatorSnapshots {
   async share(tag: string, isShared: boolean, options: CallOptions = {}): Promise<Snapshot> {
     const path = coordinatorPaths.snapshotShare;
     const form = { tag, shared: isShared ? '1' : '0' };
-    return parseSnapshot(await this.#text('POST', path, form, options)) ?? this.#badReply(path);
+    return parseSnapshot(await this.#post(path, form, options)) ?? this.#badReply(path);
   }
 
   /** Removes it. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
   async remove(tag: string, options: CallOptions = {}): Promise<void> {
-    await this.#text('POST', coordinatorPaths.snapshotRemove, { tag }, options);
+    await this.#post(coordinatorPaths.snapshotRemove, { tag }, options);
   }
 
   /** Posts, and reads lines up to the one with the snapshot. */
   async #follow(path: string, form: FormValues, options: CallOptions): Promise<Snapshot> {
-    const signal = this.#connection.signalWith(options.signal);
-    const response = await this.#connection.call({ ...posted(path, form), signal });
-    for await (const text of linesOf(response, signal)) {
-      const line = parseSnapshotLine(text);
-      if (line === undefined) return this.#badReply(path);
-      if ('snapshot' in line) return line.snapshot;
-      if ('progress' in line) continue;
-      const message = `${this.#connection.options.label}: ${line.error}`;
-      throw new StatusError(line.status, line.error, message, { code: line.code });
-    }
+    const connection = this.#connection;
+    const signal = connection.signalWith(options.signal);
+    const response = await connection.call({ method: 'POST', path, form, signal });
+    const reply = { response, signal };
+    const result = await readResult(connection, path, reply, parseSnapshotLine);
+    if (result !== undefined) return result.snapshot;
     throw new GomoteError('ERR_LOST', 'the coordinator ended its reply before it was done', {
       hint: 'see gomote snapshot list, then try again',
     });
   }
 
-  async #text(
-    method: 'GET' | 'POST',
-    path: string,
-    form: FormValues | undefined,
-    options: CallOptions,
-  ): Promise<string> {
-    const signal = this.#connection.signalWith(options.signal);
-    const request = form === undefined ? { method, path } : posted(path, form);
-    const limited = { ...request, signal, headersTimeoutMs: headersLimitMs };
-    return await this.#connection.callText(limited, listReplyBytes);
+  async #post(path: string, form: FormValues, options: CallOptions): Promise<string> {
+    const request = { method: 'POST', path, form, headersTimeoutMs: headersLimitMs } as const;
+    return await this.#connection.callText({ ...request, ...options }, listReplyBytes);
   }
 
   #badReply(path: string): never {
-    throw new GomoteError('ERR_REPLY', `${this.#connection.options.label}: bad reply of ${path}`);
+    return this.#connection.badReply(`bad reply of ${path}`);
   }
 }
-
-const posted = (path: string, form: FormValues) => ({
-  ...({ method: 'POST', path, body: encodeForm(form) } as const),
-  headers: { 'Content-Type': contentTypes.form },
-});

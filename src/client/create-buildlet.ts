@@ -10,12 +10,12 @@ import {
   type RemoteBuildlet,
 } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
-import { encodeForm, type FormValues } from '../protocol/form.ts';
+import type { FormValues } from '../protocol/form.ts';
 import { type Labels, type WantedLabels, wantedLabelText } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
 import { ownSignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
-import { linesOf } from './files/streams.ts';
+import { readResult } from './result-lines.ts';
 import { checkedDurationMs } from './time-limit.ts';
 
 /** The options of `createBuildlet`. */
@@ -96,9 +96,6 @@ export async function createBuildlets(
   }
 }
 
-const isCode = (error: unknown, code: string): boolean =>
-  isGomoteError(error) && error.code === code;
-
 class Attempt {
   readonly #connection: Connection;
   readonly #options: CreateOptions;
@@ -129,11 +126,18 @@ class Attempt {
     const response = await this.#post(this.#form, signal);
     if (response.headers['content-type'] !== contentTypes.jsonLines) {
       const buildlet = parseRemoteBuildlet(await readText(response, signal));
-      if (buildlet === undefined) throw this.#badReply();
-      return this.#checked([buildlet], undefined);
+      return this.#checked(buildlet === undefined ? [] : [buildlet], undefined);
     }
     this.#knowsKeys = true;
-    return await this.#read(response, signal);
+    const reply = { response, signal };
+    const { create } = coordinatorPaths;
+    const tell = (step: string) => this.tell(step);
+    const result = await readResult(this.#connection, create, reply, parseCreateLine, tell);
+    if (result !== undefined) return this.#checked(result.buildlets, result.builder);
+    throw new GomoteError(
+      'ERR_LOST',
+      'the coordinator ended its reply before there was a buildlet',
+    );
   }
 
   tell(step: string): void {
@@ -146,30 +150,8 @@ class Attempt {
   }
 
   async #post(form: FormValues, signal: AbortSignal): Promise<HttpResponse> {
-    return await this.#connection.call({
-      method: 'POST',
-      path: coordinatorPaths.create,
-      headers: { 'Content-Type': contentTypes.form },
-      body: encodeForm(form),
-      signal,
-    });
-  }
-
-  async #read(response: HttpResponse, signal: AbortSignal): Promise<CreatedAll> {
-    for await (const text of linesOf(response, signal)) {
-      const line = parseCreateLine(text);
-      if (line === undefined) throw this.#badReply();
-      if ('buildlets' in line) return this.#checked(line.buildlets, line.builder);
-      if ('progress' in line) this.tell(line.progress);
-      else {
-        const message = `${this.#connection.options.label}: ${line.error}`;
-        throw new StatusError(line.status, line.error, message, { code: line.code });
-      }
-    }
-    throw new GomoteError(
-      'ERR_LOST',
-      'the coordinator ended its reply before there was a buildlet',
-    );
+    const path = coordinatorPaths.create;
+    return await this.#connection.call({ method: 'POST', path, form, signal });
   }
 
   #checked(buildlets: readonly RemoteBuildlet[], builder: BuilderType | undefined): CreatedAll {
@@ -177,20 +159,15 @@ class Attempt {
     if (buildlets.length === this.#count && names.size === this.#count) {
       return { buildlets, builder };
     }
-    throw this.#badReply();
-  }
-
-  #badReply(): GomoteError {
-    return new GomoteError(
-      'ERR_REPLY',
-      `${this.#connection.options.label}: bad reply of ${coordinatorPaths.create}`,
-    );
+    return this.#connection.badReply(`bad reply of ${coordinatorPaths.create}`);
   }
 
   /** Whether a retry may help and cannot create a second buildlet. */
   mayAskAgain(error: unknown): boolean {
     if (error instanceof StatusError) return error.status === 503;
-    return this.#knowsKeys && ['ERR_CONNECT', 'ERR_LOST'].some((code) => isCode(error, code));
+    return (
+      this.#knowsKeys && (isGomoteError(error, 'ERR_CONNECT') || isGomoteError(error, 'ERR_LOST'))
+    );
   }
 
   /** Cancels the creation. Otherwise the coordinator would wait for a while, in case only the connection broke. */

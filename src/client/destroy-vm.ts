@@ -36,11 +36,13 @@ async function destroyBoth(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), destroyTimeoutMs);
-  const leave = signal === undefined ? late.signal : anySignal(late.signal, signal);
+  const reason = new GomoteError('ERR_TIMEOUT', `no answer in ${destroyTimeoutMs / 1_000} s`);
+  const timer = setTimeout(() => late.abort(reason), destroyTimeoutMs);
+  const leave = anySignal(late.signal, signal);
   const names = Object.keys(sides);
   try {
-    const asked = Object.values(sides).map((ask) => inTime(ask, leave));
+    // Even a side that ignores the signal.
+    const asked = Object.values(sides).map(async (ask) => unlessAborted(ask(leave), leave));
     const results = await unlessAborted(Promise.allSettled(asked), signal);
     const failed = results.flatMap((result, i) =>
       result.status === 'rejected' ? [`${names[i]}: ${messageOf(result.reason)}`] : [],
@@ -51,12 +53,4 @@ async function destroyBoth(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Fails when the signal aborts first, even if the work ignores it. */
-function inTime(ask: (late: AbortSignal) => Promise<void>, late: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    late.addEventListener('abort', () => reject(new Error('no answer in 5 s')), { once: true });
-    ask(late).then(resolve, reject);
-  });
 }

@@ -71,10 +71,7 @@ export async function hold(
   return {
     release: async (options = {}) => {
       const released = withQuery(endpoints.hold.path, { [holdParameters.release]: '1' });
-      await connection.callText({
-        ...{ method: 'POST', path: released, heartbeat: false, headersTimeoutMs: headersLimitMs },
-        signal: connection.signalWith(options.signal),
-      });
+      await connection.callText({ ...request, path: released, ...options });
       dropped.abort();
     },
     drop: () => dropped.abort(),

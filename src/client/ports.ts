@@ -162,17 +162,14 @@ export class Ports {
    */
   async list(options: CallOptions = {}): Promise<readonly number[]> {
     const { path } = endpoints.forwardPorts;
-    const signal = this.#connection.signalWith(options.signal);
+    const call = this.#connection.callText({ method: 'GET', path, ...options });
     const [{ parsePorts }, body] = await Promise.all([
       import('../protocol/port-list.ts'),
-      this.#connection.callText({ method: 'GET', path, signal }).catch(async (error: unknown) => {
+      call.catch(async (error: unknown) => {
         throw await this.#explained(error, options.signal);
       }),
     ]);
-    const ports = parsePorts(body);
-    if (ports !== undefined) return ports;
-    const { label } = this.#connection.options;
-    throw new GomoteError('ERR_REPLY', `${label}: bad list of ports`);
+    return parsePorts(body) ?? this.#connection.badReply('bad list of ports');
   }
 
   /** Ends all connections that were made here. */

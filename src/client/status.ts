@@ -1,5 +1,5 @@
 // A buildlet's status and the features that it announces; read once for each connection.
-import { GomoteError, unlessAborted } from '../errors.ts';
+import { unlessAborted } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
@@ -14,22 +14,9 @@ export async function readStatus(
   signal: AbortSignal | undefined,
 ): Promise<BuildletStatus> {
   const { parseStatus } = await import('../protocol/replies.ts');
-  const { path } = endpoints.status;
-  const request = toRequest(connection, path, signal);
-  const body = await readText(await connection.call(request), request.signal);
-  const status = parseStatus(body);
-  if (status !== undefined) return status;
-  const { label } = connection.options;
-  throw new GomoteError('ERR_REPLY', `${label}: bad status reply: ${body.slice(0, 80)}`);
+  const body = await connection.callText({ method: 'GET', path: endpoints.status.path, signal });
+  return parseStatus(body) ?? connection.badReply('bad status reply', body);
 }
-
-const toRequest = (connection: Connection, path: string, signal: AbortSignal | undefined) =>
-  ({
-    method: 'GET',
-    path,
-    signal: connection.signalWith(signal),
-    headersTimeoutMs: headersLimitMs,
-  }) as const;
 
 /** Whether the buildlet announces the extension. */
 export async function hasFeature(
@@ -48,12 +35,13 @@ export async function hasFeature(
 /** Whether it answers at all, and when it will end by itself, if it says so. */
 export async function probe(
   connection: Connection,
-  signal: AbortSignal | undefined,
+  callSignal: AbortSignal | undefined,
 ): Promise<{ expires: Date | undefined }> {
   const { path } = endpoints.liveness;
-  const request = toRequest(connection, path, signal);
-  const response = await connection.call({ ...request, heartbeat: false });
-  await readText(response, request.signal);
+  const signal = connection.signalWith(callSignal);
+  const limits = { headersTimeoutMs: headersLimitMs, heartbeat: false };
+  const response = await connection.call({ method: 'GET', path, signal, ...limits });
+  await readText(response, signal);
   const expires = response.headers[expiresHeader.toLowerCase()];
   const timeMs = typeof expires === 'string' ? Date.parse(expires) : Number.NaN;
   return { expires: Number.isNaN(timeMs) ? undefined : new Date(timeMs) };

@@ -36,9 +36,8 @@ export class Backends {
     checkOptions(options);
     const { signal } = options;
     checkSignal(signal);
-    const given = [signal, this.settings.signal].filter((one) => one !== undefined);
     // One for each call: Node warns about many listeners on one signal.
-    return anySignal(...given);
+    return anySignal(signal, this.settings.signal);
   }
 
   /** Runs the work with a signal. Fails with ERR_ABORTED when it aborts. */

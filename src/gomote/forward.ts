@@ -77,7 +77,7 @@ export async function openForward(
 ): Promise<Forward> {
   const { from, to } = parseForward(spec, options.address);
   const closing = new AbortController();
-  const signal = anySignal(closing.signal, ...(options.signal ? [options.signal] : []));
+  const signal = anySignal(closing.signal, options.signal);
   // Each connection that it carries listens to it.
   setMaxListeners(0, signal);
   const { onTrouble = () => undefined } = options;

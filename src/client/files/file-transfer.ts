@@ -133,9 +133,8 @@ export class FileTransfer {
     const header = String(response.headers[fileInfoHeader.toLowerCase()] ?? '');
     const info = parseFileInfo(header);
     if (info !== undefined) return { info, response, headers: request.headers };
-    const { label } = this.#connection.options;
-    const what = `not a file: its ${fileInfoHeader} is ${JSON.stringify(header)}`;
-    throw new GomoteError('ERR_REPLY', `${label}: ${what}`);
+    const shown = JSON.stringify(header);
+    return this.#connection.badReply(`not a file: its ${fileInfoHeader} is ${shown}`);
   }
 
   async #totals({ response, headers }: Opened, signal: AbortSignal): Promise<string | undefined> {

@@ -1,8 +1,9 @@
 // Single files of a buildlet.
-import type { RequestBody } from '../../http/client/request.ts';
-import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { type RequestBody, readText } from '../../http/client/request.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
 import { formatWriteMode } from '../../protocol/file-mode.ts';
-import { encodeForm, withQuery } from '../../protocol/form.ts';
+import { withQuery } from '../../protocol/form.ts';
+import { readWarnings, warningsHeader } from '../../protocol/transfer.ts';
 import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 import { withSource, withStream } from '../given-streams.ts';
@@ -43,10 +44,30 @@ export async function putTarFromURL(
   options: CallOptions,
 ): Promise<void> {
   const path = withQuery(endpoints.putTar.path, { dir });
-  const headers = { 'Content-Type': contentTypes.form };
+  await connection.callText({ method: 'POST', path, form: { url }, ...options });
+}
+
+/** The result of `removeAll`. */
+export interface Removal {
+  /** The paths that did not exist; empty if the buildlet does not report them. */
+  readonly warnings: readonly string[];
+}
+
+/** Removes files and directories. */
+export async function removeAll(
+  connection: Connection,
+  paths: readonly string[],
+  options: CallOptions,
+): Promise<Removal> {
+  if (paths.length === 0) return { warnings: [] };
   const signal = connection.signalWith(options.signal);
-  const body = encodeForm({ url });
-  await connection.callText({ method: 'POST', path, headers, body, signal });
+  const response = await connection.call({
+    ...{ method: 'POST', path: endpoints.removeAll.path, signal },
+    headers: { [warningsHeader]: '1' },
+    form: { path: paths },
+  });
+  await readText(response, signal);
+  return { warnings: readWarnings(response.headers) };
 }
 
 /**

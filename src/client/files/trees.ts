@@ -1,11 +1,10 @@
 // Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
 
 import { hash } from 'node:crypto';
-import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, readText } from '../../http/client/request.ts';
 import { quoted } from '../../printable.ts';
 import { contentTypes, type Endpoint, endpoints } from '../../protocol/endpoints.ts';
-import { encodeForm, type FormValues, withQuery } from '../../protocol/form.ts';
+import { type FormValues, withQuery } from '../../protocol/form.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { identityHeader, isIdentity } from '../../protocol/push-record.ts';
 import {
@@ -217,8 +216,8 @@ export class Trees {
         named: options.isNamed ? '1' : undefined,
         giveup: '1',
       }),
-      headers: { 'Content-Type': contentTypes.form, ...wish(options) },
-      body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
+      headers: wish(options),
+      form: paths === undefined ? { all: 'true' } : { path: paths },
       signal: this.#connection.signalWith(options.signal),
     });
     return this.#decompressed(response, options);
@@ -251,18 +250,14 @@ export class Trees {
     let size = 0;
     for await (const piece of this.#decompressed(response, options)) {
       size += piece.length;
-      if (size > limit) {
-        const { label } = this.#connection.options;
-        throw new GomoteError('ERR_REPLY', `${label}: a reply of more than ${limit} bytes`);
-      }
+      if (size > limit) this.#connection.badReply(`a reply of more than ${limit} bytes`);
       pieces.push(piece);
     }
     return Buffer.concat(pieces);
   }
 
   #fail(what: string, text: string): never {
-    const { label } = this.#connection.options;
-    throw new GomoteError('ERR_REPLY', `${label}: not ${what}: ${quoted(text.slice(0, 80))}`);
+    return this.#connection.badReply(`not ${what}: ${quoted(text.slice(0, 80))}`);
   }
 }
 

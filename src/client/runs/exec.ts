@@ -7,7 +7,7 @@ import { contentTypes, endpoints, processStateTrailer } from '../../protocol/end
 import { encodeExecForm } from '../../protocol/exec.ts';
 import type { FormValue } from '../../protocol/form.ts';
 import { parseProcessState } from '../../protocol/process-state.ts';
-import { anySignal, longTimer } from '../../timeout-signal.ts';
+import { longTimer } from '../../timeout-signal.ts';
 import type { Connection } from '../connection.ts';
 import { outputFailure } from '../given-streams.ts';
 import { lostTrailerHint, namedReply, trailerOf } from '../late-trailer.ts';
@@ -74,7 +74,7 @@ export async function exec(
   const failure = output && outputFailure(output);
   if (failure !== undefined) throw failure;
   const outOfTime = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
-  const signal = connection.signalWith(anyOf(options.signal, outOfTime?.signal));
+  const signal = connection.signalWith(options.signal, outOfTime?.signal);
   try {
     const headers = { 'Content-Type': contentTypes.form, ...namedReply() };
     const response = await connection.call({
@@ -150,6 +150,3 @@ function timeLimit(timeoutMs: number): { signal: AbortSignal; stop: () => void }
   }, timeoutMs);
   return { signal: controller.signal, stop: () => timer.clear() };
 }
-
-const anyOf = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : anySignal(a, b);

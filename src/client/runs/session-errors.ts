@@ -1,7 +1,9 @@
-// Explains failed requests of a session.
+// Explains failed requests of a session, and commands that could not be started.
 import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import { type HttpResponse, listReplyBytes, readText } from '../../http/client/request.ts';
 import { unknownBuildletText } from '../../protocol/endpoints.ts';
 import { unknownPathText } from '../../protocol/session.ts';
+import { loadReplies } from './session-reader.ts';
 
 /** The buildlet's refusal in terms of its client. */
 export function sessionErrorOf(error: unknown, label: string): unknown {
@@ -38,4 +40,15 @@ export function mayHaveStarted(error: unknown): boolean {
   if (!isGomoteError(error)) return true;
   if (unsentCodes.includes(error.code) || error.code === 'ERR_CERTIFICATE') return false;
   return !unsentErrnos.includes(errnoOf(error.cause) ?? '');
+}
+
+/** Why the session in the reply could not be started; undefined if it was, or the reply does not say. */
+export async function notStartedIn(
+  reply: HttpResponse,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const text = await readText(reply, signal, listReplyBytes);
+  const { parseSessionInfos } = await loadReplies();
+  const [info] = parseSessionInfos(`[${text}]`) ?? [];
+  return info?.end?.why === 'not-started' ? info.end.state : undefined;
 }

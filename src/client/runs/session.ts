@@ -18,8 +18,7 @@ import { randomId } from '../random-id.ts';
 import { checkedDurationMs, timeLimitMs } from '../time-limit.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
-import { notStartedIn } from './session-begun.ts';
-import { isUnknownPath, mayHaveStarted, sessionErrorOf } from './session-errors.ts';
+import { isUnknownPath, mayHaveStarted, notStartedIn, sessionErrorOf } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
 import type { SessionOptions, SessionReadOptions, SessionResult } from './session-options.ts';
 import { LogCopier, loadReplies } from './session-reader.ts';
@@ -113,7 +112,7 @@ export class Session {
         void loadReplies();
         const reply = await replying;
         this.#mayRun = true;
-        if (request.detach) this.#notStarted = await notStartedIn(reply);
+        if (request.detach) this.#notStarted = await notStartedIn(reply, signal);
         else this.#first = { reply, reader, filesIn: this.#filesIn };
         return true;
       } catch (error) {
@@ -222,10 +221,7 @@ export class Session {
           const query = { offset: String(offset), end: end ? '1' : undefined };
           const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
           const { parseInputReply } = await loadReplies();
-          const reply = parseInputReply(text);
-          if (reply !== undefined) return reply;
-          const { label } = this.#connection.options;
-          throw new GomoteError('ERR_REPLY', `${label}: bad reply to input: ${text.slice(0, 80)}`);
+          return parseInputReply(text) ?? this.#connection.badReply('bad reply to input', text);
         },
       }),
     );
@@ -264,7 +260,7 @@ export class Session {
 
   async #control(path: string, query: FormValues, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#post(path, query, this.#connection.signalWith(signal));
+      await this.#post(path, query, signal);
     } catch (error) {
       throw sessionErrorOf(error, this.#connection.options.label);
     }
@@ -273,7 +269,7 @@ export class Session {
   async #post(
     path: string,
     query: FormValues,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
     body?: Uint8Array,
   ): Promise<string> {
     const request: HttpRequest = { method: 'POST', path: this.#path(path, query), signal, body };

@@ -1,5 +1,4 @@
 // The sessions of one buildlet: starting them, finding them again.
-import { GomoteError } from '../../errors.ts';
 import { listReplyBytes } from '../../http/client/request.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
@@ -57,18 +56,15 @@ export class Sessions {
 
   /** Those that the buildlet knows, running and finished; throws ERR_UNSUPPORTED when it knows none at all. */
   async list(options: CallOptions = {}): Promise<SessionInfo[]> {
-    const signal = this.#connection.signalWith(options.signal);
-    const { label } = this.#connection.options;
+    const connection = this.#connection;
     try {
       const { path } = endpoints.sessions;
-      const request = { method: 'GET', path, signal, heartbeat: false } as const;
-      const text = await this.#connection.callText(request, listReplyBytes);
+      const request = { method: 'GET', path, heartbeat: false, ...options } as const;
+      const text = await connection.callText(request, listReplyBytes);
       const { parseSessionInfos } = await loadReplies();
-      const infos = parseSessionInfos(text);
-      if (infos !== undefined) return infos;
-      throw new GomoteError('ERR_REPLY', `${label}: not a list of runs: ${text.slice(0, 80)}`);
+      return parseSessionInfos(text) ?? connection.badReply('not a list of runs', text);
     } catch (error) {
-      throw sessionErrorOf(error, label);
+      throw sessionErrorOf(error, connection.options.label);
     }
   }
 }

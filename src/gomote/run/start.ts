@@ -53,7 +53,7 @@ export function startRun(
   // Calls on the handle wait until the buildlet knows the run.
   const runStart = new RunStart(name);
   const aborting = new AbortController();
-  const signal = anySignal(ending, aborting.signal, ...(options.signal ? [options.signal] : []));
+  const signal = anySignal(ending, aborting.signal, options.signal);
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
     const request = { ...made, tty: options.tty, stdin: source !== undefined, breakOn };
@@ -111,10 +111,9 @@ export function attachRun(
   const runStart = new RunStart(name);
   runStart.with(true);
   const aborting = new AbortController();
-  const given = options.signal ? [options.signal] : [];
   return runOf(session, runStart, aborting, options, (outputs, leaving) => {
     const reading = {
-      signal: anySignal(ending, aborting.signal, leaving, ...given),
+      signal: anySignal(ending, aborting.signal, leaving, options.signal),
       options,
       from,
     };
