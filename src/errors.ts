@@ -271,12 +271,16 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Whether the system call failed with one of these codes. */
+export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
+  codes.includes(errnoOf(error) ?? '');
+
 const shortages = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS', 'EADDRNOTAVAIL'];
 
 /** Whether this process or machine had too few descriptors, ports or memory: that says nothing of the other end. */
 export function isOwnShortage(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if (shortages.includes(errnoOf(at) ?? '')) return true;
+    if (isErrno(at, ...shortages)) return true;
     if (at instanceof AggregateError && at.errors.some(isOwnShortage)) return true;
   }
   return false;

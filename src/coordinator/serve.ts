@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, messageOf } from '../errors.ts';
+import { undefinedIfAbsent } from '../files/if-there.ts';
 import { UsedNames } from '../files/used-names.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { fingerprintOf } from '../http/client/pin.ts';
@@ -251,11 +252,8 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
 /** What this coordinator's machines are known by; made once and kept. */
 async function ownId(directory: string): Promise<string> {
   const path = join(directory, 'id');
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
+  const known = await readFile(path, 'utf8').catch(undefinedIfAbsent);
+  if (known !== undefined) return known.trim();
   const id = `pool-${randomBytes(3).toString('hex')}`;
   await writeWhole(path, `${id}\n`);
   return id;

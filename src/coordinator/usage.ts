@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import { parseDuration } from '../duration.ts';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
+import { undefinedIfAbsent } from '../files/if-there.ts';
 import { parseJson } from '../protocol/reply-fields.ts';
 
 /** What one user had. */
@@ -90,17 +91,13 @@ async function* rowsOf(trail: string): AsyncGenerator<v.InferOutput<typeof rowSc
 async function filesOf(trail: string): Promise<string[]> {
   const directory = dirname(trail);
   const start = trail.slice(directory.length + 1);
-  try {
-    const names = (await readdir(directory)).filter(
-      (name) =>
-        name === start || (/^\.[0-9]+$/.test(name.slice(start.length)) && name.startsWith(start)),
-    );
-    const age = (name: string) => Number(name.slice(start.length + 1) || 0);
-    const sorted = names.sort((a, b) => age(b) - age(a));
-    if (sorted.length > 0) return sorted.map((name) => join(directory, name));
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
+  const names = ((await readdir(directory).catch(undefinedIfAbsent)) ?? []).filter(
+    (name) =>
+      name === start || (/^\.[0-9]+$/.test(name.slice(start.length)) && name.startsWith(start)),
+  );
+  const age = (name: string) => Number(name.slice(start.length + 1) || 0);
+  const sorted = names.sort((a, b) => age(b) - age(a));
+  if (sorted.length > 0) return sorted.map((name) => join(directory, name));
   throw new GomoteError('ERR_CONFIG', `there is no audit trail at ${trail}`, {
     hint: 'with audit-to = "log" the rows are in the log',
   });

@@ -2,7 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { elementsOf } from './file-name.ts';
@@ -125,7 +125,7 @@ export function lookAt(path: string): LinkTarget {
 const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'];
 
 function absent(path: string, error: unknown): undefined {
-  if (absentCodes.includes(errnoOf(error) ?? '')) return undefined;
+  if (isErrno(error, ...absentCodes)) return undefined;
   return fail('lstat', path, error);
 }
 

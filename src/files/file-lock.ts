@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { undefinedIfAbsent } from './if-there.ts';
 import { withPath } from './local-error.ts';
 
 export interface LockOptions {
@@ -200,13 +201,11 @@ async function makeLock(path: string, content: string): Promise<boolean> {
 
 /** The current lock; undefined when there is none. */
 async function inspect(path: string): Promise<Found | undefined> {
-  try {
+  const read = async () => {
     const { ino, mtimeMs } = await stat(path);
     return { holder: holderIn(await readFile(path, 'utf8')), inode: ino, mtimeMs };
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  };
+  return await read().catch(undefinedIfAbsent);
 }
 
 function holderIn(text: string): Holder | undefined {
@@ -222,14 +221,19 @@ function holderIn(text: string): Holder | undefined {
 const touch = (path: string): Promise<void> =>
   utimes(path, new Date(), new Date()).catch(() => undefined);
 
+/** Whether there is a process of that id, of any user. */
+export function hasProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
 /** Whether the process that created the lock is alive. */
 async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
   if (pid === process.pid) return ownIds.has(id);
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errnoOf(error) !== 'EPERM') return false;
-  }
+  if (!hasProcess(pid)) return false;
   const { state, start } = await statOf(pid);
   // One that has ended stays a zombie until its parent has looked.
   if (state === 'Z' || state === 'X') return false;

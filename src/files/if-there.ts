@@ -1,12 +1,16 @@
 // Files that need not be there.
-import { errnoOf } from '../errors.ts';
+import { isErrno } from '../errors.ts';
 
-/** What `read` gives; undefined where it finds no file. */
-export function ifThere<T>(read: () => T): T | undefined {
+/** What `read` gives; undefined where it finds no file, or fails with one of the codes. */
+export function ifThere<T>(read: () => T, ...codes: readonly string[]): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
+    return undefinedIfAbsent(error, ...codes);
   }
+}
+
+/** The same, for the `catch` of a promise. */
+export function undefinedIfAbsent(error: unknown, ...codes: readonly string[]): undefined {
+  if (!isErrno(error, 'ENOENT', ...codes)) throw error;
 }

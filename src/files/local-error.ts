@@ -1,5 +1,5 @@
 // The failure of a file of this machine.
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
 export function localError(verb: string, file: string, error: unknown): GomoteError {
@@ -48,7 +48,7 @@ export function ownFileError(error: unknown): unknown {
   const verb = verbs[syscall ?? ''];
   const file = dest ?? path;
   if (verb === undefined || file === undefined) return error;
-  if (!codes.includes(errnoOf(error) ?? '')) return error;
+  if (!isErrno(error, ...codes)) return error;
   return localError(verb, file, error);
 }
 

@@ -3,7 +3,7 @@
 
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { elementsOf } from './file-name.ts';
 import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
@@ -172,7 +172,7 @@ class Walk {
       return readlinkSync(this.#here.at(name));
     } catch (error) {
       // It is not a link, or nothing exists.
-      if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(errnoOf(error) ?? '')) return undefined;
+      if (isErrno(error, 'EINVAL', 'ENOENT', 'UNKNOWN')) return undefined;
       throw error;
     }
   }

@@ -2,7 +2,7 @@
 // directory to directory and follows no link, whatever is swapped meanwhile.
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, isErrno } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import {
   lstatSync,
@@ -173,7 +173,7 @@ class Removal {
   }
 }
 
-const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+const isGone = (error: unknown): boolean => isErrno(error, 'ENOENT', 'ENOTDIR');
 
 /** Removes leftovers with this prefix from the directory, except `kept`. */
 export function removeLeftovers(directory: OpenDirectory, prefix: string, kept: string): void {

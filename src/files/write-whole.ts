@@ -2,7 +2,7 @@
 import type { WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { errnoOf } from '../errors.ts';
+import { undefinedIfAbsent } from './if-there.ts';
 import { withPath } from './local-error.ts';
 import { open, rename, rm, stat } from './named-fs.ts';
 
@@ -49,10 +49,7 @@ export async function syncDirectory(path: string): Promise<void> {
 
 async function keepAccess(file: FileHandle, path: string): Promise<void> {
   const own = await file.stat();
-  const old = await stat(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return own;
-    throw error;
-  });
+  const old = (await stat(path).catch(undefinedIfAbsent)) ?? own;
   if (own.uid !== old.uid || own.gid !== old.gid) await file.chown(old.uid, old.gid);
   await file.chmod(old.mode & 0o777);
 }

@@ -1,5 +1,5 @@
 // The HTTP status and text of a failed request.
-import { type ErrorCode, errnoOf, isGomoteError, messageOf } from '../errors.ts';
+import { type ErrorCode, isErrno, isGomoteError, messageOf } from '../errors.ts';
 import { errnoText } from './process-state.ts';
 
 const statusOfCode: Record<ErrorCode, number> = {
@@ -86,7 +86,7 @@ export function errorReply(error: unknown): ErrorReply {
 function isAbsence(error: unknown, text: string): boolean {
   const codes = ['ENOENT', 'ENOTDIR'];
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if (codes.includes(errnoOf(at) ?? '')) return true;
+    if (isErrno(at, ...codes)) return true;
   }
   return codes.some((code) => text.endsWith(`: ${errnoText(code)}`));
 }

@@ -20,7 +20,7 @@ import {
   utimesSync,
   writeSync,
 } from 'node:fs';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, isErrno } from '../errors.ts';
 import { type Attributes, openFlags } from './packets.ts';
 
 const permissions = 0o7777;
@@ -120,7 +120,7 @@ function isLinked(from: Buffer, to: Buffer): boolean {
     return true;
   } catch (error) {
     const noLinks = ['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EXDEV', 'EMLINK'];
-    if (noLinks.includes(errnoOf(error) ?? '')) return false;
+    if (isErrno(error, ...noLinks)) return false;
     throw error;
   }
 }

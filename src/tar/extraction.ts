@@ -1,7 +1,7 @@
 // Puts the entries of one tar archive into a directory, and nothing outside it.
 
 import { posix, relative, resolve, sep } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { realRoot, trace } from '../files/confine.ts';
 import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
@@ -273,7 +273,7 @@ function linkedIn(tree: OpenTree, path: string): Linked | 'absent' | undefined {
     if (stats.isSymbolicLink()) return { kind: 'symlink', target: readlinkSync(tree.at(path)) };
     return stats.isFile() ? { kind: 'file', tree, path } : undefined;
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'absent';
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'absent';
     throw error;
   }
 }

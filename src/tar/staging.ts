@@ -1,6 +1,7 @@
 // The tree of one extraction while it arrives: a staging directory in the target directory. Each of its directories is
 // held open while something is created in it, so that no link is followed.
 import { errnoOf } from '../errors.ts';
+import { ifThere } from '../files/if-there.ts';
 import { lstatSync, mkdirSync, openSync, unlinkSync } from '../files/named-fs.ts';
 import type { OpenDirectory } from '../files/open-directory.ts';
 import { createFlags } from '../files/open-flags.ts';
@@ -74,11 +75,7 @@ export class Staging {
   clear(elements: readonly string[]): void {
     const name = this.#free(elements);
     if (this.#directories.has(name)) throw archiveErrors.entry(name, 'a directory is in its place');
-    try {
-      unlinkSync(this.at(name));
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
+    ifThere(() => unlinkSync(this.at(name)));
   }
 
   remove(): void {

@@ -1,6 +1,6 @@
 // A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
 import { closeSync, fstatSync, readSync, type Stats } from 'node:fs';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno, messageOf } from '../errors.ts';
 import { sentMode } from '../files/file-modes.ts';
 import {
   lstatSync,
@@ -246,7 +246,7 @@ const directoryHeader = (name: string, stats: Stats, path: string): HeaderFields
   mtimeMs: stats.mtimeMs,
 });
 
-const wasReplaced = (error: unknown): boolean => replacedCodes.includes(errnoOf(error) ?? '');
+const wasReplaced = (error: unknown): boolean => isErrno(error, ...replacedCodes);
 
 const aDevice = 'a device cannot be sent';
 

@@ -1,7 +1,7 @@
 // The digests of a tree's files: remembered by what tells whether a file has changed, else read.
 import { createHash, hash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
-import { errnoOf } from '../errors.ts';
+import { isErrno } from '../errors.ts';
 import { openSync } from '../files/named-fs.ts';
 import { readFlags } from '../files/open-flags.ts';
 import { atIn, shownIn, type TreeTop } from '../files/open-tree.ts';
@@ -26,7 +26,7 @@ export function digestOfFile(
       closeSync(fd);
     }
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw localFileError(shownIn(top, path), error);
   }
 }

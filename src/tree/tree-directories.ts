@@ -1,7 +1,7 @@
 // The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
 // in a directory's place is replaced by one, or stays and keeps out all that is below.
 import { posix } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { GomoteError, isErrno } from '../errors.ts';
 import { setLinkTime } from '../files/exact-time.ts';
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import { type OpenDirectory, setMode } from '../files/open-directory.ts';
@@ -148,6 +148,6 @@ function removeEntry(directories: TreeDirectories, path: string, found: string):
     directories.forget(path);
   } catch (error) {
     // It still contains entries that were not sent from here.
-    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   }
 }

@@ -2,7 +2,7 @@
 
 import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isErrno, isGomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
 import { requireNamed } from '../files/named-file.ts';
 import { openSync } from '../files/named-fs.ts';
@@ -139,7 +139,7 @@ const gone = (path: string, cause?: unknown): GomoteError =>
 /** What a failure to read a file means. */
 export function whyUnread(path: string, error: unknown): unknown {
   if (error instanceof GomoteError) return error;
-  const isReplaced = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '');
+  const isReplaced = isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR');
   if (isReplaced) return gone(path, error);
   return localFileError(path, error);
 }

@@ -1,6 +1,6 @@
 // What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
 import type { Stats } from 'node:fs';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { lstatSync, type NamedEntry, readlinkSync, sortedEntries } from '../files/named-fs.ts';
 import { directoryByPath } from '../files/open-directory.ts';
 import { atIn, OpenTree, shownIn, type TreeTop } from '../files/open-tree.ts';
@@ -168,5 +168,4 @@ function kindOf(mode: number): TreeEntry['kind'] | undefined {
   return type === 0o120000 ? 'symlink' : undefined;
 }
 
-const isGone = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR', 'EINVAL'].includes(errnoOf(error) ?? '');
+const isGone = (error: unknown): boolean => isErrno(error, 'ENOENT', 'ENOTDIR', 'EINVAL');

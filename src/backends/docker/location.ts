@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
-import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isErrno, isGomoteError, messageOf } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { homeDirectory } from '../../files/user-directories.ts';
 import { withoutBrackets } from '../../http/client/server-address.ts';
@@ -160,7 +160,7 @@ function readIfThere(path: string): string | undefined {
     return readTrustedFile(path).toString();
   } catch (error) {
     if (isGomoteError(error)) throw error;
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw unreadable(path, error);
   }
 }

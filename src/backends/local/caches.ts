@@ -10,8 +10,9 @@ import { promisify } from 'node:util';
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
 import type { CachePlace } from '../../buildlet/caches.ts';
-import { errnoOf, type GomoteError } from '../../errors.ts';
+import type { GomoteError } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
@@ -194,14 +195,8 @@ function makeContent(path: string): void {
 const held = (name: string, { buildlet, mode }: User): GomoteError =>
   cacheInUse(name, buildlet, mode === 'exclusive');
 
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return [];
-    throw error;
-  }
-}
+const namesIn = (directory: string): string[] =>
+  ifThere(() => readdirSync(directory), 'ENOTDIR') ?? [];
 
 /** Nobody but a person puts anything else there. */
 const directoriesIn = (path: string): string[] =>
@@ -257,12 +252,7 @@ async function trim(place: string, maxBytes: number | undefined): Promise<void> 
 /** Sets the content aside in one step, and removes it without following a link. */
 async function empty(place: string): Promise<void> {
   const old = join(place, `.old-${randomBytes(8).toString('hex')}`);
-  try {
-    renameSync(join(place, 'content'), old);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
+  ifThere(() => renameSync(join(place, 'content'), old));
   await removeTree(old);
 }
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 
 interface IdRange {
   readonly first: number;
@@ -65,11 +66,5 @@ async function entriesOf(
   return found;
 }
 
-function linesOf(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
+const linesOf = (path: string): string[] =>
+  ifThere(() => readFileSync(path, 'utf8'))?.split('\n') ?? [];

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalMachine } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import {
@@ -160,14 +161,8 @@ function processes(): Process[] {
   });
 }
 
-function statusOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return '';
-    throw error;
-  }
-}
+const statusOf = (pid: string): string =>
+  ifThere(() => readFileSync(`/proc/${pid}/status`, 'utf8'), 'ESRCH') ?? '';
 
 function end(pid: number): void {
   try {

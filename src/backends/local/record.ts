@@ -4,7 +4,7 @@
 // longer to load.
 
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isErrno, isGomoteError, messageOf } from '../../errors.ts';
 import { hasPrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { replaceFile } from '../../files/replace-file.ts';
@@ -77,7 +77,7 @@ export function readRecord(directory: string): LocalRecord | undefined {
     return checkRecord(directory, JSON.parse(readOwnFile(path)));
   } catch (error) {
     if (isGomoteError(error)) throw error;
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
       hint: 'remove its directory',
       cause: error,

@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError, isErrno } from '../../errors.ts';
 import { lockHolder, takeFileLock } from '../../files/file-lock.ts';
+import { ifThere } from '../../files/if-there.ts';
 import {
   chmodSync,
   lstatSync,
@@ -77,7 +78,7 @@ export async function useReadyCopy(
     // Of several at once, one gets it.
     renameSync(ready, copy);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return false;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
     throw error;
   }
   try {
@@ -208,12 +209,7 @@ const copiesIn = (snapshot: OpenDirectory): string[] =>
 /** Removes a copy; it is renamed first, so that nobody gets a part of it. */
 async function discard(store: SnapshotStore, copy: string): Promise<void> {
   const old = store.partial('old');
-  try {
-    renameSync(copy, old);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
+  ifThere(() => renameSync(copy, old));
   await removeTree(old);
 }
 

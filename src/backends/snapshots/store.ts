@@ -10,7 +10,8 @@ import {
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
+import { hasProcess } from '../../files/file-lock.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { syncDirectory, writeWhole } from '../../files/write-whole.ts';
@@ -26,7 +27,7 @@ import {
 const what = 'the directory of snapshots';
 const recordName = 'snapshot.json';
 
-/** The name of a directory that is being filled or removed, with the id of the process. */
+/** The name of a directory that is being filled or removed, with the id of the process: a reused id only keeps it a little longer. */
 const partial = /^\.(?:new|old)-([0-9]+)-[0-9a-f]{16}$/;
 
 /** Removes what a snapshot has outside of its directory. When it fails, the directory stays. */
@@ -105,7 +106,7 @@ export class SnapshotStore {
       return this.get(tag);
     } catch (error) {
       await this.#removePartial(directory);
-      if (['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw taken(tag);
+      if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw taken(tag);
       throw error;
     }
   }
@@ -123,7 +124,7 @@ export class SnapshotStore {
     try {
       renameSync(this.directory(tag), old);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw unknownSnapshot(tag);
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw unknownSnapshot(tag);
       throw error;
     }
     await removeTree(old);
@@ -171,7 +172,7 @@ export class SnapshotStore {
     if (!hasPrivateDirectory(this.root, what)) return;
     for (const name of readdirSync(this.root)) {
       const pid = partial.exec(name)?.[1];
-      if (pid === undefined || (!isAlone && isAlive(Number(pid)))) continue;
+      if (pid === undefined || (!isAlone && hasProcess(Number(pid)))) continue;
       await this.#removePartial(join(this.root, name));
     }
   }
@@ -200,13 +201,3 @@ const taken = (tag: string): GomoteError =>
   new GomoteError('ERR_CONFLICT', `there is a snapshot "${tag}" already`, {
     hint: `give another name, or run gomote snapshot remove ${tag}`,
   });
-
-/** Whether the process exists; a reused id only keeps the remains a little longer. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
-  }
-}

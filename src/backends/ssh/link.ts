@@ -10,7 +10,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isErrno, messageOf } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
 import { openSocket } from '../../http/client/open-socket.ts';
 import { SharedCall } from '../../shared-call.ts';
@@ -206,7 +206,7 @@ async function accepts(path: string): Promise<boolean> {
     (await openSocket({ kind: 'unix', path })).destroy();
     return true;
   } catch (error) {
-    if (['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) return false;
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED')) return false;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { errnoOf, type GomoteError } from '../../errors.ts';
+import { type GomoteError, isErrno } from '../../errors.ts';
 import { openSocket } from '../../http/client/open-socket.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { RequestLog } from '../backend.ts';
@@ -62,7 +62,7 @@ export class Routes {
       return await openSocket(address, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (!['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) throw error;
+      if (!isErrno(error, 'ENOENT', 'ECONNREFUSED')) throw error;
     }
     // The master of the forward has ended.
     await (await this.#options.hostOf(host)).forward(socket, signal);

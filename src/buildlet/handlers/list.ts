@@ -5,7 +5,7 @@ import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoOf, GomoteError, isErrno } from '../../errors.ts';
 import { lstatSync, openSync, readdirSync } from '../../files/named-fs.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import type { OpenTree } from '../../files/open-tree.ts';
@@ -182,8 +182,7 @@ async function digestOf(
 }
 
 /** Whether there is something else, or nothing, at the path. */
-const isGone = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '');
+const isGone = (error: unknown): boolean => isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP');
 
 function withWalkErrors<T>(path: string, call: () => T): T {
   try {

@@ -1,6 +1,6 @@
 // POST /removeall: removes paths; the work directory itself is emptied. Names what was not there.
 
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError, isErrno } from '../../errors.ts';
 import { lstatSync } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
@@ -67,7 +67,7 @@ function placeOf(workDir: string, given: string): Place | undefined {
   try {
     return reach(workDir, given);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error instanceof GomoteError ? error : localFileError(given, error);
   }
 }

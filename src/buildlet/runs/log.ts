@@ -1,6 +1,6 @@
 // The append-only log of one session: records in memory until they are on disk, then in files of a few MiB each.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../../errors.ts';
+import { isErrno } from '../../errors.ts';
 import { type FileRange, formatRecord } from '../../protocol/log-records.ts';
 import type { Gap } from '../../protocol/session.ts';
 import { LogTail } from './log-tail.ts';
@@ -175,7 +175,7 @@ export class SessionLog {
       try {
         return await write();
       } catch (error) {
-        const isFull = ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '');
+        const isFull = isErrno(error, 'ENOSPC', 'EDQUOT');
         if (!isFull || performance.now() > deadline) throw error;
         this.#options.onFull();
         await sleep(fullPollMs);

@@ -1,5 +1,5 @@
 // A directory that trees are pushed into, held open.
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError, isErrno } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { localFileError } from '../../tar/archive-error.ts';
@@ -20,7 +20,7 @@ export function withTree<T>(
   try {
     tree = new OpenTree(reachDirectory(workDir, dir));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return absent;
     throw error instanceof GomoteError ? error : localFileError(dir, error);
   }
   try {

@@ -12,7 +12,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { errnoOf } from '../../errors.ts';
+import { errnoOf, isErrno } from '../../errors.ts';
+import { ifThere } from '../../files/if-there.ts';
 import type { OpenDirectory } from '../../files/open-directory.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import { reachDirectory } from '../../files/reach.ts';
@@ -42,7 +43,7 @@ export function inRecords<T>(
     const make = isMade ? { make: { mode: 0o700, all: true } } : {};
     records = reachDirectory(workDir, recordsDirectory, make);
   } catch (error) {
-    if (!isMade && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
+    if (!isMade && isErrno(error, 'ENOENT', 'ENOTDIR')) return absent;
     throw error;
   }
   try {
@@ -134,16 +135,12 @@ export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' 
 
 /** Undefined when it does not exist, or is a link. */
 export function readRecord(path: string): string | undefined {
+  const fd = ifThere(() => openSync(path, readFlags), 'ENOTDIR', 'ELOOP');
+  if (fd === undefined) return undefined;
   try {
-    const fd = openSync(path, readFlags);
-    try {
-      return nameFromBytes(readFileSync(fd));
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
+    return nameFromBytes(readFileSync(fd));
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,6 +1,6 @@
 // A server may reply in the middle of a request and close the connection: read the reply before reporting the failed write.
 import type { Socket } from 'node:net';
-import { errnoOf } from '../../errors.ts';
+import { isErrno } from '../../errors.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -26,5 +26,4 @@ export function readFirst<T extends Socket>(socket: T): T {
   return socket;
 }
 
-const isClosedByPeer = (error: unknown): boolean =>
-  ['EPIPE', 'ECONNRESET'].includes(errnoOf(error) ?? '');
+const isClosedByPeer = (error: unknown): boolean => isErrno(error, 'EPIPE', 'ECONNRESET');

@@ -3,7 +3,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { abortedError, errnoOf, GomoteError, isErrno, messageOf } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 import type { Method } from '../../protocol/endpoints.ts';
 import { longTimer } from '../../timeout-signal.ts';
@@ -217,7 +217,7 @@ export function sendBody(call: ClientRequest, body: RequestBody | undefined): vo
 
 /** Whether the server closed a kept connection just as it was reused, and the request is safe to repeat. */
 function mayRepeat(call: ClientRequest, request: HttpRequest, error: unknown): boolean {
-  const wasClosed = ['ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
+  const wasClosed = isErrno(error, 'ECONNRESET', 'EPIPE');
   return (
     call.reusedSocket && wasClosed && isRepeatable(request) && request.signal?.aborted !== true
   );

@@ -3,6 +3,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect, isIP, type Server as NetServer } from 'node:net';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { undefinedIfAbsent } from '../../files/if-there.ts';
 
 export type ListenAddress =
   | {
@@ -86,13 +87,8 @@ function listenPrivately(server: Server | NetServer, path: string, ready: () => 
 
 /** Removes a stale socket. One that answers is left alone, and listening fails. */
 async function removeStaleSocket(path: string): Promise<void> {
-  try {
-    if (!(await lstat(path)).isSocket()) return;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  if (!(await answers(path))) await unlink(path);
+  const found = await lstat(path).catch(undefinedIfAbsent);
+  if (found?.isSocket() && !(await answers(path))) await unlink(path);
 }
 
 const cannotListen = (error: Error): GomoteError =>

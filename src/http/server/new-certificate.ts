@@ -3,7 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
-import { errnoOf } from '../../errors.ts';
+import { undefinedIfAbsent } from '../../files/if-there.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import type { ListenAddress } from './listen.ts';
@@ -81,11 +81,12 @@ interface KeptCertificate {
 /** The certificate in the files; created when they do not exist. */
 export async function keptCertificate(kept: KeptCertificate): Promise<TlsIdentity> {
   const { certPath, keyPath, commonName, listen } = kept;
-  try {
-    return { certPem: await readFile(certPath, 'utf8'), keyPem: readSecretFile(keyPath) };
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
+  const read = async () => ({
+    certPem: await readFile(certPath, 'utf8'),
+    keyPem: readSecretFile(keyPath),
+  });
+  const found = await read().catch(undefinedIfAbsent);
+  if (found !== undefined) return found;
   const made = await newCertificate(`${commonName} ${hostname()}`.slice(0, 64), namesOf(listen));
   await writeWhole(keyPath, made.keyPem);
   await writeWhole(certPath, made.certPem);
