@@ -53,8 +53,10 @@ async function runProgram(args, state) {
   const [, command = ''] = /^(?:__)?([a-z]+)$/.exec(first) ?? [];
   // What runs in a container is reached by code that other buildlets do not need.
   const place = args.some((word) => word.startsWith('docker/')) ? 'docker' : '';
+  // A buildlet that ends waits for its connections.
+  const early = command === 'destroy' ? undefined : require('./early.js')(args);
   const { exports: program, keep } = require('./load.js')('gomote', `${command}${place}`);
-  const code = await program.run(args, state);
+  const code = await program.run(args, { ...state, early });
   if (code === 0) keep();
   return code;
 }

@@ -1,4 +1,5 @@
 // The command line as a function: arguments in, exit code out.
+import { type EarlySocket, offerEarlySocket } from '../http/client/early-socket.ts';
 import type { StartState } from '../start-state.ts';
 import { Context } from './context.ts';
 import { exitCodeOf } from './failure.ts';
@@ -6,8 +7,15 @@ import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { exactArguments } from './raw-arguments.ts';
 import { print, processTerminal, type Terminal } from './terminal/terminal.ts';
 
-export const run = (argv: readonly string[], state?: StartState): Promise<number> =>
-  runOn(argv, processTerminal(state), processInterrupts(state));
+interface ProgramState extends StartState {
+  /** Of bin/early.js. */
+  readonly early?: EarlySocket | undefined;
+}
+
+export async function run(argv: readonly string[], state?: ProgramState): Promise<number> {
+  offerEarlySocket(state?.early);
+  return await runOn(argv, processTerminal(state), processInterrupts(state));
+}
 
 export async function runOn(
   argv: readonly string[],

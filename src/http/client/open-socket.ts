@@ -1,7 +1,8 @@
 // Opens a connection to a server: the only place that distinguishes the kinds of addresses.
 import { once } from 'node:events';
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { takeEarlySocket } from './early-socket.ts';
 import { readFirst } from './read-first.ts';
 import { type ServerAddress, withoutBrackets } from './server-address.ts';
 import type { Trust } from './tls.ts';
@@ -23,7 +24,10 @@ interface TcpTarget extends Trust {
  */
 export async function openSocket(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
   if (address.kind === 'dial') return await address.dial(signal);
-  if (address.kind === 'unix') return await opened({ path: address.path }, signal);
+  if (address.kind === 'unix') {
+    const { path } = address;
+    return await opened(takeEarlySocket(path) ?? connect({ path }), signal);
+  }
   const { pinnedCert: certPem, ...target } = address;
   return await openTcp({ ...target, certPem }, signal);
 }
@@ -39,18 +43,18 @@ export async function openTcp(
   const port = Number(url.port || (isTls ? 443 : 80));
   const socket =
     proxy === undefined
-      ? await opened({ host, port, noDelay: true, keepAlive: true }, signal)
+      ? await opened(connect({ host, port, noDelay: true, keepAlive: true }), signal)
       : await (await import('./proxy-tunnel.ts')).openTunnel(proxy, { host, port }, signal);
   if (!isTls) return socket;
   const { startTls } = await import('./tls.ts');
   return await within(startTls(socket, host, trust), socket, signal);
 }
 
-async function opened(where: NetConnectOpts, signal?: AbortSignal): Promise<Socket> {
-  const socket = readFirst(connect(where));
+async function opened(connecting: Socket, signal?: AbortSignal): Promise<Socket> {
+  const socket = readFirst(connecting);
   // Catches failures while nobody else listens to the socket.
   socket.on('error', () => undefined);
-  await within(once(socket, 'connect'), socket, signal);
+  if (socket.connecting) await within(once(socket, 'connect'), socket, signal);
   return socket;
 }
 

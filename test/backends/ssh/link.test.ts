@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startCutter } from '../../helpers/cutter.ts';
@@ -34,6 +35,30 @@ describe.skipIf(!hasSshd)('a link to a host', () => {
     expect(readFileSync(join(directory, 'back')).equals(big)).toBe(true);
     await succeed('destroy', name);
     expect(leftIn(user)).toEqual([]);
+  });
+
+  it('gets one connection from a command, before its program is loaded', async () => {
+    const { host, directory, gomote, succeed } = await labWithUser();
+    const name = await succeed('create', host);
+    const stored = join(directory, '.cache/gomote/ssh-buildlets', encodeURIComponent(name));
+    const { forwarded } = JSON.parse(readFileSync(stored, 'utf8'));
+    let connections = 0;
+    const relay = createServer((near) => {
+      connections++;
+      const far = connect(`${forwarded}.far`);
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+    });
+    renameSync(forwarded, `${forwarded}.far`);
+    await once(relay.listen(forwarded), 'listening');
+    onTestFinished(() => void relay.close());
+    expect(await succeed('run', name, 'echo', 'hello')).toBe('hello');
+    expect(connections).toBe(1);
+    // It is there even where the program does not come to use it.
+    expect(await gomote('run', '--no-such-option', name, 'true')).toMatchObject({ code: 125 });
+    expect(connections).toBe(2);
+    await succeed('destroy', name);
+    expect(connections).toBe(2);
   });
 
   it.each(['drop', 'stall'] as const)('may break (%s) while a run writes', async (kind) => {
