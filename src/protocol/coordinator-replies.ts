@@ -5,27 +5,14 @@ import type { FailureLine } from './error-reply.ts';
 import { type Labels, labelsOf } from './labels.ts';
 import {
   count,
+  date,
   failureLine,
+  goObject,
   listOf,
-  moment,
   parseBy,
   shortName,
   text,
-  toFailure,
 } from './reply-fields.ts';
-
-const remoteBuildletSchema = v.object({
-  User: text(255),
-  Name: shortName,
-  HostType: text(255),
-  BuilderType: text(255),
-  Created: moment,
-  Expires: moment,
-  Health: v.optional(text(100)),
-  Reason: v.optional(text()),
-  Machine: v.optional(text(255)),
-  Labels: v.optional(v.unknown()),
-});
 
 /** A coordinator's record of a buildlet. */
 export interface RemoteBuildlet {
@@ -51,51 +38,44 @@ export interface RemoteBuildlet {
   labels?: Labels;
 }
 
+const buildletSchema = v.pipe(
+  goObject({
+    user: text(255),
+    name: shortName,
+    hostType: text(255),
+    builderType: text(255),
+    created: date,
+    expires: date,
+    health: v.exactOptional(text(100)),
+    reason: v.exactOptional(text()),
+    machine: v.exactOptional(text(255)),
+    labels: v.optional(v.unknown()),
+  }),
+  v.transform(({ labels: given, ...record }): RemoteBuildlet => {
+    const labels = labelsOf(given);
+    return { ...record, ...(labels && { labels }) };
+  }),
+);
+
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */
-export function parseRemoteBuildlet(body: string): RemoteBuildlet | undefined {
-  const record = parseBy(remoteBuildletSchema, body);
-  return record && toRemoteBuildlet(record);
-}
+export const parseRemoteBuildlet = (body: string): RemoteBuildlet | undefined =>
+  parseBy(buildletSchema, body);
 
 /** Reads the reply of `/buildlet/list`; undefined when it is not one. */
-export function parseRemoteBuildlets(body: string): RemoteBuildlet[] | undefined {
-  return parseBy(listOf(remoteBuildletSchema), body)?.map(toRemoteBuildlet);
-}
+export const parseRemoteBuildlets = (body: string): RemoteBuildlet[] | undefined =>
+  parseBy(listOf(buildletSchema), body);
 
-function toRemoteBuildlet(reply: v.InferOutput<typeof remoteBuildletSchema>): RemoteBuildlet {
-  const labels = labelsOf(reply.Labels);
-  return {
-    user: reply.User,
-    name: reply.Name,
-    hostType: reply.HostType,
-    builderType: reply.BuilderType,
-    created: new Date(reply.Created),
-    expires: new Date(reply.Expires),
-    ...(reply.Health !== undefined && { health: reply.Health }),
-    ...(reply.Reason !== undefined && { reason: reply.Reason }),
-    ...(reply.Machine !== undefined && { machine: reply.Machine }),
-    ...(labels !== undefined && { labels }),
-  };
-}
-
-const builderSchema = v.object({
-  Name: shortName,
-  HostType: text(255),
-  Env: v.optional(listOf(text(128 << 10), 10_000), []),
-  Path: v.optional(listOf(text(), 10_000)),
-});
-
-const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord => ({
-  name: builder.Name,
-  hostType: builder.HostType,
-  env: builder.Env,
-  path: builder.Path,
+const builderSchema = goObject({
+  name: shortName,
+  hostType: text(255),
+  env: v.optional(listOf(text(128 << 10), 10_000), []),
+  path: v.optional(listOf(text(), 10_000)),
 });
 
 const createLineSchema = v.union([
-  v.object({ Progress: text() }),
-  v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
-  v.object({ Buildlets: listOf(remoteBuildletSchema), Builder: v.optional(builderSchema) }),
+  goObject({ progress: text() }),
+  goObject({ buildlet: buildletSchema, builder: v.optional(builderSchema) }),
+  goObject({ buildlets: listOf(buildletSchema), builder: v.optional(builderSchema) }),
   failureLine,
 ]);
 
@@ -104,34 +84,15 @@ type CreateLine =
   | { readonly progress: string }
   | {
       readonly buildlets: readonly RemoteBuildlet[];
-      readonly builder: BuilderRecord | undefined;
+      readonly builder?: BuilderRecord | undefined;
     }
   | FailureLine;
 
 export function parseCreateLine(line: string): CreateLine | undefined {
   const output = parseBy(createLineSchema, line);
-  if (output === undefined) return undefined;
-  if ('Progress' in output) return { progress: output.Progress };
-  if ('Error' in output) return toFailure(output);
-  const { Builder: builder } = output;
-  const buildlets = 'Buildlet' in output ? [output.Buildlet] : output.Buildlets;
-  return { buildlets: buildlets.map(toRemoteBuildlet), builder: builder && toBuilder(builder) };
+  if (output === undefined || !('buildlet' in output)) return output;
+  return { buildlets: [output.buildlet], builder: output.builder };
 }
-
-const typesSchema = v.object({
-  Features: v.optional(listOf(text(100), 1_000), []),
-  User: v.optional(
-    v.object({
-      Name: text(255),
-      Admin: v.boolean(),
-      InUse: v.optional(count),
-      Maximum: v.optional(count),
-      Expires: v.optional(moment),
-    }),
-  ),
-  Hosts: listOf(v.object({ Name: text(255), Description: v.optional(text()) }), 10_000),
-  Builders: listOf(builderSchema, 10_000),
-});
 
 /** A user of the coordinator. */
 export interface RemoteUser {
@@ -162,70 +123,68 @@ export interface RemoteTypes {
   };
 }
 
+const userSchema = v.pipe(
+  goObject({
+    name: text(255),
+    admin: v.boolean(),
+    inUse: v.optional(count),
+    maximum: v.optional(count),
+    expires: v.optional(date),
+  }),
+  v.transform(({ admin: isAdmin, ...user }): RemoteUser => ({ ...user, isAdmin })),
+);
+
+const typesSchema = goObject({
+  features: v.optional(listOf(text(100), 1_000), []),
+  user: v.optional(userSchema),
+  hosts: listOf(goObject({ name: text(255), description: v.optional(text()) }), 10_000),
+  builders: listOf(builderSchema, 10_000),
+});
+
 /** Reads the reply of `/buildlet/types`; undefined when it is not one. */
 export function parseTypes(body: string): RemoteTypes | undefined {
   const types = parseBy(typesSchema, body);
   if (types === undefined) return undefined;
-  const { Features: features, User: user, Hosts: hosts, Builders: builders } = types;
-  return {
-    features,
-    user: user && {
-      name: user.Name,
-      isAdmin: user.Admin,
-      ...(user.InUse !== undefined && { inUse: user.InUse }),
-      ...(user.Maximum !== undefined && { maximum: user.Maximum }),
-      ...(user.Expires !== undefined && { expires: new Date(user.Expires) }),
-    },
-    catalogue: {
-      hosts: hosts.map(({ Name: name, Description: description }) => ({ name, description })),
-      builders: builders.map(toBuilder),
-    },
-  };
+  const { features, user, ...catalogue } = types;
+  return { features, user, catalogue };
 }
 
-const machineSchema = v.object({
-  Machine: text(255),
-  HostType: text(255),
-  Pool: v.optional(text(255)),
-  Labels: v.optional(v.unknown()),
-  Kind: text(100),
-  State: v.picklist(['free', 'in use', 'down', 'unclean']),
-  Since: v.optional(moment),
-  Reason: v.optional(text()),
-  Buildlet: v.optional(text(255)),
-  Owner: v.optional(text(255)),
-  Drained: v.optional(v.object({ Since: moment, Note: text() })),
-});
+const machineSchema = v.pipe(
+  goObject({
+    machine: text(255),
+    hostType: text(255),
+    pool: v.optional(text(255)),
+    labels: v.optional(v.unknown()),
+    kind: text(100),
+    state: v.picklist(['free', 'in use', 'down', 'unclean']),
+    since: v.optional(date),
+    reason: v.optional(text()),
+    buildlet: v.optional(text(255)),
+    owner: v.optional(text(255)),
+    drained: v.optional(goObject({ since: date, note: text() })),
+  }),
+  v.transform(
+    ({ labels, owner, ...machine }): MachineRecord => ({
+      ...machine,
+      labels: labelsOf(labels),
+      owner: owner?.replace(/^user-/, ''),
+    }),
+  ),
+);
 
 /** Reads the reply of `/machine/list`; undefined when it is not one. */
 export const parseMachines = (body: string): MachineRecord[] | undefined =>
-  parseBy(listOf(machineSchema), body)?.map(toMachine);
+  parseBy(listOf(machineSchema), body);
 
 /** Reads the reply of `/machine/drain`; undefined when it is not one. */
-export function parseMachine(body: string): MachineRecord | undefined {
-  const row = parseBy(machineSchema, body);
-  return row && toMachine(row);
-}
+export const parseMachine = (body: string): MachineRecord | undefined =>
+  parseBy(machineSchema, body);
 
-const toMachine = (row: v.InferOutput<typeof machineSchema>): MachineRecord => ({
-  machine: row.Machine,
-  hostType: row.HostType,
-  pool: row.Pool,
-  labels: labelsOf(row.Labels),
-  kind: row.Kind,
-  state: row.State,
-  since: row.Since === undefined ? undefined : new Date(row.Since),
-  reason: row.Reason,
-  buildlet: row.Buildlet,
-  owner: row.Owner?.replace(/^user-/, ''),
-  drained: row.Drained && { since: new Date(row.Drained.Since), note: row.Drained.Note },
-});
-
-const deviceLoginSchema = v.object({
-  Id: text(255),
-  Url: v.pipe(text(), v.regex(/^https?:\/\/[!-~]+$/)),
-  Code: v.pipe(text(100), v.regex(/^[!-~]+$/)),
-  IntervalMs: v.pipe(count, v.maxValue(60_000)),
+const deviceLoginSchema = goObject({
+  id: text(255),
+  url: v.pipe(text(), v.regex(/^https?:\/\/[!-~]+$/)),
+  code: v.pipe(text(100), v.regex(/^[!-~]+$/)),
+  intervalMs: v.pipe(count, v.maxValue(60_000)),
 });
 
 /** A sign-in to be completed in a browser. */
@@ -249,25 +208,21 @@ export interface SignedIn {
 }
 
 /** Reads the first reply of `/login/device`; undefined when it is not one. */
-export function parseDeviceLogin(body: string): DeviceLogin | undefined {
-  const login = parseBy(deviceLoginSchema, body);
-  return login && { id: login.Id, url: login.Url, code: login.Code, intervalMs: login.IntervalMs };
-}
+export const parseDeviceLogin = (body: string): DeviceLogin | undefined =>
+  parseBy(deviceLoginSchema, body);
 
 const deviceStateSchema = v.union([
-  v.object({ State: v.literal('pending') }),
-  v.object({
-    State: v.literal('done'),
-    User: shortName,
-    Token: v.pipe(text(1_000), v.regex(/^[!-~]+$/)),
+  goObject({ state: v.literal('pending') }),
+  goObject({
+    state: v.literal('done'),
+    user: shortName,
+    token: v.pipe(text(1_000), v.regex(/^[!-~]+$/)),
   }),
 ]);
 
 /** Reads a later reply of `/login/device`, with the user once signed in; undefined when it is not one. */
-export function parseDeviceState(
-  body: string,
-): 'pending' | { readonly user: string; readonly token: string } | undefined {
-  const state = parseBy(deviceStateSchema, body);
-  if (state === undefined || state.State === 'pending') return state && 'pending';
-  return { user: state.User, token: state.Token };
+export function parseDeviceState(body: string): 'pending' | SignedIn | undefined {
+  const found = parseBy(deviceStateSchema, body);
+  if (found === undefined || found.state === 'pending') return found && 'pending';
+  return { user: found.user, token: found.token };
 }

@@ -28,18 +28,28 @@ export const shortName = v.pipe(v.string(), v.regex(/^[!-.0-~]{1,255}$/));
 /** An HTTP error status. */
 export const errorStatus = v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599));
 
-/** A line that ends a reply of several lines with a failure. */
-export const failureLine = v.object({
-  Error: text(64 << 10),
-  Status: errorStatus,
-  Code: v.optional(v.unknown()),
-});
+/** A valid time in RFC 3339, as a date. */
+export const date = v.pipe(
+  moment,
+  v.transform((value) => new Date(value)),
+);
 
-export const toFailure = (line: v.InferOutput<typeof failureLine>): FailureLine => ({
-  error: line.Error,
-  status: line.Status,
-  code: parseErrorCode(line.Code),
-});
+/** An object of a Go program, whose keys begin with a capital letter in JSON. */
+export const goObject = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+  v.pipe(v.unknown(), v.transform(withSmallKeys), v.object(entries));
+
+const withSmallKeys = (given: unknown): unknown =>
+  Object.fromEntries(
+    Object.entries(given ?? {})
+      .filter(([key]) => /^[A-Z]/.test(key))
+      .map(([key, value]) => [key.charAt(0).toLowerCase() + key.slice(1), value]),
+  );
+
+/** A line that ends a reply of several lines with a failure. */
+export const failureLine = v.pipe(
+  goObject({ error: text(64 << 10), status: errorStatus, code: v.optional(v.unknown()) }),
+  v.transform((line): FailureLine => ({ ...line, code: parseErrorCode(line.code) })),
+);
 
 /** Parses the text by the schema; undefined when it is not JSON, or does not match. */
 export function parseBy<T extends v.GenericSchema>(

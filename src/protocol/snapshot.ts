@@ -2,7 +2,16 @@
 import * as v from 'valibot';
 import { GomoteError } from '../errors.ts';
 import type { FailureLine } from './error-reply.ts';
-import { count, failureLine, listOf, moment, parseBy, text, toFailure } from './reply-fields.ts';
+import {
+  count,
+  date,
+  failureLine,
+  goObject,
+  listOf,
+  moment,
+  parseBy,
+  text,
+} from './reply-fields.ts';
 
 /** The pattern of snapshot names. */
 const tagPattern = /^[A-Za-z0-9][\w.-]{0,99}$/;
@@ -110,45 +119,32 @@ const listedSchema = v.object({
     v.string(),
     v.check((name) => isTag(name) || sharedPattern.test(name)),
   ),
-  used: moment,
-});
-
-const toSnapshot = (listed: v.InferOutput<typeof listedSchema>): Snapshot => ({
-  ...listed,
-  used: new Date(listed.used),
+  used: date,
 });
 
 /** The reply to `/snapshot/list`. */
 export const formatSnapshots = (all: readonly Snapshot[]): string => `${JSON.stringify(all)}\n`;
 
 export const parseSnapshots = (body: string): Snapshot[] | undefined =>
-  parseBy(listOf(listedSchema), body)?.map(toSnapshot);
+  parseBy(listOf(listedSchema), body);
 
 /** The reply to `/snapshot/share`. */
 export const formatSnapshot = (one: Snapshot): string => `${JSON.stringify(one)}\n`;
 
-export function parseSnapshot(body: string): Snapshot | undefined {
-  const listed = parseBy(listedSchema, body);
-  return listed && toSnapshot(listed);
-}
+export const parseSnapshot = (body: string): Snapshot | undefined => parseBy(listedSchema, body);
 
 /** The last line of a reply to `/snapshot/create` and `/snapshot/restore`. */
 export const formatSnapshotLine = (snapshot: Snapshot): string =>
   `${JSON.stringify({ Snapshot: snapshot })}\n`;
 
 const lineSchema = v.union([
-  v.object({ Progress: text() }),
-  v.object({ Snapshot: listedSchema }),
+  goObject({ progress: text() }),
+  goObject({ snapshot: listedSchema }),
   failureLine,
 ]);
 
 /** One line of such a reply. */
 type SnapshotLine = { readonly progress: string } | { readonly snapshot: Snapshot } | FailureLine;
 
-export function parseSnapshotLine(line: string): SnapshotLine | undefined {
-  const output = parseBy(lineSchema, line);
-  if (output === undefined) return undefined;
-  if ('Progress' in output) return { progress: output.Progress };
-  if ('Snapshot' in output) return { snapshot: toSnapshot(output.Snapshot) };
-  return toFailure(output);
-}
+export const parseSnapshotLine = (line: string): SnapshotLine | undefined =>
+  parseBy(lineSchema, line);
