@@ -67,3 +67,7 @@ function escaped(character: string): string {
 
 const unit = (code: number): string => `\\u${hex(code, 4)}`;
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');
+
+/** The last line that is not empty. */
+export const lastLine = (text: string): string | undefined =>
+  text.trim().split('\n').at(-1)?.trim() || undefined;

@@ -30,7 +30,7 @@ const chunkIdBytes = 16;
 
 /** A number for each byte value, for a rolling hash over the last 32 bytes. */
 const gear = Int32Array.from({ length: 256 }, (_, byte) =>
-  createHash('sha256').update(Uint8Array.of(byte)).digest().readInt32BE(),
+  hash('sha256', Uint8Array.of(byte), 'buffer').readInt32BE(),
 );
 
 /** Reads the file and splits it into chunks. Throws the errors of opening and reading. */

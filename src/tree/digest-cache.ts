@@ -2,6 +2,7 @@
 //
 // A file that changes in the same clock tick in which it was read can look unchanged forever ("racily clean"):
 // a digest is kept only when the file's times are safely older than the moment its reading began.
+import { setNewest } from '../newest.ts';
 
 /** The fields by which a changed file is detected; Node's Stats has them. */
 export interface FileIdentity {
@@ -49,20 +50,13 @@ export class DigestCache {
    */
   remember(key: string, file: FileIdentity, digest: string, startedMs: number): void {
     const { size, mtimeMs, ctimeMs, ino } = file;
-    this.#known.delete(key);
-    if (!isSettled(file, startedMs)) return;
-    this.#known.set(key, [size, mtimeMs, ctimeMs, ino, digest]);
-    if (this.#known.size > this.#limit) this.#dropOldest();
+    if (!isSettled(file, startedMs)) this.#known.delete(key);
+    else setNewest(this.#known, key, [size, mtimeMs, ctimeMs, ino, digest], this.#limit);
   }
 
   /** All entries, to be stored in a file. */
   entries(): IterableIterator<[string, Known]> {
     return this.#known.entries();
-  }
-
-  #dropOldest(): void {
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
   }
 }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { messageOf } from '../../errors.ts';
 import { openSocket, openTcp } from '../../http/client/open-socket.ts';
-import { lastLine } from './last-line.ts';
+import { lastLine } from '../../printable.ts';
 import type { EngineLocation } from './location.ts';
 
 /** The caller destroys the connection. */

@@ -1,7 +1,7 @@
 // The input and the two demultiplexed outputs of a process in a container, as one byte stream.
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { lastLine } from './last-line.ts';
+import { lastLine } from '../../printable.ts';
 
 /** The header of each frame: the output, three zeros, and the size. */
 const headerBytes = 8;

@@ -2,11 +2,11 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { lastLine } from '../../printable.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type ContainerPlan, containerOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
-import { lastLine } from './last-line.ts';
 import {
   cachesDirectory,
   currentPayload,

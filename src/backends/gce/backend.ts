@@ -3,6 +3,7 @@ import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import { GomoteError, isConnectionError, isGomoteError, PlatformError } from '../../errors.ts';
+import { setNewest } from '../../newest.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -136,10 +137,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
     const record = await this.#find(name, call?.signal);
     // Keep only the last ones: not every connection is followed by a renewal.
-    const [oldest] = this.#found.keys();
-    if (this.#found.size >= foundLimit && oldest !== undefined) this.#found.delete(oldest);
-    this.#found.delete(name);
-    this.#found.set(name, record);
+    setNewest(this.#found, name, record, foundLimit);
     const client = this.#clientOf(record);
     if (client !== undefined && record.dead === undefined) return client;
     const state = record.dead ?? 'without an IP address';

@@ -1,5 +1,5 @@
 // The state of a buildlet in its machine's labels and metadata, so that every authorized client sees the same.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -55,7 +55,7 @@ const deadStates: ReadonlyMap<string, string> = new Map(
 /** The machine's name for a buildlet's: the same, or a prefix of it and a digest. */
 export function vmNameOf(name: string): string {
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  const digest = hash('sha256', name).slice(0, 8);
   return `${`g-${plainNamePart(name)}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
 }
 

@@ -1,5 +1,5 @@
 // How to reach buildlets in pods.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -62,7 +62,7 @@ function keyOf({ environment, kubeconfig, context, namespace, user }: Connection
   const paths = kubeconfig ?? KUBECONFIG ?? join(HOME || homedir(), '.kube', 'config');
   const files = paths.split(delimiter);
   const parts = [...files, ...files.map(changedAtMs), context, namespace, user];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  return hash('sha256', JSON.stringify(parts)).slice(0, 16);
 }
 
 function changedAtMs(file: string): number {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, PlatformError } from '../../errors.ts';
+import { GomoteError, PlatformError, unlessAborted } from '../../errors.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { Cluster } from './cluster.ts';
@@ -110,7 +110,7 @@ async function bringUp(
       find: () => cluster.readSecret(secretNameOf(pod), { patienceMs: patienceMs.create }),
     });
     launch.onPodCreated?.();
-    const ip = await orAborted(followed.ip, signal);
+    const ip = await unlessAborted(followed.ip, signal);
     launch.onGotPodInfo?.();
     client = await launch.connect(pod, ip);
     await waitUntilReady(client, { signal: anySignal(signal, followed.ended) });
@@ -185,15 +185,4 @@ async function withLastWords(
   const reason = error instanceof PlatformError ? error.reason : '';
   const message = `${error.message}; ${parts.join('; ')}`;
   return new PlatformError(error.code, reason, message, { hint: error.hint, cause: error });
-}
-
-/** The promise, or the signal's reason when it aborts first. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const over = new AbortController();
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true, signal: over.signal });
-  });
-  return await Promise.race([work, aborted]).finally(() => over.abort());
 }

@@ -1,5 +1,5 @@
 // Names in the form that Kubernetes allows: a pod has the name of its buildlet.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
 import { randomPartLength } from '../new-name.ts';
 
@@ -14,7 +14,7 @@ export function nameStem(user: string, builderType: string): string {
 /** Converts any text to a label value. A changed text gets a digest as suffix, so that values stay distinct. */
 export function labelValue(text: string): string {
   if (/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(text)) return text;
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 10);
+  const digest = hash('sha256', text).slice(0, 10);
   return `${shortened(text, limit - digest.length - 1)}-${digest}`;
 }
 

@@ -1,5 +1,5 @@
 // What a pod has because of its caches.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { V1PodSecurityContext, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
 import { plainNamePart } from '../../builders.ts';
 import type { Cache } from '../../protocol/cache.ts';
@@ -16,10 +16,7 @@ export interface CacheClaim extends Cache {
 
 export function cacheClaim(cache: Cache, user: string): CacheClaim {
   const owner = cache.shared ? undefined : user;
-  const id = createHash('sha256')
-    .update(JSON.stringify([owner, cache.name]))
-    .digest('hex')
-    .slice(0, 12);
+  const id = hash('sha256', JSON.stringify([owner, cache.name])).slice(0, 12);
   const claim = `gomote-cache-${plainNamePart(cache.name)}-${id}`.replaceAll('--', '-');
   return { ...cache, owner, claim, label: `gomote/cache-${id}` };
 }

@@ -42,8 +42,8 @@ export function localPlaces(
 
 /** Work directories of another root must not be removed by this one. */
 async function nameOf(root: string): Promise<string> {
-  const { createHash } = await import('node:crypto');
-  return `work_${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+  const { hash } = await import('node:crypto');
+  return `work_${hash('sha256', root).slice(0, 8)}`;
 }
 
 const rootName = 'the directory of local buildlets';

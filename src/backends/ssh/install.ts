@@ -1,6 +1,6 @@
 // Installs on a host what buildlets need, and starts the program there that manages them.
 
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { arch, machine, type as systemName } from 'node:os';
@@ -156,7 +156,7 @@ async function putFiles(link: SshLink, { files, version }: Programs, call: Enter
     bytes,
   ]);
   const packed = await promisify(gzip)(Buffer.concat(parts));
-  const digest = createHash('sha256').update(packed).digest('hex');
+  const digest = hash('sha256', packed);
   const script = (mark: string) => filesScript(mark, version, digest);
   const send = (input: Writable) => pipeline(Readable.from([packed]), input);
   const { session } = await startPatiently(link, script, call.signal, send);

@@ -3,7 +3,7 @@
 // Only the master reads the user's configuration, keys and known hosts, and prompts on the terminal. Later connections
 // over it need neither.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
@@ -186,7 +186,7 @@ const words = (settings: Readonly<Record<string, string>>): string[] =>
 const escaped = (path: string): string => path.replaceAll('%', '%%');
 
 const digest = (parts: readonly (string | undefined)[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10);
+  hash('sha256', JSON.stringify(parts)).slice(0, 10);
 
 /** Whether somebody could answer a prompt of ssh. */
 export function canAsk(environment: NodeJS.ProcessEnv): boolean {

@@ -1,6 +1,6 @@
 // Moves a command's output into the log: at once on an idle stream, in larger chunks under load, never ahead of what
 // the log and its readers can take.
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { StreamSum } from '../../protocol/session.ts';
@@ -9,7 +9,7 @@ type StreamName = 'out' | 'err';
 
 export const emptySum = (): StreamSum => ({
   bytes: 0,
-  sha256: createHash('sha256').digest('hex'),
+  sha256: hash('sha256', ''),
 });
 
 interface PumpOptions {

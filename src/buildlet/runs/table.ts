@@ -1,5 +1,5 @@
 // The sessions of a buildlet: each id starts once, finished ones are kept within a quota of disk space.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +88,7 @@ export class SessionTable {
   /** Starts the session unless it was started before; `form` is the raw request. */
   start(id: string, form: string, request: SessionRequest, breaks?: LineSearch): Session {
     const known = this.#entries.get(id);
-    const formDigest = createHash('sha256').update(form).digest('base64');
+    const formDigest = hash('sha256', form, 'base64');
     if (known?.formDigest === formDigest) return known.session;
     if (known !== undefined) {
       throw new GomoteError('ERR_CONFLICT', `run "${id}" runs another command`);

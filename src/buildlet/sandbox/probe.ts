@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf } from '../../errors.ts';
-import { printable } from '../../printable.ts';
+import { lastLine, printable } from '../../printable.ts';
 
 const run = promisify(execFile);
 
@@ -21,6 +21,6 @@ export async function whyNoSandbox(
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return 'bwrap is not installed';
     const { stderr = '' } = error as { stderr?: string };
-    return printable(stderr.trim().split('\n').at(-1) || String(error));
+    return printable(lastLine(stderr) ?? String(error));
   }
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { printable } from '../../printable.ts';
+import { lastLine, printable } from '../../printable.ts';
 import {
   parseSandboxReport,
   type SandboxOrder,
@@ -194,7 +194,7 @@ export class Sandbox {
 }
 
 function refusal(failure: unknown, said: string): GomoteError {
-  const line = printable(said.trim().split('\n').at(-1) ?? '');
+  const line = printable(lastLine(said) ?? '');
   const isMissing = errnoOf(failure) === 'ENOENT' || /bwrap: not found/.test(line);
   const why = isMissing ? 'bwrap is not installed' : line || 'it ended at once';
   return new GomoteError('ERR_CONFIG', `commands cannot be confined: ${why}`, {

@@ -4,6 +4,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { basicPair } from '../../http/server/server.ts';
+import { setNewest } from '../../newest.ts';
 import type { Log } from '../log.ts';
 import { operatorName } from '../state/operator-access.ts';
 import { hashOf, type User } from '../state/user-records.ts';
@@ -93,11 +94,7 @@ export class Authenticator {
     const now = Date.now();
     const before = this.#failures.get(address);
     const count = before === undefined || now - before.lastAtMs > forgetMs ? 1 : before.count + 1;
-    // The most recent one goes to the end, so that the first is the one to forget.
-    this.#failures.delete(address);
-    this.#failures.set(address, { count, lastAtMs: now });
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size > addressLimit && oldest !== undefined) this.#failures.delete(oldest);
+    setNewest(this.#failures, address, { count, lastAtMs: now }, addressLimit);
     this.#log.write('wrong-token', { user: this.#shown(authUser), address, count });
     if (count <= freeFailures || this.#waiting >= waitingLimit) return;
     const delayMs = Math.min(firstDelayMs * 2 ** (count - freeFailures - 1), longestDelayMs);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.ts';
 import { readForm, sendRefusal, sendText } from '../../http/server/reply.ts';
+import { setNewest } from '../../newest.ts';
 import { contentTypes, coordinatorPaths } from '../../protocol/endpoints.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
@@ -79,7 +80,8 @@ export class SignIn {
     try {
       const { url, challenge } = await provider.begin();
       const value = randomBytes(32).toString('base64url');
-      keep(this.#browsers, digest(value), { ...challenge, expiresMs: Date.now() + browserMs });
+      const pending = { ...challenge, expiresMs: Date.now() + browserMs };
+      setNewest(this.#browsers, digest(value), pending, pendingLimit);
       const { name, attributes } = this.#cookieOf(provider);
       const cookie = `${name}=${value}; Max-Age=${browserMs / 1_000}; ${attributes}`;
       response.writeHead(303, { Location: url, 'Set-Cookie': cookie, 'Content-Length': 0 }).end();
@@ -146,7 +148,7 @@ export class SignIn {
   async #beginDevice(provider: OidcProvider): Promise<object> {
     const start = await provider.beginDevice();
     const id = randomBytes(32).toString('base64url');
-    keep(this.#devices, digest(id), { ...start, nextMs: Date.now() });
+    setNewest(this.#devices, digest(id), { ...start, nextMs: Date.now() }, pendingLimit);
     const { url, userCode, intervalMs } = start;
     return { Id: id, Url: url, Code: userCode, IntervalMs: intervalMs };
   }
@@ -163,11 +165,4 @@ export class SignIn {
     audit.write('sign-in', { by: name, role, issuer: config.issuer });
     return admitted;
   }
-}
-
-/** Drops the oldest ones when there are too many. */
-function keep<T>(map: Map<string, T>, key: string, value: T): void {
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > pendingLimit && oldest !== undefined) map.delete(oldest);
 }

@@ -1,10 +1,11 @@
 // Who is signed in with a browser: a random cookie for each, its digest kept here and on disk, until it ends or the token changes.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import * as v from 'valibot';
 import { errnoOf, messageOf } from '../../errors.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import { setNewest } from '../../newest.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 
@@ -66,12 +67,9 @@ export class BrowserLogins {
     for (const [key] of own.slice(0, Math.max(0, own.length + 1 - userLimit))) {
       this.#logins.delete(key);
     }
-    this.#logins.set(digest(value), {
-      ...{ name, generation: this.#generationOf(name) ?? '' },
-      expiresMs: Date.now() + loginMs,
-    });
-    const [oldest] = this.#logins.keys();
-    if (this.#logins.size > loginLimit && oldest !== undefined) this.#logins.delete(oldest);
+    const expiresMs = Date.now() + loginMs;
+    const login = { name, generation: this.#generationOf(name) ?? '', expiresMs };
+    setNewest(this.#logins, digest(value), login, loginLimit);
     await this.#save();
     return this.#cookie(request, value, loginMs / 1_000);
   }
@@ -143,4 +141,4 @@ export function cookieIn({ headers }: IncomingMessage, name: string): string {
   return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
 }
 
-export const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
+export const digest = (value: string): string => hash('sha256', value);

@@ -2,8 +2,8 @@
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Session } from '../sessions/session.ts';
+import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
-import { type BuildletFinder, maySee } from './buildlet-finder.ts';
 import type { PageState } from './feed.ts';
 import {
   beginningOf,
@@ -13,10 +13,11 @@ import {
   pastRuns,
 } from './history.ts';
 import { type RunRow, runsOn } from './run-list.ts';
+import { maySee, seenSession } from './seen-sessions.ts';
 
 interface BuildletPageParts {
   readonly coordinator: Coordinator;
-  readonly finder: BuildletFinder;
+  readonly book: SessionBook;
   readonly history: History;
   /** Whether the arguments of commands may be shown. */
   readonly withArguments: boolean;
@@ -32,8 +33,8 @@ const shownLimit = 200;
 const endedLimit = 1_000;
 
 /** Whether the viewer may see a buildlet of that name, there or ended. */
-export function isKnown({ finder, history }: BuildletPageParts, user: User, name: string): boolean {
-  if (finder.find(user, name) !== undefined) return true;
+export function isKnown({ book, history }: BuildletPageParts, user: User, name: string): boolean {
+  if (seenSession(book, user, name) !== undefined) return true;
   const entry = history.get(name);
   return entry !== undefined && maySee(user, entry);
 }
@@ -43,8 +44,8 @@ export async function buildletPageState(
   user: User,
   name: string,
 ): Promise<PageState> {
-  const { coordinator, finder, history } = parts;
-  const session = finder.find(user, name);
+  const { coordinator, book, history } = parts;
+  const session = seenSession(book, user, name);
   const known = history.get(name);
   const entry = known !== undefined && maySee(user, known) ? known : undefined;
   const rows = entry?.rows ?? [];
@@ -67,12 +68,12 @@ export async function buildletPageState(
 }
 
 async function runsIn(
-  { finder, withArguments }: BuildletPageParts,
+  { coordinator, withArguments }: BuildletPageParts,
   session: Session,
 ): Promise<RunRow[] | undefined> {
   if (session.state !== 'running') return undefined;
   try {
-    const { relay } = await finder.lookAt(session);
+    const { relay } = await coordinator.views.lookAt(session);
     return await runsOn(relay, timeoutSignal(askTimeoutMs), withArguments);
   } catch {
     // Its health tells that.
@@ -81,10 +82,10 @@ async function runsIn(
 }
 
 /** The newest first. */
-export function endedFor({ finder, history }: BuildletPageParts, user: User): object[] {
+export function endedFor({ book, history }: BuildletPageParts, user: User): object[] {
   return history
     .all()
-    .filter((entry) => maySee(user, entry) && finder.find(user, entry.name) === undefined)
+    .filter((entry) => maySee(user, entry) && seenSession(book, user, entry.name) === undefined)
     .map(endOf)
     .sort((a, b) => (b.endedMs ?? 0) - (a.endedMs ?? 0))
     .slice(0, endedLimit);

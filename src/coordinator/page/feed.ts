@@ -26,17 +26,14 @@ const pingMs = 15_000;
 /** How soon a browser that lost the connection tries again, in ms. */
 const retryMs = 1_000;
 
-/** Feeds the viewer until they leave or are signed out; returns the function that ends it. */
-export function startFeed(response: ServerResponse, source: FeedSource): () => void {
+/** Feeds the viewer until they leave or are signed out. */
+export function startFeed(response: ServerResponse, source: FeedSource): void {
   const known = { rows: new Map<string, string>(), parts: new Map<string, string>() };
   let isFirst = true;
   let isSending = false;
   let isDue = false;
   let timer: NodeJS.Timeout | undefined;
   let sentMs = performance.now();
-  const end = () => {
-    response.end();
-  };
   const send = async () => {
     timer = undefined;
     isSending = true;
@@ -44,7 +41,7 @@ export function startFeed(response: ServerResponse, source: FeedSource): () => v
     const seen = await source.look().catch(() => undefined);
     isSending = false;
     if (response.destroyed || response.writableEnded) return;
-    if (seen === undefined) return end();
+    if (seen === undefined) return void response.end();
     const changes = changesIn(seen, known);
     if (changes !== undefined || isFirst) {
       const { name: user, isAdmin } = seen.user;
@@ -74,7 +71,6 @@ export function startFeed(response: ServerResponse, source: FeedSource): () => v
     clearInterval(looks);
   });
   void send();
-  return end;
 }
 
 /** Those rows and parts that differ from what was sent; undefined: none. */

@@ -9,13 +9,14 @@ import { extendSession, extensionIn } from '../http/handlers/list.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
+import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
-import { type BuildletFinder, sendNoBuildlet } from './buildlet-finder.ts';
 import type { PageRoutes } from './page-routes.ts';
+import { seenSession, sendNoBuildlet } from './seen-sessions.ts';
 
 interface PageActionsParts {
   readonly coordinator: Coordinator;
-  readonly finder: BuildletFinder;
+  readonly book: SessionBook;
   readonly audit: Log;
 }
 
@@ -34,7 +35,7 @@ export function pageActions(parts: PageActionsParts, { act }: PageRoutes): Coord
     act(path, async (exchange, user) => {
       const { request, response, note } = exchange;
       const form = await readForm(request, smallForm);
-      const session = parts.finder.find(user, form.get('name') ?? '');
+      const session = seenSession(parts.book, user, form.get('name') ?? '');
       if (session === undefined) return sendNoBuildlet(exchange);
       note.buildlet = session.name;
       await work(parts, { response, session, user, form });

@@ -68,19 +68,21 @@ export class Viewers {
     this.#limits = limits;
   }
 
-  /** Answers when there is no room for one more. */
-  isFull({ response }: Pick<Parameters<CoordinatorHandler>[0], 'response'>, user: string): boolean {
+  /** Notes one until its reply is over, or answers that there is no room for one more. */
+  admit(
+    { response }: Pick<Parameters<CoordinatorHandler>[0], 'response'>,
+    user: string,
+    end: () => void,
+  ): boolean {
     const { all, each } = this.#limits;
     const own = [...this.#open.values()].filter((name) => name === user).length;
-    const isFull = this.#isClosed || this.#open.size >= all || own >= each;
-    if (isFull) sendError(response, 503, 'no more viewers at the moment');
-    return isFull;
-  }
-
-  /** Notes one; the function it gives is to be called when it has gone. */
-  add(user: string, end: () => void): () => void {
+    if (this.#isClosed || this.#open.size >= all || own >= each) {
+      sendError(response, 503, 'no more viewers at the moment');
+      return false;
+    }
     this.#open.set(end, user);
-    return () => this.#open.delete(end);
+    response.once('close', () => this.#open.delete(end));
+    return true;
   }
 
   /** Ends all: browsers come again by themselves. */

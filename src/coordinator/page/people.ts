@@ -6,12 +6,7 @@ import type { History } from './history.ts';
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-interface Use {
-  buildlets: number;
-  hours: number;
-  runs: number;
-  bytes: number;
-}
+const noUse = () => ({ buildlets: 0, hours: 0, runs: 0, bytes: 0 });
 
 /** How many people are shown, those with the most first. */
 const peopleLimit = 1_000;
@@ -29,8 +24,7 @@ export function peopleOf(
         isMonitor: user.isMonitor === true,
         expiresMs: user.expiresMs,
         ...coordinator.useOf(user),
-        day: { buildlets: 0, hours: 0, runs: 0, bytes: 0 } as Use,
-        week: { buildlets: 0, hours: 0, runs: 0, bytes: 0 } as Use,
+        ...{ day: noUse(), week: noUse() },
       },
     ]),
   );

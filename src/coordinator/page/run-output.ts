@@ -6,11 +6,13 @@ import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
 import { isSessionId, wholeNumber } from '../../protocol/session.ts';
 import { anySignal } from '../../timeout-signal.ts';
+import type { Coordinator } from '../coordinator.ts';
 import type { CoordinatorExchange, CoordinatorHandler } from '../http/server.ts';
-import type { BuildletFinder } from './buildlet-finder.ts';
+import type { SessionBook } from '../state/session-book.ts';
 import { eventHeaders, securityHeaders } from './page-reply.ts';
 import type { Viewers } from './page-routes.ts';
 import { logPieces } from './run-log.ts';
+import { runningSession } from './seen-sessions.ts';
 
 /** How soon a browser whose connection broke continues, in ms. */
 const retryMs = 2_000;
@@ -18,12 +20,17 @@ const retryMs = 2_000;
 /** Somewhere in the log a record may begin that much earlier, in bytes: what comes twice is left out by its offset. */
 const longestRecordBytes = 1 << 20;
 
+interface RunOutputParts {
+  readonly coordinator: Coordinator;
+  readonly book: SessionBook;
+}
+
 export class RunOutput {
-  readonly #finder: BuildletFinder;
+  readonly #parts: RunOutputParts;
   readonly #viewers: Viewers;
 
-  constructor(finder: BuildletFinder, viewers: Viewers) {
-    this.#finder = finder;
+  constructor(parts: RunOutputParts, viewers: Viewers) {
+    this.#parts = parts;
     this.#viewers = viewers;
   }
 
@@ -35,12 +42,9 @@ export class RunOutput {
     if (start === undefined) return sendError(response, 400, "bogus 'from' parameter");
     const from = resumed === undefined ? start : Math.max(start, resumed.log - longestRecordBytes);
     const log = await this.#open(exchange, user, from);
-    if (log === undefined || this.#viewers.isFull(exchange, user.name)) return;
+    const end = () => response.destroy();
+    if (log === undefined || !this.#viewers.admit(exchange, user.name, end)) return;
     response.writeHead(200, eventHeaders);
-    response.once(
-      'close',
-      this.#viewers.add(user.name, () => response.destroy()),
-    );
     response.write(`retry: ${retryMs}\n\n`);
     const streams = { out: new TextPart(resumed?.out ?? 0), err: new TextPart(resumed?.err ?? 0) };
     const tell = async (event: string, data: object, position: number) => {
@@ -82,17 +86,14 @@ export class RunOutput {
     const { response, query } = exchange;
     const stream = query.get('stream');
     const log = await this.#open(exchange, user, 0);
-    if (log === undefined || this.#viewers.isFull(exchange, user.name)) return;
+    const end = () => response.destroy();
+    if (log === undefined || !this.#viewers.admit(exchange, user.name, end)) return;
     response.writeHead(200, {
       ...securityHeaders,
       'Content-Type': 'text/plain; charset=utf-8',
       'Cache-Control': 'no-store, no-transform',
       'Content-Disposition': `attachment; filename="${query.get('run')}.log"`,
     });
-    response.once(
-      'close',
-      this.#viewers.add(user.name, () => response.destroy()),
-    );
     try {
       for await (const piece of logPieces(log, 0)) {
         if (response.destroyed) return;
@@ -116,10 +117,11 @@ export class RunOutput {
   ) {
     const { response, query, signal } = exchange;
     const id = query.get('run') ?? '';
-    const session = this.#finder.running(exchange, user);
+    const { coordinator, book } = this.#parts;
+    const session = runningSession(exchange, book, user);
     if (session === undefined) return undefined;
     if (!isSessionId(id)) return sendNone(response);
-    const use = await this.#finder.lookAt(session);
+    const use = await coordinator.views.lookAt(session);
     const path = withQuery(endpoints.session.path, {
       ...{ id, from: String(from), observe: '1', times: '1' },
     });

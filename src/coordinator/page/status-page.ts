@@ -14,7 +14,6 @@ import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
-import { BuildletFinder, sendNoBuildlet } from './buildlet-finder.ts';
 import { buildletPageState, endedFor, isKnown } from './buildlet-page.ts';
 import { type PageState, startFeed } from './feed.ts';
 import type { History } from './history.ts';
@@ -25,6 +24,7 @@ import { PageRoutes, Viewers } from './page-routes.ts';
 import { peopleOf } from './people.ts';
 import type { PoolLoads } from './pool-loads.ts';
 import { RunOutput } from './run-output.ts';
+import { sendNoBuildlet } from './seen-sessions.ts';
 
 interface StatusPageOptions {
   readonly log: Log;
@@ -55,18 +55,17 @@ const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };
 
 export class StatusPage {
   readonly routes: readonly CoordinatorRoute[];
-  readonly #options: StatusPageOptions & { readonly finder: BuildletFinder };
+  readonly #options: StatusPageOptions;
   readonly #logins: BrowserLogins;
   #loginPage = readWeb('login.html');
   readonly #viewers = new Viewers({ all: 1_000, each: 100 });
 
   constructor(options: StatusPageOptions) {
-    const { coordinator, book, users, loginsPath: path, isSecure, log } = options;
-    const finder = new BuildletFinder(book, coordinator);
-    this.#options = { ...options, finder };
+    const { users, loginsPath: path, isSecure, log } = options;
+    this.#options = options;
     const onTrouble = (what: string) => log.write('trouble', { what });
     this.#logins = new BrowserLogins({ users, path, isSecure, onTrouble });
-    const output = new RunOutput(finder, this.#viewers);
+    const output = new RunOutput(options, this.#viewers);
     const pageRoutes = new PageRoutes(this.#logins);
     const { get, form, view } = pageRoutes;
     this.routes = [
@@ -181,15 +180,14 @@ export class StatusPage {
     lookFor: (user: User) => Promise<PageState>,
   ): void {
     const { request, response } = exchange;
-    if (this.#viewers.isFull(exchange, name)) return;
+    if (!this.#viewers.admit(exchange, name, () => response.end())) return;
     const look = async () => {
       const user = this.#logins.find(request);
       return user && (await lookFor(user));
     };
     response.writeHead(200, eventHeaders);
     const watch = (listener: () => void) => this.#options.coordinator.watch(listener);
-    const end = startFeed(response, { look, watch });
-    response.once('close', this.#viewers.add(name, end));
+    startFeed(response, { look, watch });
   }
 
   /** Ends all feeds: browsers come again by themselves. */

@@ -1,4 +1,6 @@
 // Labels of machines that dial in: those of their pool, and of what a machine says of itself the ones that are believed.
+
+import { setNewest } from '../../newest.ts';
 import { hasLabels, type Labels, type WantedLabels } from '../../protocol/labels.ts';
 
 export interface LabelPolicy {
@@ -28,10 +30,7 @@ export class AnnouncedLabels {
     const { labels, believed } = this.policy;
     const taken = Object.entries(announced ?? {}).filter(([name]) => believed.includes(name));
     const all = { ...Object.fromEntries(taken), ...labels };
-    this.#seen.delete(machine);
-    this.#seen.set(machine, all);
-    const [oldest] = this.#seen.keys();
-    if (this.#seen.size > limit && oldest !== undefined) this.#seen.delete(oldest);
+    setNewest(this.#seen, machine, all, limit);
     return all;
   }
 

@@ -1,5 +1,5 @@
 // A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -39,7 +39,7 @@ export class BackendPool implements Pool {
     this.name = options.name;
     this.hostType = options.host.name;
     this.kind = options.kind;
-    const ofPool = createHash('sha256').update(options.name).digest('hex').slice(0, 4);
+    const ofPool = hash('sha256', options.name).slice(0, 4);
     this.#prefix = `${options.owner}-${ofPool}`;
     this.shared = sharedOf(options);
   }

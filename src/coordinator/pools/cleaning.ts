@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError } from '../../errors.ts';
-import { printable } from '../../printable.ts';
+import { lastLine, printable } from '../../printable.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
 /** How long a machine may take to be emptied, and the admin's command to end, in ms. */
@@ -42,10 +42,10 @@ async function run(command: string, client: BuildletClient, signal: AbortSignal)
     signal: anySignal(signal, timeoutSignal(commandTimeoutMs)),
   });
   if (ok) return;
-  const last = said.trimEnd().split('\n').at(-1) ?? '';
+  const last = lastLine(said);
   throw new GomoteError(
     'ERR_REPLY',
-    `the reset command failed: ${printable(state)}${last === '' ? '' : `: ${printable(last)}`}`,
+    `the reset command failed: ${printable(state)}${last === undefined ? '' : `: ${printable(last)}`}`,
     { hint: 'mend the machine: it is tried again' },
   );
 }

@@ -1,5 +1,5 @@
 // Accepts machines that dial in: checks their key and name, and passes the connection to the pool of their host type.
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
@@ -134,4 +134,4 @@ export function keysIn(file: string): string[] {
   return lines.map((line) => line.trim()).filter((key) => key !== '' && !key.startsWith('#'));
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');

@@ -1,5 +1,5 @@
 // The records of users as they are in the file, and what follows from one.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { namedValues } from '../../config/values.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
@@ -68,7 +68,7 @@ export type UserRecord = v.InferOutput<typeof userSchema>;
 export type NotedChange = v.InferOutput<typeof changeSchema>;
 export type UsersContent = v.InferOutput<typeof usersSchema>;
 
-export const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+export const hashOf = (token: string): Buffer => hash('sha256', token, 'buffer');
 
 /** Compared with in place of a hash that is not there, so that the time taken is the same. */
 const noHash = Buffer.alloc(32);

@@ -1,5 +1,5 @@
 // Pinned certificates: the server must present a known one, and CA, name and dates are not checked.
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { GomoteError } from '../../errors.ts';
 import { fingerprintDigits, fingerprintPattern } from '../../fingerprint.ts';
@@ -47,4 +47,4 @@ function matcher({ certPem, fingerprint: text }: Pin): (certificate: X509Certifi
 const publicKey = (certificate: X509Certificate): Buffer =>
   certificate.publicKey.export({ type: 'spki', format: 'der' });
 
-const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: Buffer): string => hash('sha256', bytes);

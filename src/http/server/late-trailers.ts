@@ -1,6 +1,7 @@
 // Trailers of replies: sent after the body, and kept for a while for clients whose proxy drops them.
 import type { ServerResponse } from 'node:http';
 import { GomoteError } from '../../errors.ts';
+import { setNewest } from '../../newest.ts';
 import { isReplyId, lateTrailerHeader, replyIdHeader } from '../../protocol/late-trailer.ts';
 import { sendText } from './reply.ts';
 import type { Handler } from './server.ts';
@@ -22,7 +23,8 @@ export class LateTrailers {
     if (isReplyId(id)) response.setHeader(lateTrailerHeader, name);
     return (value) => {
       if (hasTrailers) response.addTrailers({ [name]: value });
-      if (isReplyId(id)) this.#keep(id, value);
+      if (!isReplyId(id)) return;
+      setNewest(this.#kept, id, { value, untilMs: performance.now() + keptMs }, keptCount);
     };
   }
 
@@ -34,11 +36,4 @@ export class LateTrailers {
     }
     sendText(response, found.value);
   };
-
-  #keep(id: string, value: string): void {
-    this.#kept.delete(id);
-    this.#kept.set(id, { value, untilMs: performance.now() + keptMs });
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > keptCount && oldest !== undefined) this.#kept.delete(oldest);
-  }
 }

@@ -1,5 +1,5 @@
 // The HTTP server under a buildlet: routes, the password, and an AbortSignal for every request.
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
@@ -186,7 +186,7 @@ export function basicPair(
   return { user: pair.slice(0, Math.max(0, colon)), password: pair.slice(colon + 1) };
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** How often a closing server checks for idle connections, in ms. */
 const sweepIntervalMs = 50;
