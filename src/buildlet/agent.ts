@@ -47,6 +47,7 @@ import { Ahead } from './trees/ahead.ts';
 import { WorkDirIdentity } from './trees/identity.ts';
 import type { TreeThread } from './trees/jobs.ts';
 import { treeRoutes } from './trees/routes.ts';
+import { makeStage, removeLeftStages } from './trees/stage.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -108,13 +109,18 @@ export const uploads: readonly Endpoint[] = [
   endpoints.treeApply,
 ];
 
+/** The prefix of the names of its private directories. */
+const scratchPrefix = 'buildlet-';
+
 /** Starts a buildlet in this process; it answers when the promise resolves. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const parent = options.temporaryDirectory ?? temporaryDirectory(process.env);
-  const scratch = mkdtempSync(join(parent, 'buildlet-'));
+  const scratch = mkdtempSync(join(parent, scratchPrefix));
   try {
     makePrivateDirectory(scratch, 'the temporary directory', 'set TMPDIR');
-    return await startIn(scratch, options);
+    const agent = await startIn(scratch, options);
+    removeLeftStages(parent, scratchPrefix).catch(() => undefined);
+    return agent;
   } catch (error) {
     boundAt(options.address)?.close();
     await removeTree(scratch);
@@ -156,9 +162,8 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { commands, emptied, link } = confined;
   const ownLinks = () => linksOf(options.caches ?? [], workDir.path);
   const limits = { directory: scratch, ...options.sessions };
-  const stage = join(scratch, 'ahead');
-  mkdirSync(stage, { mode: 0o700 });
-  const settings = { workDir: workDir.path, stage, store };
+  const stage = await makeStage(scratch);
+  const settings = { workDir: workDir.path, stage: stage.path, store };
   const trees: TreeThread = new Thread('tree-worker', settings);
   const ahead = new Ahead(trees);
   const activity = new Activity(workDir.path, () => ahead.drop());
@@ -244,6 +249,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     confined.release();
     await trees.close();
     await Promise.all([workDir.release(), sessions.remove()]);
+    await stage.release();
     await removeTree(scratch);
   };
   try {
