@@ -1,5 +1,5 @@
 // The snapshots that a coordinator keeps.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
@@ -49,6 +49,8 @@ async function shell(client: BuildletClient, script: string): Promise<string> {
   expect(state).toBe('ok');
   return output.text;
 }
+
+const inUse = { code: 'ERR_QUOTA', text: expect.stringContaining('in use') };
 
 describe('a snapshot at a coordinator', () => {
   it('begins a buildlet of the same user, also after a restart, and goes when it is removed', async () => {
@@ -196,6 +198,54 @@ describe('a snapshot at a coordinator', () => {
     const metrics = await ask(coordinator, coordinatorPaths.metrics, { user: 'boss' });
     expect(metrics.text).toMatch(/^gomote_snapshots\{user="alice"\} 1$/m);
     expect(metrics.text).toMatch(/^gomote_snapshot_bytes\{user="bob"\} 4\d{6}$/m);
+  });
+
+  it('is never more than all may take, when several users make one at the same time', async () => {
+    const coordinator = await start({ sections: '[snapshots]\nsize = "5m"\nper-user = "5m"' });
+    const makers = await Promise.all(
+      ['alice', 'bob', 'boss'].map(async (user) => ({
+        snapshots: await snapshotsOf(coordinator, user),
+        client: await withFile(coordinator, user, 'head -c 2000000 /dev/urandom >file'),
+      })),
+    );
+    for (const tag of ['a', 'b', 'c']) {
+      await Promise.all(
+        makers.map(async ({ snapshots, client }) => await snapshots.create(client.remoteName, tag)),
+      );
+      const lists = await Promise.all(makers.map(async ({ snapshots }) => await snapshots.list()));
+      // The two that were named last.
+      expect(lists.flat().map((one) => one.tag)).toEqual([tag, tag]);
+    }
+  });
+
+  it('counts also if it cannot be read, and goes when it was used least recently', async () => {
+    const coordinator = await start({ sections: '[snapshots]\nsize = "10m"\nper-user = "5m"' });
+    const client = await withFile(coordinator, 'alice', 'head -c 2000000 /dev/urandom >file');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    const top = join(coordinator.directory, 'state/snapshots');
+    await snapshots.create(client.remoteName, 'a');
+    const [room = ''] = readdirSync(top);
+    writeFileSync(join(top, room, 'a/snapshot.json'), '{"version":2}');
+    utimesSync(join(top, room, 'a'), 1, 1);
+    await snapshots.create(client.remoteName, 'b');
+    expect(readdirSync(join(top, room))).toEqual(['a', 'b']);
+    await snapshots.create(client.remoteName, 'c');
+    expect(readdirSync(join(top, room))).toEqual(['b', 'c']);
+  });
+
+  it('counts while buildlets begin with it, and is not removed then', async () => {
+    const coordinator = await start({ sections: '[snapshots]\nsize = "10m"\nper-user = "5m"' });
+    const client = await withFile(coordinator, 'alice', 'head -c 3000000 /dev/urandom >file');
+    const snapshots = await snapshotsOf(coordinator, 'alice');
+    await snapshots.create(client.remoteName, 'a');
+    const { remoteName } = await coordinator.client('alice').createBuildlet('linux');
+    const restores = snapshots.restore(remoteName, 'a');
+    const made = await snapshots.create(client.remoteName, 'b').catch((error: unknown) => error);
+    await restores.catch(() => undefined);
+    const tags = (await snapshots.list()).map(({ tag }) => tag);
+    // As it happens: while it was read, or after that.
+    if (made instanceof Error) expect({ made, tags }).toMatchObject({ made: inUse, tags: ['a'] });
+    else expect(tags).toEqual(['b']);
   });
 
   it('leaves rows in the audit trail', async () => {

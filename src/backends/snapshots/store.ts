@@ -69,6 +69,19 @@ export class SnapshotStore {
     return lstatSync(this.directory(tag), { throwIfNoEntry: false }) !== undefined;
   }
 
+  /** What has the name of a snapshot and cannot be read: it takes room, too. */
+  unreadable(): { tag: string; storedBytes: number; used: Date }[] {
+    if (!hasPrivateDirectory(this.root, what)) return [];
+    return readdirSync(this.root).flatMap((tag) => {
+      if (!isTag(tag) || !this.isUnreadable(tag)) return [];
+      const directory = this.directory(tag);
+      const sizes = namesIn(directory).map((name) => sizeOf(join(directory, name)));
+      const storedBytes = sizes.reduce((sum, size) => sum + size, sizeOf(directory));
+      const used = lstatSync(directory, { throwIfNoEntry: false })?.mtime ?? new Date(0);
+      return [{ tag, storedBytes, used }];
+    });
+  }
+
   /** Throws ERR_UNKNOWN_SNAPSHOT. */
   get(tag: string): Snapshot {
     const found = this.find(tag);
@@ -84,11 +97,13 @@ export class SnapshotStore {
   /**
    * Creates a snapshot: `fill` writes its archives into a directory, and returns the metadata. Leaves nothing when that fails.
    *
+   * @param last Called once all is written, with what gives the snapshot its name.
    * @throws GomoteError ERR_CONFLICT when the name is taken.
    */
   async add(
     tag: string,
     fill: (directory: string) => Promise<Omit<SnapshotRecord, 'version' | 'created'>>,
+    last = async (_: SnapshotRecord, name: () => Promise<Snapshot>) => await name(),
   ): Promise<Snapshot> {
     this.checkFree(tag);
     makePrivateDirectory(this.root, what, 'set XDG_STATE_HOME');
@@ -100,10 +115,12 @@ export class SnapshotStore {
       const record: SnapshotRecord = { version: 1, created: new Date().toISOString(), ...filled };
       await writeWhole(join(directory, recordName), JSON.stringify(record));
       await syncDirectory(directory);
-      this.checkFree(tag);
-      renameSync(directory, this.directory(tag));
-      await syncDirectory(this.root);
-      return this.get(tag);
+      return await last(record, async () => {
+        this.checkFree(tag);
+        renameSync(directory, this.directory(tag));
+        await syncDirectory(this.root);
+        return this.get(tag);
+      });
     } catch (error) {
       await this.#removePartial(directory);
       if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw taken(tag);
@@ -196,6 +213,16 @@ export class SnapshotStore {
 export function unlessUnknown(error: unknown): void {
   if (!isGomoteError(error, 'ERR_UNKNOWN_SNAPSHOT')) throw error;
 }
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+const sizeOf = (path: string): number => lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 const taken = (tag: string): GomoteError =>
   new GomoteError('ERR_CONFLICT', `there is a snapshot "${tag}" already`, {

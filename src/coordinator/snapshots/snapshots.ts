@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
 import type { User } from '../state/user-records.ts';
 import { diskWatch } from './disk-watch.ts';
-import { type Kept, leastUsed } from './least-used.ts';
+import { bytesOf, type Kept, leastUsed } from './least-used.ts';
 
 interface SnapshotsOptions {
   /** How much all may take on disk; 0: none are kept. */
@@ -43,8 +43,16 @@ interface Work {
   readonly signal: AbortSignal;
 }
 
+/** A snapshot with its place. */
+interface Found extends Kept {
+  readonly snapshot: Snapshot;
+}
+
 /** The buildlet's pool is the coordinator's business: clients put their own name of the coordinator here. */
 const unnamed = '';
+
+/** No room's name. */
+const naming = 'naming';
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
@@ -52,7 +60,7 @@ export class Snapshots {
   readonly #stores = new Map<string, SnapshotStore>();
   /** Those that buildlets are made from at the moment, which are not removed to make room. */
   readonly #read: Kept[] = [];
-  /** The last work of each room that makes a snapshot: each user makes one at a time. */
+  /** The last work of each room that makes a snapshot: each user makes one at a time. Of `naming`: that gives one its name. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   /** Undefined when none are to be kept. */
@@ -85,7 +93,7 @@ export class Snapshots {
   }
 
   /** Those of all users, also of former ones. */
-  get all(): Kept[] {
+  get all(): Found[] {
     return this.#rooms().flatMap((room) =>
       this.#storeOf(room)
         .list()
@@ -109,7 +117,7 @@ export class Snapshots {
    *
    * @param isAdmin Whether all are the user's to see.
    */
-  #find({ name: user }: User, name: string, isAdmin = false): Kept {
+  #find({ name: user }: User, name: string, isAdmin = false): Found {
     const { tag, owner = user } = splitOwner(name);
     const room = this.#roomOf(owner);
     const snapshot = this.#storeOf(room).find(tag);
@@ -129,15 +137,21 @@ export class Snapshots {
     store.checkFree(tag);
     const made = await this.#inTurn(room, async () => {
       signal.throwIfAborted();
-      return await store.add(tag, async (directory) => {
+      const fill = async (directory: string) => {
         const options = { exclude, limitBytes: maxBytes, onBytes: this.#watch(), signal };
         const saved = await saveArchives(client, directory, options);
-        await this.#makeRoom(room, saved.storedBytes);
         return {
-          ...{ kind: 'files', backend: unnamed, buildlet: session.name, excluded: exclude },
+          ...({ kind: 'files', backend: unnamed, buildlet: session.name } as const),
           ...{ builderType: session.builderType, hostType: session.hostType },
-          ...{ ...saved, isAutomatic, owner: user.name, isShared },
+          ...{ ...saved, excluded: exclude, isAutomatic, owner: user.name, isShared },
         };
+      };
+      // One at a time: of two that are made together, the later one finds the other in the way.
+      return await store.add(tag, fill, async ({ storedBytes }, name) => {
+        return await this.#inTurn(naming, async () => {
+          await this.#makeRoom(room, storedBytes);
+          return await name();
+        });
       });
     });
     this.#note('snapshot-created', made, { name: session.name, shared: isShared });
@@ -182,7 +196,7 @@ export class Snapshots {
   }
 
   /** One that the user may change. Throws ERR_NOT_OWNER for what others share. */
-  #own(user: User, name: string): Kept {
+  #own(user: User, name: string): Found {
     const found = this.#find(user, name, user.isAdmin);
     if (found.room === this.#roomOf(user.name) || user.isAdmin) return found;
     throw new GomoteError('ERR_NOT_OWNER', `the snapshot "${name}" is another user's`);
@@ -219,16 +233,31 @@ export class Snapshots {
   /** Removes the least recently used ones until this many more bytes fit within both limits. */
   async #makeRoom(room: string, bytes: number): Promise<void> {
     const { limitBytes, perUserBytes } = this.#options;
-    const all = this.all.filter((one) => !this.#isRead(one));
-    const ofUser = leastUsed(
-      all.filter((one) => one.room === room),
-      perUserBytes - bytes,
-    );
-    const left = all.filter((one) => !ofUser.includes(one));
-    for (const { room, snapshot } of [...ofUser, ...leastUsed(left, limitBytes - bytes)]) {
-      await this.#storeOf(room).remove(snapshot.tag);
+    const all = [...this.all, ...this.#unreadable()];
+    const isOfUser = (one: Kept) => one.room === room;
+    const held = all.filter((one) => this.#isRead(one));
+    const free = all.filter((one) => !held.includes(one));
+    const forUser = perUserBytes - bytes - bytesOf(held.filter(isOfUser));
+    const forAll = limitBytes - bytes - bytesOf(held);
+    if (Math.min(forUser, forAll) < 0) {
+      throw new GomoteError('ERR_QUOTA', 'snapshots that are in use leave no room for this one', {
+        hint: 'try again later, or keep it on your machine with --here',
+      });
+    }
+    const ofUser = leastUsed(free.filter(isOfUser), forUser);
+    const left = free.filter((one) => !ofUser.includes(one));
+    for (const { room, snapshot } of [...ofUser, ...leastUsed(left, forAll)]) {
+      await this.#storeOf(room).clear(snapshot.tag);
       this.#note('snapshot-removed', snapshot, { reason: 'to make room' });
     }
+  }
+
+  #unreadable(): Kept[] {
+    return this.#rooms().flatMap((room) =>
+      this.#storeOf(room)
+        .unreadable()
+        .map((found) => ({ room, snapshot: { ...found, owner: undefined, isAutomatic: false } })),
+    );
   }
 
   #isRead({ room, snapshot: { tag } }: Kept): boolean {
