@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Backends } from '../gomote/backends.ts';
 import type { Buildlet } from '../gomote/buildlet.ts';
 import { Gomote } from '../gomote/gomote.ts';
@@ -30,6 +31,8 @@ export class Context {
     this.terminal = terminal;
     this.interrupts = interrupts;
     this.#parent = parent;
+    // All that the command does at once listens to it.
+    setMaxListeners(0, this.signal);
   }
 
   /** A context for one of several buildlets, with its own terminal, signals and exit code, and the same options and backends. */

@@ -95,8 +95,9 @@ export class Machines {
           this.#context.messages.detail(`gomote: ${what}`);
         }
         return this.#add(buildlet, builder.name, async () => {
-          await destroyCreated(backend, instance.name);
+          // Else it would try to hold what is being removed.
           hold?.drop();
+          await destroyCreated(backend, instance.name);
           await buildlet.disconnect();
         });
       } catch (error) {

@@ -168,6 +168,8 @@ class Holder {
   }
 
   async destroy(name: string): Promise<void> {
+    // Else it would try to hold what is being removed.
+    this.#held.get(name)?.hold?.drop();
     try {
       await destroyCreated(this.#backend, name);
     } finally {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { leftIn, sshWorkshop } from '../../helpers/ssh-workshop.ts';
+import { labWithUser, leftIn, sshWorkshop } from '../../helpers/ssh-workshop.ts';
 import { hasSshd, sshLab, sshUser } from '../../helpers/sshd.ts';
 
 const unused = 9;
@@ -142,6 +142,15 @@ describe.skipIf(!hasSshd)('one host', () => {
     expect(await succeed('list', '--backend', host)).toContain(names[5]);
     await succeed('destroy', ...names);
     expect(leftIn(account)).toEqual([]);
+  });
+
+  it('is asked many things at once without a warning', async () => {
+    const { gomote, host } = await labWithUser();
+    const names = Array.from({ length: 12 }, (_, i) => `${host}/me-ssh-${i}`);
+    const { code, stderr } = await gomote('destroy', ...names);
+    expect(code).toBe(1);
+    expect(stderr.match(/no buildlet "me-ssh-[0-9]+" on/g)).toHaveLength(names.length);
+    expect(stderr).not.toContain('Warning');
   });
 
   it('is used over one connection by all commands', async () => {
