@@ -7,17 +7,15 @@ import type { Log } from './log.ts';
 import { MachineAdmin } from './pools/machine-admin.ts';
 import type { MachineAllocator } from './pools/machine-allocator.ts';
 import type { OpenedPool } from './pools/open-pools.ts';
-import { closedPools, poolsWithUnavailable } from './pools/pool-problems.ts';
 import { PoolTable, type PoolTableChange } from './pools/pool-table.ts';
-import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
+import { Admission, type AdmissionOptions } from './sessions/admission.ts';
 import { adoptSessions, withPools } from './sessions/adopt-sessions.ts';
-import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
 import { MachineConnections } from './sessions/machine-connections.ts';
 import type { Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
-import { type CoordinatorView, Views } from './sessions/view.ts';
+import { Views } from './sessions/view.ts';
 import type { Drains } from './state/drains.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { User } from './state/user-records.ts';
@@ -67,21 +65,21 @@ const sortedByName = (sessions: Session[]) => sessions.sort((a, b) => (a.name < 
 export class Coordinator {
   readonly machines: MachineAdmin;
   readonly views: Views;
+  readonly admission: Admission;
+  readonly changes = new Changes(changeIntervalMs);
   readonly #options: CoordinatorOptions;
   readonly #book: SessionBook;
   readonly #pools: PoolTable;
   readonly #machines: MachineConnections;
   readonly #sessions: SessionTransitions;
-  readonly #admission: Admission;
   readonly #sharing: Sharing;
-  readonly #changes = new Changes(changeIntervalMs);
   readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(options: CoordinatorOptions) {
     const { book, log, audit, limits } = options;
     this.#options = options;
     this.#book = book;
-    const onChange = () => this.#changes.notify();
+    const onChange = () => this.changes.notify();
     this.#pools = new PoolTable(options.catalogue, options.pools, {
       onTrouble: (what) => log.write('trouble', { what }),
       onChange,
@@ -111,7 +109,7 @@ export class Coordinator {
       intervalMs: Math.min(noteIntervalMs, Math.max(limits.idleMs / 4, 10)),
       log,
     });
-    this.#admission = new Admission({
+    this.admission = new Admission({
       ...{ book, names: options.names, sessions, catalogueOf: () => this.catalogue, allocatorOf },
       ...{ limits, audit, queueOf: (hostType) => this.#pools.queueOf(hostType) },
       isTaken: (name) => this.#sharing.isTaken(name),
@@ -130,14 +128,12 @@ export class Coordinator {
 
   /** Why no buildlet can be created: this coordinator is ending, or pools cannot provide machines. */
   get troubles(): string[] {
-    return this.#admission.isClosed
-      ? ['the coordinator is ending']
-      : closedPools(this.#pools.allocators);
+    return this.admission.isClosed ? ['the coordinator is ending'] : this.#pools.closed;
   }
 
   /** Pools with unavailable machines. */
   get down(): string[] {
-    return poolsWithUnavailable(this.#pools.allocators);
+    return this.#pools.withUnavailable;
   }
 
   #adoptSessions(allocator: MachineAllocator): void {
@@ -152,7 +148,7 @@ export class Coordinator {
   /** Switches to other pools and builder types. Sessions are not ended. */
   reconfigure(change: PoolTableChange): void {
     for (const one of this.#pools.change(change)) this.#adoptSessions(one);
-    this.#changes.notify();
+    this.changes.notify();
   }
 
   /** Restores the sessions of an earlier process, then provides machines. Running sessions can be used at once. */
@@ -188,29 +184,9 @@ export class Coordinator {
     return this.#book.all().filter(({ state }) => state === 'running');
   }
 
-  /** Creates sessions for the user, once for each key; see Admission. */
-  create(user: User, builderType: string, wanted: Wanted): Creation {
-    return this.#admission.create(user, builderType, wanted);
-  }
-
-  /** Cancels the sessions of a key, because the client no longer wants them. */
-  cancel(user: User, key: string): void {
-    this.#admission.cancel(user, key);
-  }
-
-  /** Cancels the creation of a session. Returns false when nothing of that name is being created. */
-  abandon(name: string): boolean {
-    return this.#admission.abandon(name);
-  }
-
-  /** The user's number of buildlets, and the limit. */
-  useOf(user: User): ReturnType<Admission['useOf']> {
-    return this.#admission.useOf(user);
-  }
-
   /** Called when a client has received the session's name. */
   claim(name: string): void {
-    this.#detach(this.#admission.claim(name), `noting that ${name} was taken`);
+    this.#detach(this.admission.claim(name), `noting that ${name} was taken`);
   }
 
   /** The user's sessions, running or dead, sorted by name; everybody's for an admin who asks. */
@@ -267,19 +243,9 @@ export class Coordinator {
     await this.#sessions.end(session.name, reason);
   }
 
-  /** What a user may see: their own rows, or all for an admin. */
-  view(user: User): CoordinatorView {
-    return this.views.of(user);
-  }
-
-  /** Calls the listener after changes, at a limited rate. Returns a function that stops it. */
-  watch(listener: () => void): () => void {
-    return this.#changes.watch(listener);
-  }
-
   /** Stops creates: waiting ones are refused, those whose machine is being created get it. */
   drain(): void {
-    this.#admission.isClosed = true;
+    this.admission.isClosed = true;
     for (const queue of this.#pools.queues) queue.close();
     for (const allocator of this.#pools.allocators.values()) allocator.stop();
   }
@@ -288,7 +254,7 @@ export class Coordinator {
   async close(): Promise<void> {
     this.drain();
     for (const timer of this.#timers) clearInterval(timer);
-    this.#changes.close();
+    this.changes.close();
     await this.#pools.close();
     await this.#machines.close();
     await this.#book.flush().catch(this.#sessions.trouble('saving sessions'));

@@ -98,7 +98,7 @@ export async function createMetrics(
     );
   }
   for (const name of misnamed) registry.removeSingleMetric(name);
-  const view = () => coordinatorOf().view(everybody);
+  const view = () => coordinatorOf().views.of(everybody);
   gauge(
     'gomote_build_info',
     'Always 1; the labels say what runs.',

@@ -149,7 +149,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       now: () => coordinator.views.loads,
       onTrouble,
     });
-    coordinator.watch(() => loads.look());
+    coordinator.changes.watch(() => loads.look());
     const page = new StatusPage({
       ...{
         log,

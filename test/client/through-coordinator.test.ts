@@ -229,7 +229,7 @@ describe('a restart of the coordinator', () => {
     const script =
       'echo x >> runs; for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; cat runs';
     const running = cli(['run', 'user-me-linux-0', '/bin/sh', '-c', script]);
-    await until(() => coordinator.coordinator.view(root).sessions[0]?.running.length === 1);
+    await until(() => coordinator.coordinator.views.of(root).sessions[0]?.running.length === 1);
     await coordinator.restart();
     const { code, stdout } = await running;
     expect({ code, stdout }).toEqual({ code: 0, stdout: '1\n2\n3\n4\n5\n6\n7\n8\nx\n' });

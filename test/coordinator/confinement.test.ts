@@ -79,7 +79,7 @@ describe('machines that go from one user to the next', () => {
       pool: `reset = '${command}'`,
     });
     const view = (name: string) =>
-      coordinator.coordinator.view({ name, isAdmin: name === 'root' }).pools[0];
+      coordinator.coordinator.views.of({ name, isAdmin: name === 'root' }).pools[0];
     const mine = await coordinator.client('me').createBuildlet('linux');
     expect(existsSync(runs)).toBe(true);
     writeFileSync(broken, '');

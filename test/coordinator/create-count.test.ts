@@ -20,7 +20,7 @@ describe('a create of several', () => {
     expect(first?.builder?.name).toBe('linux');
     const [winner, later] = first?.buildlets[0]?.user === 'user-me' ? [me, theirs] : [other, mine];
     await until(async () => {
-      const { queue } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+      const { queue } = coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
       return queue.length === 1 && queue[0]?.count === 2;
     });
     for (const { name } of first?.buildlets ?? []) await winner.namedBuildlet(name).halt();
@@ -48,7 +48,7 @@ describe('a create of several', () => {
     const client = coordinator.client(user);
     await expect(client.requestAll('linux', count)).rejects.toMatchObject({ code, message });
     expect(await client.remoteBuildlets()).toEqual([]);
-    expect(coordinator.coordinator.view({ name: 'root', isAdmin: true }).sessions).toEqual([]);
+    expect(coordinator.coordinator.views.of({ name: 'root', isAdmin: true }).sessions).toEqual([]);
   });
 
   it('returns the same buildlets for the same key, also after a restart', async () => {
@@ -82,7 +82,7 @@ describe('a create of several', () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const first = await coordinator.client('me').requestBuildlet('linux');
     const leaving = new AbortController();
-    const view = () => coordinator.coordinator.view({ name: 'root', isAdmin: true });
+    const view = () => coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
     const both = coordinator
       .client('other')
       .requestAll('linux', 2, { signal: leaving.signal })

@@ -57,7 +57,7 @@ it('a coordinator keeps the minimum of virtual machines, makes more on demand, a
   const coordinator = await startCoordinator({ machines: 1, sections: vmPool(fake, 3) + scaling });
   const { signal } = new AbortController();
   const client = coordinator.client('me');
-  const warm = () => coordinator.coordinator.view({ name: 'me', isAdmin: true }).pools[1]?.warm;
+  const warm = () => coordinator.coordinator.views.of({ name: 'me', isAdmin: true }).pools[1]?.warm;
   await until(() => warm() === 1);
   const made = [];
   for (let n = 0; n < 3; n++) made.push(await client.requestBuildlet('vm', { signal }));

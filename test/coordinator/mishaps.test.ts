@@ -69,10 +69,10 @@ describe('a disk that cannot be written', () => {
     const next = await me.requestBuildlet('linux');
     expect(next.name).not.toBe(name);
     rmSync(path, { recursive: true });
-    const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+    const { pools } = coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
     expect(pools[0]?.lent).toBe(2);
     await until(async () => {
-      const view = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+      const view = coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
       return !view.sessions.some((one) => one.name === name);
     });
   });
@@ -169,7 +169,7 @@ describe('a session file that is damaged', () => {
       expect(await ready(coordinator)).toContain('sessions that cannot be read: 1');
       expect(await metric(coordinator, 'sessions')).toBe('1');
       expect(coordinator.log.map(({ event }) => event)).toContain('unread-session');
-      const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+      const { pools } = coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
       // Where the machine cannot be made out, any that nobody holds may be it.
       expect(pools[0]?.lent).toBe(isFound ? 1 : 2);
       const isIt = isFound ? 'is' : 'may be';
@@ -249,7 +249,7 @@ describe('the machine of a session that cannot be read', () => {
       writeFileSync(path, readFileSync(path, 'utf8').replace('"running"', '"flying"')),
     );
     await until(async () => (await ready(coordinator)).startsWith('200'));
-    const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+    const { pools } = coordinator.coordinator.views.of({ name: 'root', isAdmin: true });
     expect(pools.map((pool) => [pool.name, pool.lent])).toEqual([
       ['machines', 1],
       ['others', 0],

@@ -36,7 +36,8 @@ async function farm(toml = ''): Promise<Farm> {
     machine: (name = 'mac1', key = 'the-key') =>
       dialling(`https://${cutter.address}`, { machine: name, key, trust }),
     offered: () =>
-      coordinator.coordinator.view(me).pools.find(({ kind }) => kind === 'reverse')?.capacity ?? 0,
+      coordinator.coordinator.views.of(me).pools.find(({ kind }) => kind === 'reverse')?.capacity ??
+      0,
     has: (event: string, fields: Record<string, unknown> = {}) =>
       coordinator.log.some((line) =>
         Object.entries<unknown>({ event, ...fields }).every(([key, value]) =>

@@ -165,8 +165,10 @@ describe('a create', () => {
     });
     await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     const root = { name: 'root', isAdmin: true };
-    await until(() => coordinator.coordinator.view(root).queue.length === 0);
-    expect(coordinator.coordinator.view(root).sessions.map(({ owner }) => owner)).toEqual(['me']);
+    await until(() => coordinator.coordinator.views.of(root).queue.length === 0);
+    expect(coordinator.coordinator.views.of(root).sessions.map(({ owner }) => owner)).toEqual([
+      'me',
+    ]);
   });
 
   it('is repeated with its key over a restart, and gives one buildlet', async () => {
@@ -183,7 +185,7 @@ describe('a create', () => {
     expect((await waiting).name).toBe('user-other-linux-1');
     expect(steps).toContain('the coordinator is restarting');
     const root = { name: 'root', isAdmin: true };
-    expect(coordinator.coordinator.view(root).sessions.length).toBe(1);
+    expect(coordinator.coordinator.views.of(root).sessions.length).toBe(1);
     await held.disconnect();
   });
 });

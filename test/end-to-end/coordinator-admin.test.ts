@@ -69,7 +69,9 @@ describe('coordinator machine', () => {
     await me.namedBuildlet(name).halt();
     const leaving = new AbortController();
     const waiting = me.requestBuildlet('linux', { signal: leaving.signal }).catch(() => 'left');
-    await until(() => coordinator.coordinator.view({ name: '', isAdmin: true }).queue.length === 1);
+    await until(
+      () => coordinator.coordinator.views.of({ name: '', isAdmin: true }).queue.length === 1,
+    );
     leaving.abort();
     expect(await waiting).toBe('left');
   });

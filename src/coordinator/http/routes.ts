@@ -15,7 +15,7 @@ import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
 import { drain, machineList, undrain } from './handlers/machines.ts';
 import { snapshotRoutes } from './handlers/snapshots.ts';
-import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
+import { type CoordinatorHandler, type CoordinatorRoute, route } from './server.ts';
 
 interface RouteParts {
   readonly coordinator: Coordinator;
@@ -48,12 +48,6 @@ export function routesOf({
     else sendRefusal(response, 503, text('not ready'));
   };
   const features = snapshots === undefined ? [] : [snapshotsFeature];
-  const route = (
-    method: CoordinatorRoute['method'],
-    path: string,
-    access: CoordinatorRoute['access'],
-    handle: CoordinatorHandler,
-  ) => ({ method, path, access, handle });
   const metricsText: CoordinatorHandler = async ({ response }) => {
     const { body, contentType } = await metrics.text();
     sendText(response, body, contentType);

@@ -51,6 +51,14 @@ export interface CoordinatorRoute {
   readonly handle: CoordinatorHandler;
 }
 
+/** A route of these; what browsers may request is marked with `isForPages`. */
+export const route = (
+  method: CoordinatorRoute['method'],
+  path: string,
+  access: CoordinatorRoute['access'],
+  handle: CoordinatorHandler,
+): CoordinatorRoute => ({ method, path, access, handle });
+
 /** A finished request. */
 export interface RequestDone {
   readonly path: string;

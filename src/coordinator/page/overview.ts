@@ -23,7 +23,7 @@ export async function overviewOf(
   user: User,
 ): Promise<PageState> {
   const ready = await readiness();
-  const view = coordinator.view(user);
+  const view = coordinator.views.of(user);
   const all = coordinator.machines.list();
   const pools = view.pools.map(({ down: _, outOfService: __, ...pool }) => {
     const machines = all.filter((one) => one.pool === pool.name);

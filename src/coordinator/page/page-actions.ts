@@ -71,7 +71,7 @@ async function destroy(
 ): Promise<void> {
   const { name, owner, state } = session;
   if (state === 'creating') {
-    coordinator.abandon(name);
+    coordinator.admission.abandon(name);
     audit.write('cancel', { name, owner });
   } else {
     // What fails is logged, and tried again.

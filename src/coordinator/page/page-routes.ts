@@ -2,16 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import { sendError, sendRefusal } from '../../http/server/reply.ts';
 import { causedBy } from '../audit.ts';
-import type { CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
+import { type CoordinatorHandler, type CoordinatorRoute, route } from '../http/server.ts';
 import type { BrowserLogins } from './browser-logins.ts';
 
-const route = (
+const pageRoute = (
   method: 'GET' | 'POST',
   path: string,
   handle: CoordinatorHandler,
-): CoordinatorRoute => ({
-  ...{ path, method, handle, access: 'anyone', isForPages: true },
-});
+): CoordinatorRoute => ({ ...route(method, path, 'anyone', handle), isForPages: true });
 
 export class PageRoutes {
   readonly #logins: BrowserLogins;
@@ -21,11 +19,11 @@ export class PageRoutes {
   }
 
   readonly get = (path: string, handle: CoordinatorHandler): CoordinatorRoute =>
-    route('GET', path, handle);
+    pageRoute('GET', path, handle);
 
   /** A form of our own page. */
   readonly form = (path: string, handle: CoordinatorHandler): CoordinatorRoute =>
-    route('POST', path, async (exchange, user) => {
+    pageRoute('POST', path, async (exchange, user) => {
       if (isOwnForm(exchange.request)) return await handle(exchange, user);
       sendRefusal(exchange.response, 403, 'this form was sent by another site');
     });

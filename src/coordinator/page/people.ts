@@ -23,7 +23,7 @@ export function peopleOf(
         isAdmin: user.isAdmin,
         isMonitor: user.isMonitor === true,
         expiresMs: user.expiresMs,
-        ...coordinator.useOf(user),
+        ...coordinator.admission.useOf(user),
         ...{ day: noUse(), week: noUse() },
       },
     ]),

@@ -186,7 +186,7 @@ export class StatusPage {
       return user && (await lookFor(user));
     };
     response.writeHead(200, eventHeaders);
-    const watch = (listener: () => void) => this.#options.coordinator.watch(listener);
+    const watch = (listener: () => void) => this.#options.coordinator.changes.watch(listener);
     startFeed(response, { look, watch });
   }
 

@@ -89,6 +89,22 @@ export class PoolTable {
     return opening;
   }
 
+  /** Those that hand out no machines, without details that only admins may see. */
+  get closed(): string[] {
+    return [...this.allocators.values()].flatMap(({ pool, trouble }) =>
+      trouble === undefined ? [] : [`the pool of ${pool.hostType} is not open: ${trouble}`],
+    );
+  }
+
+  /** Those with unavailable machines, likewise. */
+  get withUnavailable(): string[] {
+    return [...this.allocators.values()].flatMap(({ pool }) => {
+      const count = pool.unavailable?.all.length ?? 0;
+      const of = pool.size === undefined ? '' : ` of ${pool.size}`;
+      return count === 0 ? [] : [`${pool.hostType}: ${count}${of} machines cannot be lent`];
+    });
+  }
+
   async close(): Promise<void> {
     const all = [...this.allocators.values(), ...this.#retired.values()];
     await Promise.all(all.map((allocator) => allocator.close()));

@@ -8,7 +8,7 @@ const users = { me: {}, root: { role: 'admin' as const } };
 const toml = 'probe-interval = "50ms"';
 
 const poolOf = ({ coordinator }: TestCoordinator, name = 'root') =>
-  coordinator.view({ name, isAdmin: name === 'root' }).pools[0]!;
+  coordinator.views.of({ name, isAdmin: name === 'root' }).pools[0]!;
 
 const events = ({ log }: TestCoordinator) => log.map(({ event }) => event);
 
@@ -58,7 +58,7 @@ describe('an idle static machine that dies', () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const me = coordinator.client('me');
     const first = await me.requestBuildlet('linux');
-    const used = coordinator.coordinator.view({ name: 'root', isAdmin: true }).sessions[0];
+    const used = coordinator.coordinator.views.of({ name: 'root', isAdmin: true }).sessions[0];
     expect(used?.name).toBe(first.name);
     // The free one dies before a probe can tell.
     await coordinator.buildlets[1]!.close();

@@ -22,8 +22,8 @@ async function scene(options: TestCoordinatorOptions = {}, toml = '') {
 
 /** What the status page shows as running. */
 const shown = ({ coordinator }: TestCoordinator): string[] =>
-  coordinator
-    .view(root)
+  coordinator.views
+    .of(root)
     .sessions.flatMap(({ running }) =>
       running.map(({ method, path, command }) => command ?? `${method} ${path}`),
     );
@@ -68,13 +68,16 @@ it('a buildlet with an active run does not become idle', async () => {
   await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).length === 1, patienceMs);
   // Nothing passes from here on.
-  const expires = () => coordinator.coordinator.view(root).sessions[0]?.expiresMs ?? 0;
+  const expires = () => coordinator.coordinator.views.of(root).sessions[0]?.expiresMs ?? 0;
   const before = expires();
   await until(() => expires() > before + 500, patienceMs);
 });
 
 it('a buildlet without support for runs counts as healthy', async () => {
   const { coordinator } = await scene({ buildlet: { features: [] } });
-  await until(() => coordinator.coordinator.view(root).sessions[0]?.health === 'well', patienceMs);
+  await until(
+    () => coordinator.coordinator.views.of(root).sessions[0]?.health === 'well',
+    patienceMs,
+  );
   expect(shown(coordinator)).toEqual([]);
 });

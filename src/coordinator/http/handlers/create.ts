@@ -24,10 +24,10 @@ export function create(coordinator: Coordinator, store?: CoordinatorStore): Coor
     const { builderType, count, labels, machineLabels, priority } = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {
-      coordinator.cancel(user, key);
+      coordinator.admission.cancel(user, key);
       return sendEmpty(exchange.response);
     }
-    const creation = coordinator.create(user, builderType, {
+    const creation = coordinator.admission.create(user, builderType, {
       ...{ key, count: count ?? 1, labels, machineLabels, priority },
     });
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;

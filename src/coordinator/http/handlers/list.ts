@@ -44,7 +44,7 @@ export function types(
   return ({ response, query }, user) => {
     if (parseBool(query.get('sign-in'))) audit.write('sign-in', { by: user.name });
     const { hosts, builders } = coordinator.catalogue;
-    const about = { ...user, ...coordinator.useOf(user) };
+    const about = { ...user, ...coordinator.admission.useOf(user) };
     sendText(response, formatTypes(hosts, builders, about, features), contentTypes.json);
   };
 }

@@ -1,5 +1,7 @@
 // Relays requests that name a buildlet, and streams the replies; POST /halt ends the buildlet.
+
 import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../../../errors.ts';
 import { oldVersionText } from '../../../http/client/proxy-reply.ts';
 import { newRelayRecord } from '../../../http/relay/proxy.ts';
@@ -25,6 +27,8 @@ import { HeldSessions } from './held-sessions.ts';
 /** How long a halt waits for the machine to be released before it replies, in ms; the release continues. */
 const haltWaitMs = 30_000;
 
+const noRef = { ref: false };
+
 export function relay(
   coordinator: Coordinator,
   audit: CommandAudit,
@@ -42,7 +46,7 @@ export function relay(
     const { path, query } = splitTarget(request.url ?? '');
     if (!isPlain(path)) return sendError(response, 400, `bad path ${quoted(path)}`);
     if (path === endpoints.halt.path && request.method === 'POST') {
-      await inTime(coordinator.end(session, user));
+      await Promise.race([coordinator.end(session, user), sleep(haltWaitMs, undefined, noRef)]);
       return sendEmpty(response);
     }
     if (path === endpoints.hold.path && request.method === 'POST') {
@@ -180,16 +184,4 @@ function explain(
   const hop = `coordinator: no reply from the buildlet "${name}" (machine ${machine})`;
   const forHow = trouble === undefined ? '' : `; ${trouble}`;
   return `${hop}: ${messageOf(error)}${forHow} (request ${id}); see gomote list for its health, then try again`;
-}
-
-async function inTime(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, haltWaitMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

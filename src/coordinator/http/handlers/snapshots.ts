@@ -17,13 +17,15 @@ import type { Coordinator } from '../../coordinator.ts';
 import type { NewSnapshot, Snapshots } from '../../snapshots/snapshots.ts';
 import type { User } from '../../state/user-records.ts';
 import { ProgressReply } from '../progress-reply.ts';
-import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../server.ts';
+import {
+  type CoordinatorExchange,
+  type CoordinatorHandler,
+  type CoordinatorRoute,
+  route,
+} from '../server.ts';
 
 const { snapshotCreate, snapshotList, snapshotRemove, snapshotRestore, snapshotShare } =
   coordinatorPaths;
-
-const GET = { method: 'GET', access: 'user' } as const;
-const POST = { method: 'POST', access: 'user' } as const;
 
 /** Absent snapshots: requests for them are refused. */
 export function snapshotRoutes(
@@ -41,42 +43,32 @@ export function snapshotRoutes(
       await withMachine(coordinator, exchange, { user, form }, work);
     };
   return [
-    {
-      path: snapshotList,
-      ...GET,
-      handle: ({ response, query }, user) => {
-        const all = kept().list(user, parseBool(query.get('all')));
-        sendText(response, formatSnapshots(all), contentTypes.json);
-      },
-    },
-    {
-      path: snapshotCreate,
-      ...POST,
-      handle: onMachine((work) => kept().create(work, wantedOf(work.form))),
-    },
-    {
-      path: snapshotRestore,
-      ...POST,
-      handle: onMachine((work) => kept().restore(work, work.form.get('tag') ?? '')),
-    },
-    {
-      path: snapshotShare,
-      ...POST,
-      handle: async (exchange, user) => {
-        const form = await readForm(exchange.request, smallForm);
-        const isShared = parseBool(form.get('shared') ?? '1');
-        const changed = await kept().share(user, form.get('tag') ?? '', isShared);
-        sendText(exchange.response, formatSnapshot(changed), contentTypes.json);
-      },
-    },
-    {
-      path: snapshotRemove,
-      ...POST,
-      handle: async (exchange, user) => {
-        await kept().remove(user, (await readForm(exchange.request, smallForm)).get('tag') ?? '');
-        sendEmpty(exchange.response);
-      },
-    },
+    route('GET', snapshotList, 'user', ({ response, query }, user) => {
+      const all = kept().list(user, parseBool(query.get('all')));
+      sendText(response, formatSnapshots(all), contentTypes.json);
+    }),
+    route(
+      'POST',
+      snapshotCreate,
+      'user',
+      onMachine((work) => kept().create(work, wantedOf(work.form))),
+    ),
+    route(
+      'POST',
+      snapshotRestore,
+      'user',
+      onMachine((work) => kept().restore(work, work.form.get('tag') ?? '')),
+    ),
+    route('POST', snapshotShare, 'user', async ({ request, response }, user) => {
+      const form = await readForm(request, smallForm);
+      const isShared = parseBool(form.get('shared') ?? '1');
+      const changed = await kept().share(user, form.get('tag') ?? '', isShared);
+      sendText(response, formatSnapshot(changed), contentTypes.json);
+    }),
+    route('POST', snapshotRemove, 'user', async ({ request, response }, user) => {
+      await kept().remove(user, (await readForm(request, smallForm)).get('tag') ?? '');
+      sendEmpty(response);
+    }),
   ];
 }
 
@@ -95,11 +87,7 @@ async function withMachine(
   const signal = anySignal(exchange.signal, link.signal);
   const { method = 'POST', url: path = '' } = exchange.request;
   const over = link.begin({
-    method,
-    path,
-    sinceMs: Date.now(),
-    run: undefined,
-    command: undefined,
+    ...{ method, path, sinceMs: Date.now(), run: undefined, command: undefined },
   });
   const reply = new ProgressReply(exchange, () => 'archives of the work directory');
   let failure: unknown;
