@@ -1,6 +1,7 @@
 // Sockets of a buildlet that is on this machine: its client connects to them itself, as the buildlet would.
 import type { Socket } from 'node:net';
 import { breakOff } from '../files/join-streams.ts';
+import { RingSocket } from '../files/ring-socket.ts';
 import { connectTo, reachOfSockets } from '../files/target-sockets.ts';
 import type { SocketTarget } from '../protocol/forward.ts';
 import type { ReverseLink } from '../reverse/reverse-link.ts';
@@ -23,7 +24,7 @@ export class NearSockets {
 
   /** Opens a connection, paused. Fails as the system does. */
   async connect(target: SocketTarget, signal: AbortSignal): Promise<Socket> {
-    const socket = await connectTo(target, signal);
+    const socket = await connectTo(target, signal, new RingSocket());
     this.#sockets.add(socket);
     socket.on('error', () => undefined).once('close', () => this.#sockets.delete(socket));
     if (this.#isLost) breakOff(socket);

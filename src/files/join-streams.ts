@@ -2,6 +2,7 @@
 import { once, setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
+import { RingSocket } from './ring-socket.ts';
 
 /**
  * Copies both directions until both streams have ended. When one breaks, so does the other, in a way that its peer does
@@ -20,7 +21,9 @@ export async function joinStreams(a: Duplex, b: Duplex): Promise<void> {
     [a, b],
     [b, a],
   ] as const) {
-    if (!from.destroyed) pipeline(from, to, () => undefined);
+    if (from.destroyed) continue;
+    if (from instanceof RingSocket && to instanceof Socket) from.carryTo(to);
+    pipeline(from, to, () => undefined);
   }
   await Promise.all(closed);
 }

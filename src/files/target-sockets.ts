@@ -1,7 +1,7 @@
 // Connections to targets and listeners at targets, in this process.
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
-import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, Socket } from 'node:net';
 import type { SocketTarget } from '../protocol/forward.ts';
 
 /** The time limit for connecting, in ms. */
@@ -10,9 +10,12 @@ const connectTimeoutMs = 10_000;
 const ends = { allowHalfOpen: true, noDelay: true };
 
 /** Opens a connection, paused, whose directions end separately. Fails as the system does, or with the signal's reason. */
-export async function connectTo(target: SocketTarget, signal?: AbortSignal): Promise<Socket> {
-  const socket = connect({ ...placeOf(target), ...ends });
-  socket.pause();
+export async function connectTo(
+  target: SocketTarget,
+  signal?: AbortSignal,
+  socket = new Socket(ends),
+): Promise<Socket> {
+  socket.connect(placeOf(target)).pause();
   const late = setTimeout(() => socket.destroy(new Error('connect timed out')), connectTimeoutMs);
   const abort = () => socket.destroy(signal?.reason);
   signal?.addEventListener('abort', abort);

@@ -14,6 +14,7 @@ import {
   messageOf,
 } from '../errors.ts';
 import { breakOff, joinStreams } from '../files/join-streams.ts';
+import { RingSocket } from '../files/ring-socket.ts';
 import { connectTo, listenAt } from '../files/target-sockets.ts';
 import type { SocketTarget } from '../protocol/forward.ts';
 import { anySignal } from '../timeout-signal.ts';
@@ -133,7 +134,7 @@ async function listenHere(place: Place, from: SocketTarget): Promise<Opened> {
   const { ports } = buildlet.client;
   const link = await buildlet.explained(() => ports.open({ signal }));
   const listening = await listenAt(from, (socket) => {
-    void carry(socket, () => ports.connectNear(to, { signal }), place);
+    void carry(RingSocket.takeOver(socket), () => ports.connectNear(to, { signal }), place);
   }).catch((error: unknown) => {
     throw cannotListen(from, error);
   });
