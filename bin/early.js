@@ -1,4 +1,5 @@
 // Connects to a buildlet on a host before the program is loaded: over a network, both take time.
+// Why: docs/decisions/043-a-connection-before-the-program.md
 const { closeSync, constants: flags, openSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readSystemFile } from '../files/process-file.ts';
 import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
+import { findOwnProgram } from './command/command-file.ts';
 import { entering, RunGroups } from './run-groups.ts';
 
 export interface AppliedLimits {
@@ -61,11 +62,13 @@ interface LimitsPlace {
   readonly whose: 'nobody' | 'buildlet' | 'everybody';
   /** The file system's root; tests have another. */
   readonly root?: string | undefined;
+  /** Where prlimit is looked for; tests have another. */
+  readonly searchPath?: string | undefined;
 }
 
 export function applyLimits(
   limits: ResourceLimits,
-  { whose, root = '/' }: LimitsPlace,
+  { whose, root = '/', searchPath }: LimitsPlace,
 ): AppliedLimits {
   const wanted = ways.flatMap((way) => {
     const limit = way.limitOf(limits);
@@ -73,12 +76,13 @@ export function applyLimits(
   });
   const group = wanted.length === 0 ? undefined : makeGroup(root);
   const options: string[] = [];
+  const prlimit = findOwnProgram('prlimit', searchPath);
   const enforced = wanted.map(({ way, limit }): EnforcedLimit => {
     const { resource, file, text } = way;
     if (group !== undefined && write(join(group, file), text(limit))) {
       return { resource, limit, by: 'cgroup' };
     }
-    const option = 'option' in way ? way.option(limit, whose) : undefined;
+    const option = prlimit !== undefined && 'option' in way ? way.option(limit, whose) : undefined;
     if (option !== undefined) options.push(option);
     return { resource, limit, by: option === undefined ? 'nothing' : 'process' };
   });
@@ -89,7 +93,7 @@ export function applyLimits(
   return {
     enterGroup: isGrouped && group !== undefined ? entering(group) : [],
     runGroups: isGrouped && whose !== 'nobody' ? openRunGroups(group) : undefined,
-    limitProcess: options.length === 0 ? [] : ['prlimit', ...options, '--'],
+    limitProcess: prlimit === undefined || options.length === 0 ? [] : [prlimit, ...options, '--'],
     enforced,
     countMemoryKills: () => (group === undefined ? undefined : killsIn(group)),
     release: () => {

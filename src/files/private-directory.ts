@@ -57,7 +57,8 @@ export function checkDirectory(path: string, rule: DirectoryRule): boolean {
   } catch (error) {
     if (error instanceof GomoteError) throw error;
     const { path: at } = error as NodeJS.ErrnoException;
-    throw check.refusal(at ?? path, errnoText(errnoOf(error) ?? String(error)), undefined, error);
+    const why = errnoText(errnoOf(error) ?? String(error));
+    throw check.refusal(at ?? path, `cannot be used: ${why}`, undefined, error);
   }
 }
 

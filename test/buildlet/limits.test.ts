@@ -96,6 +96,17 @@ describe('limits', () => {
     expect(applied.countMemoryKills()).toBeUndefined();
   });
 
+  it('are enforced by nothing where there is no prlimit either', () => {
+    const place = {
+      whose: 'buildlet',
+      root: temporaryDirectory(),
+      searchPath: '/no/such',
+    } as const;
+    const applied = applyLimits(limits, place);
+    expect(applied.enforced.map(({ by }) => by)).toEqual(['nothing', 'nothing', 'nothing']);
+    expect(applied.limitProcess).toEqual([]);
+  });
+
   it('count no processes of the user that are not the buildlet’s', () => {
     const applied = applyLimits({ pids: 100 }, { whose: 'everybody', root: temporaryDirectory() });
     expect(applied.enforced).toEqual([{ resource: 'pids', limit: 100, by: 'nothing' }]);
@@ -108,7 +119,12 @@ describe('limits', () => {
     expect(applied.enforced).toEqual([
       { resource: 'pids', limit: 100, by: isRoot ? 'nothing' : 'process' },
     ]);
-    if (!isRoot) expect(applied.limitProcess).toEqual(['prlimit', '--nproc=132', '--']);
+    if (!isRoot)
+      expect(applied.limitProcess).toEqual([
+        expect.stringMatching(/^\/.*\/prlimit$/),
+        '--nproc=132',
+        '--',
+      ]);
   });
 
   it('that nobody set make no control group', () => {

@@ -156,7 +156,10 @@ describe('a private directory', () => {
 
   it('below /proc cannot be made, and the attempt ends', () => {
     expect(() => makePrivateDirectory('/proc/nosuch/x', 'the state')).toThrow(
-      expect.objectContaining({ code: 'ERR_CONFIG' }),
+      expect.objectContaining({
+        code: 'ERR_CONFIG',
+        message: expect.stringMatching(/^the state \/proc\/nosuch\/x: \S+ cannot be used: /),
+      }),
     );
   });
 });

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import type { ClosedBy } from '../../protocol/session.ts';
+import { findOwnProgram } from './command-file.ts';
 
 /** How the network is closed for a command, and the words to put before the command for that. */
 export interface NetworkClosing {
@@ -78,6 +79,8 @@ interface Holder {
 
 /** An idle process that keeps the namespace. It ends with this one. */
 async function hold(): Promise<Holder> {
+  const nsenter = findOwnProgram('nsenter');
+  if (nsenter === undefined) throw refusal('nsenter is not installed');
   const users = mayMakeNamespaces() ? [] : ['--unshare-user'];
   const view = ['--dev-bind', '/', '/', '--unshare-net', '--die-with-parent'];
   const child = spawn('bwrap', [...users, ...view, '--', '/bin/sh', '-c', 'echo $$; exec cat'], {
@@ -98,7 +101,7 @@ async function hold(): Promise<Holder> {
     });
     for (const held of [child, child.stdin, child.stdout, child.stderr] as Socket[]) held.unref();
     const namespaces = [...(users.length === 0 ? [] : ['-U', '--preserve-credentials']), '-n'];
-    return { child, words: ['nsenter', '-t', String(pid), ...namespaces, '--'] };
+    return { child, words: [nsenter, '-t', String(pid), ...namespaces, '--'] };
   } catch (error) {
     throw refusal(said.trim() || ended.signal.reason || error);
   }

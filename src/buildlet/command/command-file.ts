@@ -7,6 +7,7 @@ import { errnoOf } from '../../errors.ts';
 import { accessSync, existsSync, openSync, statSync } from '../../files/named-fs.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
+import { defaultPath } from './environment.ts';
 
 interface CommandFile {
   /** Absolute. */
@@ -36,6 +37,15 @@ export function findCommandFile(
   if (noExec !== undefined) return { notStarted: notStarted.exec(file, noExec) };
   return { file, name: request.systemLevel ? request.cmd : file, directory };
 }
+
+/**
+ * The absolute path of a program that the buildlet puts before commands; undefined where it is missing. The PATH of a
+ * command may lack it, or have another one of that name.
+ */
+export const findOwnProgram = (name: string, searchPath = ownSearchPath()): string | undefined =>
+  lookUp(name, [searchPath], '/');
+
+const ownSearchPath = (): string => `${defaultPath}:${process.env.PATH ?? ''}`;
 
 function commandDirectory(request: ExecRequest, workDir: string): string {
   if (request.dir !== '') return resolve(workDir, request.dir);

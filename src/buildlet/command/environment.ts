@@ -16,7 +16,7 @@ const baseVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANG
 /** The second tells Go's build scripts the kind of machine. */
 const basePrefixes = ['LC_', 'GO_BUILDER_'];
 
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Variables that each buildlet and command gets its own values of. */
 const placeholders = { PWD: '/', TMPDIR: '/tmp' };

@@ -154,6 +154,35 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     const { code } = await cli(['run', name, 'sh', '-c', 'head -c 1G /dev/zero | tail']);
     expect(code).not.toBe(0);
   });
+
+  it.each([['none'], ['bubblewrap']])(
+    'with isolation %s finds what it puts before a command, whatever the PATH of the command is',
+    async (isolation) => {
+      const cli = testCli();
+      const fakes = join(cli.directory, 'fakes');
+      mkdirSync(fakes);
+      for (const name of ['prlimit', 'nsenter', 'sh']) {
+        writeFileSync(join(fakes, name), '#!/bin/sh\necho fake\n', { mode: 0o755 });
+      }
+      const name = await create(cli, '--isolation', isolation, '--memory', '1g');
+      for (const path of ['/nonexistent', fakes]) {
+        for (const options of [
+          ['-e', `PATH=${path}`],
+          ['--path', path],
+          ['-firewall', '--path', path],
+        ]) {
+          const { code, stdout, stderr } = await cli([
+            'run',
+            ...options,
+            name,
+            '/bin/echo',
+            'hello',
+          ]);
+          expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'hello\n', stderr: '' });
+        }
+      }
+    },
+  );
 });
 
 describe('create refuses', () => {
