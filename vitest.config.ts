@@ -18,7 +18,7 @@ const long = [
   'test/cli/{*watch,cache,go-scripts,setup*,snapshot*}.test.ts',
   'test/library/**/*.test.ts',
   'test/coordinator/{balancers,page,sessions}/**/*.test.ts',
-  'test/coordinator/{*page*,setup,snapshots,store,user-changes}.test.ts',
+  'test/coordinator/{*page*,setup,snapshots,store*,user-changes}.test.ts',
   'test/**/{*faults,completion,examples,mishaps,oidc}.test.ts',
 ];
 

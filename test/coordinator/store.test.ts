@@ -1,25 +1,20 @@
 // The content store of a coordinator: the second machine gets what the first one was sent, from the coordinator.
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { describe, expect, it } from 'vitest';
 import { buildletFeatures, storeFeature } from '../../src/protocol/features.ts';
 import { encodeChanges } from '../../src/protocol/tree-change.ts';
-import { push } from '../../src/sync/push/push.ts';
 import type { PushOptions } from '../../src/sync/push/push-options.ts';
-import type { PushSummary } from '../../src/sync/push/push-target.ts';
 import { sendTree } from '../../src/tree/tree-sender.ts';
-import { startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
+import { startBuildlet } from '../helpers/buildlet.ts';
 import {
   startCoordinator,
   type TestCoordinator,
   type TestCoordinatorOptions,
 } from '../helpers/coordinator.ts';
+import { portTo, pushTo, seen, type Way, ways } from '../helpers/stored-push.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { snapshot } from '../tar/tree.ts';
 
 const mebibyte = 1 << 20;
 const contentBytes = 3 * mebibyte + 500_000;
@@ -33,49 +28,6 @@ function plant(): string {
   writeFileSync(join(top, 'large'), randomBytes(3 * mebibyte));
   writeFileSync(join(top, 'empty'), '');
   return top;
-}
-
-const seen = (top: string): string[] =>
-  snapshot(top).map((line) => line.replace(/ 40755 .*/, '').slice(0, 100));
-
-async function pushTo(
-  client: BuildletClient,
-  top: string,
-  options: Partial<PushOptions> = {},
-): Promise<PushSummary> {
-  const { signal } = new AbortController();
-  const [result] = await push([client], top, { dir: 'tree', signal, ...options });
-  if (result?.status !== 'fulfilled') throw result?.reason;
-  return result.value;
-}
-
-/** How a machine gets what the store has: it reads the store, which is on its host, or is sent it. */
-type Way = 'reads' | 'is sent';
-
-/** A port that leads to a buildlet. One that `is sent` contents is not found when it is asked whether it reaches the store. */
-async function portTo({ address }: TestBuildlet, way: Way) {
-  const counted = { bytes: 0, address: '' };
-  const server = createServer((socket) => {
-    const onward = connect(String(address).slice('unix:'.length));
-    socket.on('data', (piece) => {
-      counted.bytes += piece.length;
-      if (way === 'reads') return void onward.write(piece);
-      const hidden = piece.toString('latin1').replace('GET /sync/reach', 'GET /sync/wrong');
-      onward.write(Buffer.from(hidden, 'latin1'));
-    });
-    onward.on('data', (piece) => socket.write(piece));
-    for (const [one, other] of [
-      [socket, onward],
-      [onward, socket],
-    ] as const) {
-      one.on('error', () => other.destroy()).on('close', () => other.destroy());
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  counted.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return counted;
 }
 
 /** A coordinator, and pushes to fresh machines of it. */
@@ -109,8 +61,6 @@ async function start({
     },
   };
 }
-
-const ways: readonly Way[] = ['reads', 'is sent'];
 
 const isThere = (path: string): boolean => {
   try {
