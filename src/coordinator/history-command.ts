@@ -5,24 +5,7 @@ import { GomoteError } from '../errors.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { beginningOf, History, type HistoryEntry, pastRuns } from './page/history.ts';
 
-interface PastRun {
-  /** When the audit trail had it: at its end, or of a detached one at its start. */
-  readonly at: string;
-  readonly command: string;
-  readonly outcome: string;
-  readonly by?: string | undefined;
-  readonly durationMs?: number | undefined;
-}
-
-interface PastBuildlet {
-  readonly name: string;
-  readonly owner: string;
-  readonly hostType?: string | undefined;
-  readonly created?: string | undefined;
-  readonly ended?: string | undefined;
-  readonly why?: string | undefined;
-  readonly runs: readonly PastRun[];
-}
+type PastBuildlet = ReturnType<typeof pastBuildlet>;
 
 /** Those of which something happened since then, in the order they were made. Throws ERR_CONFIG. */
 export async function pastBuildlets(
@@ -42,11 +25,12 @@ export async function pastBuildlets(
 
 const moment = (ms: number): string => new Date(ms).toISOString();
 
-function pastBuildlet(entry: HistoryEntry): PastBuildlet {
+function pastBuildlet(entry: HistoryEntry) {
   const { name, owner, rows, end } = entry;
   const { hostType, createdMs } = beginningOf(entry);
   const runs = pastRuns(rows).map(
-    ({ atMs, command = '', outcome = 'unknown', by, durationMs }): PastRun => ({
+    ({ atMs, command = '', outcome = 'unknown', by, durationMs }) => ({
+      // When the audit trail had it: at its end, or of a detached one at its start.
       ...{ at: moment(atMs), command, outcome, by, durationMs },
     }),
   );

@@ -1,6 +1,10 @@
 // All that the page of one buildlet shows, for one viewer: also of one that has ended.
+
+import type { Relay } from '../../http/relay/proxy.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Coordinator } from '../coordinator.ts';
+import { commandText, listedRuns, runsReplyBytes } from '../sessions/listed-runs.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
@@ -12,7 +16,6 @@ import {
   type HistoryRow,
   pastRuns,
 } from './history.ts';
-import { type RunRow, runsOn } from './run-list.ts';
 import { maySee, seenSession } from './seen-sessions.ts';
 
 interface BuildletPageParts {
@@ -80,6 +83,25 @@ async function runsIn(
     return undefined;
   }
 }
+
+/** The runs that the machine knows, running and finished, the newest first; undefined when it cannot say. */
+async function runsOn(relay: Relay, signal: AbortSignal, withArguments: boolean) {
+  const { status, text } = await relay.get(endpoints.sessions.path, signal, runsReplyBytes);
+  const runs = status === 200 ? listedRuns(text) : undefined;
+  return runs
+    ?.map((run) => ({
+      ...{ id: run.id, command: commandText(run, withArguments), logBytes: run.logBytes },
+      ...{ isRunning: run.running, isDetached: run.detached, startedMs: run.startedMs },
+      ...(run.end && {
+        ...{ code: run.end.code ?? undefined, signal: run.end.signal ?? undefined },
+        ...{ why: run.end.why, durationMs: run.end.durationMs },
+      }),
+    }))
+    .sort((a, b) => b.startedMs - a.startedMs)
+    .slice(0, shownLimit);
+}
+
+type RunRow = NonNullable<Awaited<ReturnType<typeof runsOn>>>[number];
 
 /** The newest first. */
 export function endedFor({ book, history }: BuildletPageParts, user: User): object[] {

@@ -2,14 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GomoteError } from '../../errors.ts';
 import type { PoolConfig } from '../pool-config.ts';
+import type { PoolTableChange } from './pool-table.ts';
 
-interface PoolChanges {
+interface PoolChanges extends Pick<PoolTableChange, 'changed' | 'removed' | 'order'> {
   readonly added: readonly PoolConfig[];
-  /** Of the same machines, with other settings. */
-  readonly changed: readonly PoolConfig[];
-  readonly removed: readonly PoolConfig[];
-  /** The names of all, in the order of the configuration. */
-  readonly order: readonly string[];
 }
 
 /** Throws ERR_CONFIG for what cannot be changed before the next start. */

@@ -15,6 +15,7 @@ interface PoolTableOptions {
 export interface PoolTableChange {
   readonly catalogue: Catalogue;
   readonly added: readonly OpenedPool[];
+  /** Of the same machines, with other settings. */
   readonly changed: readonly PoolConfig[];
   readonly removed: readonly PoolConfig[];
   /** The names of all pools, in the order of the configuration. */

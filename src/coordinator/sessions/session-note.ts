@@ -1,33 +1,27 @@
 // The note of a session on its machine, readable by every coordinator on the platform.
 import * as v from 'valibot';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import { labelsOf } from '../../protocol/labels.ts';
 import { shortName } from '../../protocol/reply-fields.ts';
-import type { Session } from './session.ts';
+import { type Session, sessionSchema } from './session.ts';
 
-/** What one coordinator can know of another's session. */
-export type SharedSession = Pick<
-  Session,
-  'name' | 'owner' | 'builderType' | 'hostType' | 'createdMs' | 'expiresMs' | 'key' | 'labels'
-> & {
-  readonly machine: string;
-  /** False while its coordinator only asks whether another has given the name. */
-  readonly isSettled: boolean;
-};
+const ofSession = v.pick(sessionSchema, [
+  ...(['builderType', 'hostType', 'createdMs', 'expiresMs', 'key', 'labels'] as const),
+]);
 
 const schema = v.object({
   team: v.string(),
   // The note is on a machine, whose user may have changed it, and the name becomes a file's.
   name: v.pipe(v.string(), v.regex(buildletName)),
   owner: shortName,
-  builderType: v.string(),
-  hostType: v.string(),
-  createdMs: v.number(),
-  expiresMs: v.number(),
-  key: v.optional(v.string()),
-  labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
+  ...ofSession.entries,
+  /** False while its coordinator only asks whether another has given the name. */
   isSettled: v.boolean(),
 });
+
+/** What one coordinator can know of another's session. */
+export type SharedSession = Readonly<Omit<v.InferOutput<typeof schema>, 'team'>> & {
+  readonly machine: string;
+};
 
 export function formatNote(
   team: string,

@@ -1,39 +1,45 @@
 // A session: one user's use of one machine, from the request to the end. Its states and transitions.
+import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
-import type { Labels } from '../../protocol/labels.ts';
+import { labelsOf } from '../../protocol/labels.ts';
 
-export type SessionState =
+const states = [
   /** Asked for; a machine is waited for or being made. */
-  | 'creating'
-  | 'running'
+  'creating',
+  'running',
   /** Its machine is being taken back. */
-  | 'ending'
+  'ending',
   /** Its machine died; what is left is the reason, for its owner. */
-  | 'dead';
+  'dead',
+] as const;
 
-export interface Session {
+type SessionState = (typeof states)[number];
+
+export const sessionSchema = v.object({
   /** `user-<owner>-<builder type>-<n>`. */
-  readonly name: string;
+  name: v.string(),
   /** The user's name, without the prefix `user-`. */
-  readonly owner: string;
-  readonly builderType: string;
-  readonly hostType: string;
-  readonly state: SessionState;
-  readonly createdMs: number;
-  readonly expiresMs: number;
+  owner: v.string(),
+  builderType: v.string(),
+  hostType: v.string(),
+  state: v.picklist(states),
+  createdMs: v.number(),
+  expiresMs: v.number(),
   /** The pool that its machine is of; absent before it has one. */
-  readonly pool?: string | undefined;
+  pool: v.optional(v.string()),
   /** Its id in the pool; absent before it has one, and after it died unless its remains are there. */
-  readonly machine?: string | undefined;
+  machine: v.optional(v.string()),
   /** What the client chose so that asking again gives the same session. */
-  readonly key?: string | undefined;
+  key: v.optional(v.string()),
   /** What its owner gave it. */
-  readonly labels?: Labels | undefined;
+  labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
   /** Whether its owner got its name: a session whose name was never delivered is not kept for long. */
-  readonly isClaimed: boolean;
+  isClaimed: v.boolean(),
   /** Why it is dead. */
-  readonly reason?: string | undefined;
-}
+  reason: v.optional(v.string()),
+});
+
+export type Session = Readonly<v.InferOutput<typeof sessionSchema>>;
 
 export interface Limits {
   /** How long a session lives without use, in ms. */

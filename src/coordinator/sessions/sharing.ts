@@ -1,4 +1,5 @@
 // Coordinators on one platform see the same sessions: each is kept with its machine, where every coordinator reads it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
@@ -92,12 +93,8 @@ export class Sharing {
   /** As `look`, but continues without an answer when that takes longer, or does not come. */
   async lookWithin(waitMs: number): Promise<void> {
     const { sessions } = this.#options;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, waitMs);
-    });
-    await Promise.race([late, this.look().catch(sessions.trouble('looking for others’ sessions'))]);
-    clearTimeout(timer);
+    const looked = this.look().catch(sessions.trouble('looking for others’ sessions'));
+    await Promise.race([looked, sleep(waitMs, undefined, { ref: false })]);
   }
 
   #begin(): Promise<void> {

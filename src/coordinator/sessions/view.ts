@@ -1,26 +1,19 @@
 // What a person may see of a coordinator, for `list` and the status page.
-import type { Labels } from '../../protocol/labels.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { PoolTable } from '../pools/pool-table.ts';
+import type { WaitingView } from '../pools/request.ts';
 import type { FaultKind } from '../pools/unavailable-machines.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
-import type { Session, SessionState } from './session.ts';
+import type { Session } from './session.ts';
 
-export interface SessionView {
-  readonly name: string;
-  readonly owner: string;
-  readonly hostType: string;
-  readonly builderType: string;
-  readonly labels?: Labels | undefined;
+export interface SessionView
+  extends Omit<Session, 'pool' | 'machine' | 'key' | 'isClaimed' | 'reason'> {
   /** For admins. */
   readonly machine?: string | undefined;
-  readonly state: SessionState;
-  readonly createdMs: number;
-  readonly expiresMs: number;
   readonly health: Health;
   readonly reason: string | undefined;
   readonly running: readonly RunningRequest[];
@@ -47,14 +40,9 @@ interface PoolView {
   readonly outOfService: readonly PoolMachine[];
 }
 
-interface WaitingRow {
-  readonly owner: string;
-  readonly priority: Priority;
+interface WaitingRow extends Omit<WaitingView, 'priority'> {
   readonly hostType: string;
-  readonly ahead: number;
-  /** How many machines it wants at once. */
-  readonly count: number;
-  readonly sinceMs: number;
+  readonly priority: Priority;
 }
 
 export interface CoordinatorView {

@@ -6,25 +6,8 @@ import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import { labelsOf } from '../../protocol/labels.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import type { Session } from '../sessions/session.ts';
-
-const schema = v.object({
-  name: v.string(),
-  owner: v.string(),
-  builderType: v.string(),
-  hostType: v.string(),
-  state: v.picklist(['creating', 'running', 'ending', 'dead']),
-  createdMs: v.number(),
-  expiresMs: v.number(),
-  pool: v.optional(v.string()),
-  machine: v.optional(v.string()),
-  key: v.optional(v.string()),
-  labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
-  isClaimed: v.boolean(),
-  reason: v.optional(v.string()),
-});
+import { type Session, sessionSchema } from '../sessions/session.ts';
 
 /** A session whose file cannot be read: its machine may be in use. */
 interface UnreadSession {
@@ -77,7 +60,7 @@ export class SessionBook {
     let text: string | undefined;
     try {
       text = await readFile(path, 'utf8');
-      const session: Session = v.parse(schema, JSON.parse(text));
+      const session = v.parse(sessionSchema, JSON.parse(text));
       if (`${session.name}.json` !== file) throw new Error(`it is of "${session.name}"`);
       this.#sessions.set(session.name, session);
     } catch (error) {

@@ -18,10 +18,9 @@ import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/user-records.ts';
 import type { CoordinatorStore } from '../../store/coordinator-store.ts';
-import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { Followers } from '../followers.ts';
+import { auditTransfer, type CommandAudit, commandPeek } from '../relay-audit.ts';
 import type { CoordinatorExchange } from '../server.ts';
-import { auditTransfer } from '../transfer-audit.ts';
 import { HeldSessions } from './held-sessions.ts';
 
 /** How long a halt waits for the machine to be released before it replies, in ms; the release continues. */

@@ -1,6 +1,8 @@
-// Extracts from relayed requests which commands run on whose buildlet, for the audit trail and the status page.
+// Extracts from relayed requests which commands run on whose buildlet, and which files are transferred, for the audit trail and the
+// status page.
 import { messageOf } from '../../errors.ts';
 import type { RelayRecord } from '../../http/relay/proxy.ts';
+import { printable } from '../../printable.ts';
 import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { parseProcessState } from '../../protocol/process-state.ts';
@@ -36,9 +38,9 @@ interface CommandPeek {
   over(audit: CommandAudit, over: CommandOver): void;
 }
 
-/** How much of a form is parsed, in bytes, and how much of a command is recorded, in characters. */
+/** How much of a form is parsed, in bytes, and how much of a command or a path is recorded, in characters. */
 const peekLimitBytes = 16 << 10;
-const commandLimit = 500;
+const textLimit = 500;
 
 const starts: readonly string[] = [endpoints.exec.path, endpoints.session.path];
 
@@ -51,7 +53,7 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
   const text = (withArguments: boolean): string => {
     const form = seen();
     const words = [form.get('cmd') ?? '', ...(withArguments ? form.getAll('cmdArg') : [])];
-    return words.join(' ').slice(0, commandLimit);
+    return words.join(' ').slice(0, textLimit);
   };
   return {
     text,
@@ -89,4 +91,44 @@ function outcomeOf({ status, trailers }: RelayRecord): string {
   const at = trailers.findIndex((name) => name.toLowerCase() === processStateTrailer.toLowerCase());
   if (at >= 0) return trailers[at + 1] ?? '';
   return status === 0 ? 'the client left' : `status ${status}`;
+}
+
+const { write, file, putTar, getTar, treeApply, treeRead } = endpoints;
+
+const directions: ReadonlyMap<string, 'put' | 'get'> = new Map([
+  [`PUT ${write.path}`, 'put'],
+  [`PUT ${file.path}`, 'put'],
+  [`GET ${file.path}`, 'get'],
+  [`PUT ${putTar.path}`, 'put'],
+  [`POST ${putTar.path}`, 'put'],
+  [`GET ${getTar.path}`, 'get'],
+  [`PUT ${treeApply.path}`, 'put'],
+  [`POST ${treeRead.path}`, 'get'],
+]);
+
+interface TransferOver {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly session: Session;
+  readonly record: RelayRecord;
+  readonly failure: unknown;
+  /** Whether file names are recorded. */
+  readonly withNames: boolean;
+}
+
+/** Writes a row, if the request was a transfer. */
+export function auditTransfer(log: Log, over: TransferOver): void {
+  const { method, path, query, session, record, failure, withNames } = over;
+  const direction = directions.get(`${method} ${path}`);
+  if (direction === undefined) return;
+  const { name, owner, machine } = session;
+  const target = query.get('path') ?? query.get('dir') ?? '';
+  const outcome = failure === undefined ? `status ${record.status}` : messageOf(failure);
+  log.write('transfer', {
+    ...{ name, owner, machine, direction, endpoint: path },
+    ...(withNames && { path: printable(target.slice(0, textLimit)) }),
+    bytes: direction === 'put' ? record.requestBytes : record.replyBytes,
+    outcome: record.status === 0 && failure === undefined ? 'the client left' : outcome,
+  });
 }
