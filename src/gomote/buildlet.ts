@@ -49,7 +49,7 @@ interface BuildletParts {
  * for await (const line of buildlet.run('go', ['test', './...'])) console.log(line);
  * for (const { id } of await buildlet.runs()) await buildlet.attach(id, { stdout: process.stdout });
  * console.log(await buildlet.diff(), await buildlet.snapshot('ready'), await buildlet.fork({ count: 4 }));
- * await buildlet.pull('coverage', { to: 'coverage' });
+ * await buildlet.pull(undefined, { changedOnly: true });
  *
  * @example
  * const buildlet = await gomote.get('me-linux-amd64-0');
