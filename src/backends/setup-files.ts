@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SetupSource } from '../builders.ts';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
+import { reasonOf } from '../files/local-error.ts';
 import { readTrustedFile } from '../files/private-file.ts';
-import { errnoText } from '../protocol/process-state.ts';
 import type { Setup, SetupFile } from './setup.ts';
 
 /** Reads a file; `what` is its name in messages. */
@@ -43,7 +43,7 @@ function readOne(path: string, what: string, read: ReadSetupFile): Buffer {
     return read(path, what);
   } catch (error) {
     if (error instanceof GomoteError) throw error;
-    const reason = errnoText(errnoOf(error) ?? String(error));
+    const reason = reasonOf(error);
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${what}: ${reason}`, {
       hint: 'check the path and its permissions',
       cause: error,

@@ -1,6 +1,7 @@
 // The configuration values META_*, from the environment or from the metadata server.
 import { readFile } from 'node:fs/promises';
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
+import { reasonOf } from '../files/local-error.ts';
 import { readNamedSecret } from '../files/private-file.ts';
 
 /** The value of a key such as `tls-cert`; undefined when there is none. */
@@ -27,7 +28,7 @@ export async function readSetting(what: string, file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
-    const message = `${what}: cannot read "${file}": ${messageOf(error)}`;
+    const message = `${what}: cannot read "${file}": ${reasonOf(error)}`;
     throw new GomoteError('ERR_CONFIG', message, { cause: error });
   }
 }

@@ -43,8 +43,10 @@ function wordsOf(error: unknown): string {
 
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
 async function report(error: unknown, context: Context): Promise<void> {
-  const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
-  const line = printable(`${wordsOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
+  const hint = error instanceof GomoteError ? error.hint : undefined;
+  const words =
+    hint === undefined ? wordsOf(error) : `${wordsOf(error).replace(/\.$/, '')}; ${hint}`;
+  const line = printable(words.replaceAll(/\s*\n\s*/g, ' '));
   const { stderr, environment } = context.terminal;
   stderr.write(`${await colorRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
   if (!context.verbose) return;

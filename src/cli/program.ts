@@ -30,8 +30,10 @@ export async function runProgram(given: readonly string[], context: Context): Pr
   const argv = asksHelp ? [given[1] ?? '', '--help'] : given;
   const { root, at, entry, command } = await commandAt(argv, context);
   context.isRun = entry?.isRun === true;
-  if (asksHelp && entry === undefined && argv[0] !== 'help')
-    throw unknownCommand(argv[0] ?? '', names);
+  const word = argv[at];
+  const isUnknown = entry === undefined && word !== undefined && word !== 'help';
+  if (isUnknown && argv.some((other) => /^(-h|--?help)$/.test(other)))
+    throw unknownCommand(word, names);
   let known = longOptions(root);
   let args = normalizeGoFlags(argv.slice(0, at), known, { takesValue: valued(root) });
   if (entry === undefined || command === undefined) {

@@ -30,6 +30,10 @@ export function unknownCommand(name: string, commands: readonly string[]): Gomot
   });
 }
 
+/** How commander words a value that is not among the choices of an option or an argument. */
+const unallowed =
+  /^(?:option '(?:-\w, )?(--[^ ']+)[^']*' argument|command-argument value) '(.*)' is invalid(?: for argument '(.*)')?\. Allowed choices are (.*)$/s;
+
 /**
  * Converts commander's message into one line in our words.
  *
@@ -46,7 +50,12 @@ export function usageError(
     .replaceAll(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '')
     .replace(/\. (?=Expected)/, ': ')
-    .replace('Expected', 'expected');
+    .replace('Expected', 'expected')
+    .replace(
+      unallowed,
+      (_, option, value, argument, choices) =>
+        `${option ?? argument} "${value}" is not one of ${choices}`,
+    );
   return new GomoteError(
     'ERR_USAGE',
     error.code === 'commander.help' ? 'no command given' : withSuggestion(message, longOptions),

@@ -121,7 +121,7 @@ export class Connection {
     const startMs = Date.now();
     const sent = this.#sender.send({ ...request, headers, body });
     const response = await sent.catch((error: unknown) => {
-      throw transportError(error, request.signal, 'ERR_CONNECT');
+      throw transportError(error, request.signal, 'ERR_CONNECT', label);
     });
     const tookMs = Date.now() - startMs;
     try {
@@ -176,7 +176,7 @@ export class Connection {
       throw await statusError(reply, label, within);
     } catch (error) {
       socket?.destroy();
-      throw transportError(error, signal, 'ERR_CONNECT');
+      throw transportError(error, signal, 'ERR_CONNECT', label);
     }
   }
 

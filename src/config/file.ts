@@ -18,7 +18,9 @@ export function parseFile<T extends v.GenericSchema>(
   const [issue] = result.issues;
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
-    const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
+    const [typed = '', known] = [key.split('.').at(-1), keysOf(schema)];
+    // A key of another section is not misspelt.
+    const meant = known.includes(typed) ? undefined : didYouMean(typed, known);
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
       hint: meant ?? `see ${join(packageRoot, 'docs', page)}`,
     });

@@ -15,6 +15,7 @@ import {
   tableOf,
 } from '../config/values.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { reasonOf } from '../files/local-error.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import { TrustedProxies } from '../http/server/trusted-proxies.ts';
@@ -125,7 +126,7 @@ export function loadCoordinatorConfig(path: string) {
     bytes = readTrustedFile(path);
   } catch (error) {
     if (isGomoteError(error)) throw error;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
       hint: 'give --config FILE',
       cause: error,
     });

@@ -2,8 +2,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
 import { lockHolder } from '../files/file-lock.ts';
+import { reasonOf } from '../files/local-error.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import type { CoordinatorConfig } from './config.ts';
 
@@ -55,6 +56,6 @@ async function readOutcome(path: string): Promise<Outcome | undefined> {
     return JSON.parse(await readFile(path, 'utf8')) as Outcome;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`);
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`);
   }
 }

@@ -2,10 +2,10 @@
 
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { errnoOf, GomoteError, isErrno } from '../errors.ts';
+import { GomoteError, isErrno } from '../errors.ts';
 import { quoted } from '../printable.ts';
-import { errnoText } from '../protocol/process-state.ts';
 import { elementsOf } from './file-name.ts';
+import { reasonOf } from './local-error.ts';
 import { lstatSync, readlinkSync, realpathSync } from './named-fs.ts';
 
 interface ResolveOptions {
@@ -130,6 +130,6 @@ function absent(path: string, error: unknown): undefined {
 }
 
 function fail(call: string, path: string, error: unknown): never {
-  const reason = errnoText(errnoOf(error) ?? String(error));
+  const reason = reasonOf(error);
   throw new GomoteError('ERR_LOCAL_FILE', `${call} ${path}: ${reason}`, { cause: error });
 }

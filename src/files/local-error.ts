@@ -1,6 +1,13 @@
 // The failure of a file of this machine.
-import { errnoOf, GomoteError, isErrno } from '../errors.ts';
+import { errnoOf, GomoteError, isErrno, messageOf } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
+
+/** Why a file cannot be used, for a message that names the file: of Node's errors the words of the system alone. */
+export function reasonOf(error: unknown): string {
+  const code = errnoOf(error) ?? '';
+  const words = errnoText(code);
+  return words === code ? messageOf(error) : words;
+}
 
 export function localError(verb: string, file: string, error: unknown): GomoteError {
   const code = errnoOf(error) ?? String(error);

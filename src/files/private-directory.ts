@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { errnoText } from '../protocol/process-state.ts';
+import { reasonOf } from './local-error.ts';
 
 interface DirectoryRule {
   /** The name of the directory in messages: `state directory`. */
@@ -57,8 +57,7 @@ export function checkDirectory(path: string, rule: DirectoryRule): boolean {
   } catch (error) {
     if (error instanceof GomoteError) throw error;
     const { path: at } = error as NodeJS.ErrnoException;
-    const why = errnoText(errnoOf(error) ?? String(error));
-    throw check.refusal(at ?? path, `cannot be used: ${why}`, undefined, error);
+    throw check.refusal(at ?? path, `cannot be used: ${reasonOf(error)}`, undefined, error);
   }
 }
 

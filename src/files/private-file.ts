@@ -1,6 +1,7 @@
 // Files whose content is trusted or secret.
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
+import { reasonOf } from './local-error.ts';
 import { readFlags } from './open-flags.ts';
 
 /**
@@ -64,7 +65,7 @@ export function readNamedSecret(what: string, path: string): string {
     if (isGomoteError(error)) {
       throw new GomoteError('ERR_CONFIG', `${what}: ${error.message}`, { hint: error.hint });
     }
-    const message = `${what}: cannot read "${path}": ${messageOf(error)}`;
+    const message = `${what}: cannot read "${path}": ${reasonOf(error)}`;
     throw new GomoteError('ERR_CONFIG', message, { cause: error });
   }
 }

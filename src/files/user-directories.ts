@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
-import { errnoText } from '../protocol/process-state.ts';
+import { GomoteError } from '../errors.ts';
+import { reasonOf } from './local-error.ts';
 import { checkDirectory } from './private-directory.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -58,7 +58,7 @@ function whyNoDirectory(path: string): string | undefined {
     return found.isDirectory() ? undefined : 'is not a directory';
   } catch (error) {
     // For example after `su`, with the variable of another user.
-    return `cannot be used: ${errnoText(errnoOf(error) ?? String(error))}`;
+    return `cannot be used: ${reasonOf(error)}`;
   }
 }
 

@@ -12,7 +12,7 @@ import type { Run } from './run/run.ts';
 import { defaultMode, sendFile } from './send-file.ts';
 import { bytesOf, type Source } from './sources.ts';
 import { changesOf, type FileChange, watchInterval } from './watch-files.ts';
-import { checkInside } from './work-dir-path.ts';
+import { checkInside, checkNamed } from './work-dir-path.ts';
 
 interface FilesParts {
   readonly name: string;
@@ -43,7 +43,7 @@ export class BuildletFiles {
 
   /** Reads a file. Throws ERR_NO_SUCH_FILE when it does not exist. */
   async read(path: string, options: CallOptions = {}): Promise<Buffer> {
-    checkInside('the file', path);
+    checkNamed('the file', path);
     const { name, client, call } = this.#parts;
     const { buffer } = await import('node:stream/consumers');
     return await call(options, (signal) =>
@@ -65,7 +65,7 @@ export class BuildletFiles {
       mode?: number | undefined;
     } = {},
   ): Promise<void> {
-    checkInside('the file', path);
+    checkNamed('the file', path);
     const { mode = defaultMode } = options;
     const bytes = bytesOf(source);
     await this.#parts.call(options, (signal) =>
@@ -167,8 +167,8 @@ export class BuildletFiles {
    * ERR_STATUS when `to` is a directory.
    */
   async rename(from: string, to: string, options: CallOptions = {}): Promise<void> {
-    checkInside('the path', from);
-    checkInside('the path', to);
+    checkNamed('the path', from);
+    checkNamed('the path', to);
     const { name } = this.#parts;
     // mv moves into a directory.
     if ((await this.#entry(to, options))?.isDirectory)
@@ -186,7 +186,7 @@ export class BuildletFiles {
   async remove(paths: string | readonly string[], options: CallOptions = {}): Promise<void> {
     const all = typeof paths === 'string' ? [paths] : paths;
     checkTexts('paths', all);
-    for (const path of all) checkInside('the path', path);
+    for (const path of all) checkNamed('the path', path);
     const { client, call } = this.#parts;
     await call(options, (signal) => client.removeAll(all, { signal }));
   }

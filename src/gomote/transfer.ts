@@ -11,11 +11,15 @@ import { openSource, writeWhole } from './local-files.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 import { defaultMode, type PutOptions, sendFile } from './send-file.ts';
-import { checkInside } from './work-dir-path.ts';
+import { checkInside, checkNamed } from './work-dir-path.ts';
 
 /** Where a file goes: under its own name into what ends with a slash, or is not given. */
-export const destinationOf = (file: string, dest: string | undefined): string =>
-  dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+export function destinationOf(file: string, dest: string | undefined): string {
+  if (dest !== undefined) checkNamed('the destination', dest);
+  const path = dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+  checkInside('the destination', path);
+  return path;
+}
 
 export async function putFile(
   place: Place,
@@ -25,7 +29,6 @@ export async function putFile(
 ): Promise<TransferSummary> {
   checkText('the file', file);
   const path = destinationOf(file, dest);
-  checkInside('the destination', path);
   const source = await openSource(file, undefined, 'push sends a tree');
   const mode = options.mode ?? source.mode ?? defaultMode;
   return await source.use((bytes) =>
@@ -58,7 +61,7 @@ export async function getFile(
   to: string | undefined,
   { signal }: { signal: AbortSignal },
 ): Promise<TransferSummary> {
-  checkInside('the file', path);
+  checkNamed('the file', path);
   if (to === '') throw new GomoteError('ERR_USAGE', 'bad file name ""');
   const file = await localName(to, path);
   const remote = await onPath(name, path, () => client.files.get(path, { signal }));

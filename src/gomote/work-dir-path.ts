@@ -13,6 +13,15 @@ export function checkInside(what: string, path: string): void {
   });
 }
 
+/** Like {@link checkInside}, and throws ERR_PATH for an empty path, which would be the work directory itself. */
+export function checkNamed(what: string, path: string): void {
+  checkInside(what, path);
+  if (path !== '') return;
+  throw new GomoteError('ERR_PATH', `${what} "" has no name`, {
+    hint: 'give a path relative to the work dir',
+  });
+}
+
 /** Normalizes a directory. Throws ERR_PATH when it is outside the work directory, ERR_USAGE when it is invalid. */
 export function directoryInside(what: string, given: string): string {
   checkInside(what, given);

@@ -67,6 +67,7 @@ const reasons: Record<string, string> = {
   E2BIG: 'argument list too long',
   EACCES: 'permission denied',
   EAGAIN: 'resource temporarily unavailable',
+  EBADF: 'bad file descriptor',
   EDQUOT: 'disk quota exceeded',
   EINVAL: 'invalid argument',
   EIO: 'input/output error',

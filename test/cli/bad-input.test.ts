@@ -218,7 +218,92 @@ const rows: Record<string, Row> = {
   'a buildlet that cannot be reached': {
     argv: ['ping', 'linux@127.0.0.1:1'],
     code: 1,
-    says: ['cannot reach the server', '127.0.0.1:1'],
+    says: [
+      'cannot reach linux@127.0.0.1:1: ',
+      'ECONNREFUSED',
+      '; check the address and the network',
+    ],
+  },
+  'a login at a coordinator that cannot be reached': {
+    argv: ['login', 'https://127.0.0.1:1'],
+    code: 1,
+    says: ['cannot reach https://127.0.0.1:1: ', '; check the address and the network'],
+  },
+  ...Object.fromEntries(
+    [
+      ['help', 'frobnicate'],
+      ['frobnicate', '--help'],
+      ['frobnicate', '-h'],
+      ['frobnicate', 'x', '-help'],
+      ['--help', 'frobnicate'],
+    ].map((argv) => [
+      `help for an unknown command: ${argv.join(' ')}`,
+      { argv, code: 2, says: ["unknown command 'frobnicate'; see gomote -h"] },
+    ]),
+  ),
+  'a value that is not among the choices of an option': {
+    argv: ['create', '--isolation', 'a "b"', 'local'],
+    code: 2,
+    says: ['gomote: --isolation "a "b"" is not one of none, bubblewrap; see gomote create -h'],
+  },
+  'a value that is not among the choices of an option with a short name': {
+    argv: ['once', '--keep', 'maybe', '--', 'true'],
+    code: 125,
+    says: ['gomote: --keep "maybe" is not one of always, failure, never; see gomote once -h'],
+  },
+  'a value that is not among the choices of an argument': {
+    argv: ['completion', 'tcsh'],
+    code: 2,
+    says: ['gomote: shell "tcsh" is not one of bash, zsh, fish, powershell; see gomote completion'],
+  },
+  'watch without a command': {
+    argv: ['watch', 'x'],
+    code: 125,
+    says: ['watch needs a command', 'gomote watch [options] NAME CMD'],
+  },
+  'no group for a command on groups': {
+    argv: ['group', 'add', 'x'],
+    code: 2,
+    says: ['No active group found. Use -group or GOMOTE_GROUP; gomote group create NAME'],
+  },
+  ...Object.fromEntries(
+    [
+      { argv: ['rm', 'x', ''], what: 'the path' },
+      { argv: ['rm', 'x', 'a', ''], what: 'the path' },
+      { argv: ['get', 'x', ''], what: 'the file' },
+      { argv: ['put', 'x', '/etc/hosts', ''], what: 'the destination' },
+    ].map(({ argv, what }) => [
+      `an empty path of ${argv.join(' ')}`,
+      { argv, code: 1, says: [`${what} "" has no name; give a path relative to the work dir`] },
+    ]),
+  ),
+  'an output directory that cannot be made': {
+    argv: ['run', '--output-dir', '/etc/passwd/out', 'x', 'true'],
+    code: 125,
+    says: ['cannot write "/etc/passwd/out": not a directory; give another directory'],
+  },
+  'an output directory without a name': {
+    argv: ['run', '--output-dir', '', 'x', 'true'],
+    code: 125,
+    says: ['cannot write "": no such file or directory; give another directory'],
+  },
+  'a state directory that cannot be made': {
+    argv: ['create', 'local'],
+    code: 1,
+    says: [': /proc/no cannot be used: no such file or directory; set XDG_STATE_HOME'],
+    environment: { XDG_STATE_HOME: '/proc/no' },
+  },
+  'a key of another section': {
+    argv: ['list'],
+    code: 1,
+    says: ['unknown key backends.x.lifetime; see ', 'configuration.md'],
+    config: '[backends.x]\nkind = "local"\nlifetime = "5h"\n',
+  },
+  'a token file that is missing': {
+    argv: ['ping', 'x'],
+    code: 1,
+    says: ['on backend "team": there is no file /no/token; put the token there, with mode 600'],
+    config: `${coordinator}token-file = "/no/token"\n`,
   },
   'a missing password file': {
     argv: ['ping', '--password-file', '/no/pw', 'l@127.0.0.1:1'],
@@ -356,7 +441,7 @@ const rows: Record<string, Row> = {
   'a coordinator that cannot be reached': {
     argv: ['create', 'local'],
     code: 1,
-    says: ['cannot reach the server', '127.0.0.1:1'],
+    says: ['cannot reach 127.0.0.1:1: ', '; check the address and the network'],
     config: coordinator,
     files: { 'user-me.token': ['s3cret', 0o600] },
   },

@@ -271,7 +271,7 @@ describe('closing', () => {
     const gone = new BuildletClient('127.0.0.1:1', undefined, { name: 'vm-1' });
     const refused = gone.destroyVM(() => Promise.reject(new Error('quota')));
     await expect(refused).rejects.toThrow(
-      /^cannot destroy vm-1: platform: quota; buildlet: cannot reach the server/,
+      /^cannot destroy vm-1: platform: quota; buildlet: cannot reach vm-1: /,
     );
   });
 });

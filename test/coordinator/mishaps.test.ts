@@ -222,7 +222,7 @@ describe('the machine of a session that cannot be read', () => {
     await coordinator.buildlets[0]?.close();
     await until(async () => (await machines(coordinator))[0]?.state === 'down');
     expect((await machines(coordinator))[0]?.reason).toMatch(
-      new RegExp(`cannot reach the server: .*; kept: it may be the machine of ${name}, whose file`),
+      new RegExp(`cannot reach .*: .*; kept: it may be the machine of ${name}, whose file`),
     );
     expect(await states()).toEqual(['down 1']);
     expect(await ready(coordinator)).toContain('1 of 1 machines cannot be lent');

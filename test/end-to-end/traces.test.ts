@@ -253,7 +253,7 @@ describe('a collector of https', async () => {
 
   it.each<[string, string | undefined, RegExp]>([
     ['nothing names its certificate', undefined, /self-signed certificate/],
-    ['the file is not there', '', /cannot read ".*ca\.pem": ENOENT/],
+    ['the file is not there', '', /cannot read ".*ca\.pem": no such file/],
     ['the file has no certificate', 'nonsense', /cannot read ".*ca\.pem": /],
     ['the file has another certificate', otherPem, /certificate/],
   ])('gets none, and the command continues, when %s', async (_, text, words) => {

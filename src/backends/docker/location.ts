@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
-import { GomoteError, isErrno, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { homeDirectory } from '../../files/user-directories.ts';
 import { withoutBrackets } from '../../http/client/server-address.ts';
@@ -179,7 +180,7 @@ function readJson<T extends v.GenericSchema>(
 }
 
 const unreadable = (path: string, error: unknown): GomoteError =>
-  new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`, {
+  new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
     hint: 'mend the file: docker reads it, too',
     cause: error,
   });

@@ -4,7 +4,8 @@
 // longer to load.
 
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { GomoteError, isErrno, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { hasPrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { replaceFile } from '../../files/replace-file.ts';
@@ -78,7 +79,7 @@ export function readRecord(directory: string): LocalRecord | undefined {
   } catch (error) {
     if (isGomoteError(error)) throw error;
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${reasonOf(error)}`, {
       hint: 'remove its directory',
       cause: error,
     });

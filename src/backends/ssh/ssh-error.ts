@@ -65,7 +65,7 @@ export function sshError(destination: Destination, said: string): GomoteError {
   const hint = filled(known?.hint ?? 'see what "ssh HOST" says');
   return new GomoteError(
     known?.code ?? 'ERR_CONNECT',
-    `${text}: ${what}${last === undefined ? '' : ` (ssh: ${last})`}`,
+    `${text}: ${what}${last === undefined ? '' : ` (ssh: ${last.replace(/^ssh: /, '')})`}`,
     { hint },
   );
 }

@@ -6,7 +6,7 @@ import { GomoteError } from '../../errors.ts';
 import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import { localName } from '../../gomote/transfer.ts';
-import { checkInside } from '../../gomote/work-dir-path.ts';
+import { checkNamed } from '../../gomote/work-dir-path.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { placeForBuildlet } from '../transfer/place-for-buildlet.ts';
@@ -31,7 +31,7 @@ export function define(command: Command, context: Context): void {
           hint: 'give a FILE',
         });
       }
-      checkInside('the file', path);
+      checkNamed('the file', path);
       const { signal } = context;
       const file =
         given === '-' ? undefined : placeForBuildlet(await localName(given, path), context);

@@ -8,6 +8,7 @@ import { fingerprintDigits } from '../../fingerprint.ts';
 import { readSecretLine } from '../../gomote/config/account.ts';
 import { addLogin, readLogins } from '../../gomote/config/logins.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
+import { unreachableHint } from '../../http/client/request.ts';
 import type { ServerAddress } from '../../http/client/server-address.ts';
 import { printable } from '../../printable.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
@@ -166,6 +167,7 @@ async function pin(
   const { certificateOf } = await import('../../http/client/certificate.ts');
   const seen = await certificateOf(origin, proxy).catch((error: unknown) => {
     throw new GomoteError('ERR_CONNECT', `cannot reach ${origin}: ${messageOf(error)}`, {
+      hint: unreachableHint,
       cause: error,
     });
   });

@@ -5,7 +5,6 @@ import { GomoteError } from '../../errors.ts';
 import { openSource } from '../../gomote/local-files.ts';
 import { defaultMode, sendFile } from '../../gomote/send-file.ts';
 import { destinationOf } from '../../gomote/transfer.ts';
-import { checkInside } from '../../gomote/work-dir-path.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
@@ -41,7 +40,6 @@ export function define(command: Command, context: Context): void {
       }
       const { signal } = context;
       const path = destinationOf(file, dest);
-      checkInside('the destination', path);
       const into = file === '-' ? undefined : basename(file);
       const source = await openSource(file, context.terminal, 'use gomote puttar for a tree');
       const mode = options.mode ?? source.mode ?? defaultMode;

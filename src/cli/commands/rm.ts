@@ -1,6 +1,6 @@
 // gomote rm: removes files and directories on the buildlet.
 import type { Command } from 'commander';
-import { checkInside } from '../../gomote/work-dir-path.ts';
+import { checkNamed } from '../../gomote/work-dir-path.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { printJson } from '../terminal/terminal.ts';
@@ -11,7 +11,7 @@ export function define(command: Command, context: Context): void {
     .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
     .option('--json', 'print a JSON object')
     .action(async (name: string, paths: string[], { json }: { json?: boolean }) => {
-      for (const path of paths) checkInside('the path', path);
+      for (const path of paths) checkNamed('the path', path);
       const { signal, messages, terminal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const { warnings } = await client.removeAll(paths, { signal });

@@ -143,7 +143,7 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, first: string | undefined, rest: string[], options: Options) => {
       const words = first === undefined ? [] : [first, ...rest];
       const read = () => {
-        const [cmd, ...args] = commandOf(words, options.sh);
+        const [cmd, ...args] = commandOf('run', words, options.sh);
         return { name, cmd, args };
       };
       context.exitCode = await runCommand(read, options, context);
@@ -152,6 +152,7 @@ export function define(command: Command, context: Context): void {
 
 /** The command as words. `--sh` is also accepted after NAME. */
 export function commandOf(
+  of: string,
   words: readonly string[],
   script: string | undefined,
 ): [string, ...string[]] {
@@ -162,7 +163,7 @@ export function commandOf(
   if (cmd !== '' && !cmd.startsWith('-')) return [cmd, ...args];
   throw new GomoteError(
     'ERR_USAGE',
-    cmd === '' ? 'run needs a command' : `"${cmd}" cannot be a command`,
-    { hint: 'options go before NAME: gomote run [options] NAME CMD [ARG...]' },
+    cmd === '' ? `${of} needs a command` : `"${cmd}" cannot be a command`,
+    { hint: `options go before NAME: gomote ${of} [options] NAME CMD [ARG...]` },
   );
 }

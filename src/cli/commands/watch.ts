@@ -42,7 +42,7 @@ export function define(command: Command, context: Context): void {
     .passThroughOptions()
     .action(async (name: string, words: string[] = [], options: Options) => {
       checkRunOptions(options);
-      const [cmd, ...args] = run.commandOf(words, options.sh);
+      const [cmd, ...args] = run.commandOf('watch', words, options.sh);
       context.exitCode = await watchTree({ name, cmd, args }, options, context);
     });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { temporaryDirectory } from '../../files/user-directories.ts';
 import { printable } from '../../printable.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -120,7 +121,7 @@ class KeptStream extends Writable {
 }
 
 const outputFailure = (path: string, error: unknown): GomoteError =>
-  new GomoteError('ERR_LOCAL_FILE', `cannot write ${path}: ${messageOf(error)}`, {
+  new GomoteError('ERR_LOCAL_FILE', `cannot write "${path}": ${reasonOf(error)}`, {
     hint: 'give another directory',
     cause: error,
   });

@@ -1,7 +1,7 @@
 // --status-json: how a run ended, for programs.
 import { writeFileSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import type { ClosedBy, RunUsage, SessionEnd, SessionRequest } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
@@ -140,7 +140,7 @@ export function writeReport(target: string, report: object, option = '--status-j
   try {
     writeFileSync(fd === undefined ? target : Number(fd), `${JSON.stringify(report)}\n`);
   } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
+    const reason = reasonOf(error);
     throw new GomoteError('ERR_LOCAL_FILE', `cannot write ${option} ${target}: ${reason}`, {
       hint: 'check the path, or that the descriptor is open for writing',
       cause: error,

@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
-import { ownFileError } from '../../files/local-error.ts';
+import { ownFileError, reasonOf } from '../../files/local-error.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { ownDirectory } from '../../files/reserved-names.ts';
@@ -23,7 +23,7 @@ export function usedBuildlet({ root, used }: ProjectRecord): Used {
   } catch (error) {
     return errnoOf(error) === 'ENOENT'
       ? undefined
-      : { fault: `cannot read ${path}: ${messageOf(error)}` };
+      : { fault: `cannot read ${path}: ${reasonOf(error)}` };
   }
   if (used !== undefined && text === `${used}\n`) return { name: used };
   return { fault: `${path} was not written by gomote use here; it is left alone` };

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { namedValues } from '../../config/values.ts';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 
 const drainSchema = v.object({ note: v.string(), since: v.string() });
@@ -28,7 +29,7 @@ export class Drains {
       );
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return new Drains(path, new Map());
-      throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`, {
+      throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
         hint: 'mend or remove it',
         cause: error,
       });

@@ -2,11 +2,11 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import { errnoText } from '../../protocol/process-state.ts';
 import { type Session, sessionSchema } from '../sessions/session.ts';
 
 /** A session whose file cannot be read: its machine may be in use. */
@@ -148,7 +148,7 @@ export class SessionBook {
     try {
       await writeWhole(path, text);
     } catch (error) {
-      const why = errnoText(errnoOf(error) ?? messageOf(error));
+      const why = reasonOf(error);
       const message = `the coordinator cannot save the state of ${name}: ${why}`;
       throw new GomoteError('ERR_CONFIG', message, { cause: error });
     }

@@ -1,8 +1,9 @@
 // The state directory of a coordinator: used by one coordinator at a time, in a numbered format.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
 import { type LockHolder, takeFileLock } from '../../files/file-lock.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 
@@ -82,7 +83,7 @@ async function readFormat(path: string): Promise<number> {
     throw new Error('it has no format number');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return 0;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${formatPath(path)}: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_CONFIG', `cannot read ${formatPath(path)}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

@@ -1,7 +1,8 @@
 // The coordinator's TLS certificate: the configured one, or one that is made at the first start.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
 import { keptCertificate } from '../../http/server/new-certificate.ts';
 import type { TlsIdentity } from '../../http/server/server.ts';
@@ -29,7 +30,7 @@ async function read(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new GomoteError('ERR_CONFIG', `tls: cannot read ${path}: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_CONFIG', `tls: cannot read ${path}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

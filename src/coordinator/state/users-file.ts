@@ -1,7 +1,8 @@
 // The file of users: read, changed, and copied for the time when it cannot be read.
 import * as v from 'valibot';
-import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { userChanges } from './user-changes.ts';
@@ -19,7 +20,7 @@ export function loadUsers(path: string, absent?: UsersContent): UsersContent {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' && absent !== undefined) return absent;
     if (isGomoteError(error)) throw error;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
       cause: error,
     });
   }

@@ -69,7 +69,7 @@ export function readToken(query: TokenQuery): string {
   }
   throw new GomoteError(
     'ERR_CONFIG',
-    `no token for user "${query.user}" on backend "${query.backendName}": ${paths.join(' and ')} missing`,
+    `no token for user "${query.user}" on backend "${query.backendName}": there is no file ${paths.join(' or ')}`,
     { hint: 'put the token there, with mode 600' },
   );
 }

@@ -9,7 +9,8 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { configPath } from './host-entries.ts';
 
@@ -71,6 +72,7 @@ function write(file: string, text: string): void {
 }
 
 const cannot = (what: string, file: string, error: unknown): GomoteError =>
-  new GomoteError('ERR_LOCAL_FILE', `cannot ${what} ${file}: ${messageOf(error)}`, {
+  new GomoteError('ERR_LOCAL_FILE', `cannot ${what} "${file}": ${reasonOf(error)}`, {
+    hint: 'check the path and its permissions',
     cause: error,
   });

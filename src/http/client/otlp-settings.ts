@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { hostname } from 'node:os';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { readVersion } from '../../package-root.ts';
 import type { SpanAttributes } from '../../tracing.ts';
 import type { OtlpTarget } from './otlp.ts';
@@ -46,7 +47,7 @@ function certificatesIn(file: string | undefined): string | undefined {
     new X509Certificate(pem);
     return pem;
   } catch (error) {
-    const message = `OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read "${file}": ${messageOf(error)}`;
+    const message = `OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read "${file}": ${reasonOf(error)}`;
     throw new GomoteError('ERR_CONFIG', message, { cause: error });
   }
 }

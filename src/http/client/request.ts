@@ -249,19 +249,25 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
   };
 }
 
+/** What to do when a server cannot be reached. */
+export const unreachableHint = 'check the address and the network';
+
 /** Converts a failure of the connection: `code` is ERR_CONNECT before the reply began, ERR_LOST after. */
 export function transportError(
   error: unknown,
   signal: AbortSignal | undefined,
   code: 'ERR_CONNECT' | 'ERR_LOST',
+  peer = 'the server',
 ): GomoteError {
   if (signal?.aborted === true) return abortedError(signal);
   if (error instanceof GomoteError) return error;
   if (errnoOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
     return new GomoteError('ERR_BROKEN', 'no reply came in time', { cause: error });
   }
-  const what = code === 'ERR_CONNECT' ? 'cannot reach the server' : 'the connection was lost';
-  return new GomoteError(code, `${what}: ${messageOf(error)}`, { cause: error });
+  const isUnreached = code === 'ERR_CONNECT';
+  const what = isUnreached ? `cannot reach ${peer}` : 'the connection was lost';
+  const hint = isUnreached ? unreachableHint : undefined;
+  return new GomoteError(code, `${what}: ${messageOf(error)}`, { hint, cause: error });
 }
 
 /** The size limit of a reply with a single value, in bytes. */

@@ -3,10 +3,10 @@
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { accessSync, lstatSync, openSync, readFileSync } from '../../files/named-fs.ts';
 import { ownDirectory } from '../../files/reserved-names.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
-import { errnoText } from '../../protocol/process-state.ts';
 import { type GitOptions, gitIgnored, gitWorkTree, sendEverything } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
@@ -110,8 +110,7 @@ class GitIgnored {
 }
 
 function unreadable(directory: string, name: string, cause: unknown): GomoteError {
-  const reason =
-    cause instanceof GomoteError ? cause.message : errnoText(errnoOf(cause) ?? String(cause));
+  const reason = cause instanceof GomoteError ? cause.message : reasonOf(cause);
   const message = `${directory === '' ? '' : `${directory}: `}cannot read its ${name}: ${reason}`;
   return new GomoteError('ERR_LOCAL_FILE', message, {
     hint: `mend that, or ${sendEverything}`,

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import { accessSync, realpathSync, statSync } from '../../files/named-fs.ts';
-import { errnoText } from '../../protocol/process-state.ts';
 import { directoryOf } from '../../protocol/relative-path.ts';
 import { localFileError } from '../../tar/archive-error.ts';
 import { type FoundEntry, walkSteps } from '../../tree/tree-walk.ts';
@@ -37,7 +37,7 @@ export function realDirectory(directory: string): string {
     if (statSync(real).isDirectory()) return real;
     throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
   } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
+    const reason = reasonOf(error);
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${directory}": ${reason}`, {
       hint: 'give the directory to push',
       cause: error,

@@ -1,6 +1,7 @@
 // The local directory of a pull.
 import { basename, dirname, join, resolve } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
 import {
   existsSync,
   lstatSync,
@@ -8,7 +9,6 @@ import {
   readdirSync,
   realpathSync,
 } from '../../files/named-fs.ts';
-import { errnoText } from '../../protocol/process-state.ts';
 
 export interface PullTarget {
   /** A real path. */
@@ -26,7 +26,7 @@ export function pullTarget(to: string, makes: boolean): PullTarget {
     const top = realPathOf(resolve(to), makes);
     return { top, isNew: lstatSync(top, { throwIfNoEntry: false }) === undefined || isEmpty(top) };
   } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
+    const reason = reasonOf(error);
     throw new GomoteError('ERR_LOCAL_FILE', `cannot pull into "${to}": ${reason}`, {
       hint: 'give a directory that you may write to',
       cause: error,

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';
 import { onPath } from '../../../gomote/remote-path.ts';
-import { checkInside } from '../../../gomote/work-dir-path.ts';
+import { checkInside, checkNamed } from '../../../gomote/work-dir-path.ts';
 import { printable } from '../../../printable.ts';
 import type { DirEntry } from '../../../protocol/listing.ts';
 import { count, flag, machine, mostBytes, text, usualBytes } from '../inputs.ts';
@@ -48,7 +48,7 @@ export const readFile = tool({
   hints: { readOnlyHint: true },
   call: async ({ machine, path, offset, limit, base64 }, { signal }, { machines }) =>
     await machines.use(machine, async ({ buildlet }) => {
-      checkInside('the file', path);
+      checkNamed('the file', path);
       const { name, client } = buildlet;
       const { sizeBytes, bytes } = await onPath(name, path, async () => {
         const file = await client.files.get(path, { signal });
