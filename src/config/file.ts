@@ -28,14 +28,26 @@ export function parseFile<T extends v.GenericSchema>(
   if (issue.type === 'strict_object' && issue.input === undefined) {
     throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'mend the file' });
   }
-  // Where the schema has no message of its own.
-  const [, type = ''] = /^Invalid type: Expected (\w+) but/.exec(issue.message) ?? [];
-  throw badValue(path, key, issue.input, typeTexts[type] ?? issue.message);
+  throw badValue(path, key, issue.input, wordsOf(issue));
+}
+
+/** What a value may be: the message of the schema or, where it has none, ours in place of valibot's. */
+function wordsOf({ type, message, requirement, expected }: v.BaseIssue<unknown>): string {
+  if (!message.startsWith('Invalid ')) return message;
+  if (type === 'min_value') return `it is at least ${requirement}`;
+  if (type === 'max_value') return `it is at most ${requirement}`;
+  if (type === 'min_length' && requirement === 1) return 'it is empty';
+  const text = typeTexts[type];
+  if (text !== undefined || expected === null) return text ?? message;
+  return `it is ${expected.replace(/^\((.*)\)$/, 'one of $1').replaceAll(' | ', ', ')}`;
 }
 
 const typeTexts: Readonly<Record<string, string>> = {
-  Array: 'it is a list: ["…"]',
-  Object: 'it is a table',
+  array: 'it is a list: ["…"]',
+  object: 'it is a table',
+  strict_object: 'it is a table',
+  record: 'it is a table',
+  integer: 'it is a whole number',
   boolean: 'it is true or false',
   number: 'it is a number',
   string: 'it is text in quotes',

@@ -131,7 +131,12 @@ export function loadCoordinatorConfig(path: string) {
       cause: error,
     });
   }
-  const { backends: sections, hosts, builders, ...file } = parseFile(path, bytes, schema);
+  const {
+    backends: sections,
+    hosts,
+    builders,
+    ...file
+  } = parseFile(path, bytes, schema, 'coordinator.md');
   const at = (relative: string): string => resolve(dirname(path), relative);
   const catalogue = toCatalogue(path, { hosts, builders });
   checkSetups(path, catalogue);
