@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  createReadStream,
   existsSync,
   openSync,
   readdirSync,
@@ -12,7 +13,6 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -204,18 +204,6 @@ const pieceBytes = 1 << 20;
 
 /** The file's bytes in pieces. */
 export async function* contentOf({ content }: PayloadFile): AsyncGenerator<Buffer> {
-  if ('bytes' in content) {
-    yield content.bytes;
-    return;
-  }
-  const file = await open(content.path);
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
+  if ('bytes' in content) yield content.bytes;
+  else yield* createReadStream(content.path, { highWaterMark: pieceBytes });
 }

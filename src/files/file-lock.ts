@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { undefinedIfAbsent } from './if-there.ts';
 import { withPath } from './local-error.ts';
+import { trySignal } from './process-file.ts';
 
 export interface LockOptions {
   /** Ends the wait. */
@@ -221,19 +222,10 @@ function holderIn(text: string): Holder | undefined {
 const touch = (path: string): Promise<void> =>
   utimes(path, new Date(), new Date()).catch(() => undefined);
 
-/** Whether there is a process of that id, of any user. */
-export function hasProcess(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
-  }
-}
-
 /** Whether the process that created the lock is alive. */
 async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
   if (pid === process.pid) return ownIds.has(id);
-  if (!hasProcess(pid)) return false;
+  if (!trySignal(pid, 0)) return false;
   const { state, start } = await statOf(pid);
   // One that has ended stays a zombie until its parent has looked.
   if (state === 'Z' || state === 'X') return false;

@@ -1,6 +1,7 @@
 // Files in which the kernel tells of processes.
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { errnoOf } from '../errors.ts';
 
 /**
  * A process controls its own arguments and environment, and can make them appear gigabytes long. No program is started with more
@@ -42,5 +43,15 @@ export function readSystemFile(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+/** Whether there is such a process. */
+export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
   }
 }

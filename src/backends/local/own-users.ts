@@ -5,8 +5,9 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalMachine } from '../../builders.ts';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { ifThere } from '../../files/if-there.ts';
+import { trySignal } from '../../files/process-file.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import {
@@ -99,7 +100,7 @@ export async function clearUser(uid: number): Promise<void> {
       });
     }
     // One that ends whatever its user has would end the shell, too; only the shell can end all in one step.
-    for (const { pid } of left) end(pid);
+    for (const { pid } of left) trySignal(pid, 'SIGKILL');
     await runAs(uid, 'kill -s KILL -- -1', endingMs);
     await sleep(10);
   }
@@ -163,14 +164,6 @@ function processes(): Process[] {
 
 const statusOf = (pid: string): string =>
   ifThere(() => readFileSync(`/proc/${pid}/status`, 'utf8'), 'ESRCH') ?? '';
-
-function end(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
-}
 
 /** Throws ERR_CONFIG where buildlets cannot have users of their own. */
 export async function requireOwnUsers(

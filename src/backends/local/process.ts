@@ -12,8 +12,8 @@ import type { CachePlace } from '../../buildlet/caches.ts';
 import { markPrefix } from '../../buildlet/command/command.ts';
 import { cleanEnvironment } from '../../buildlet/command/environment.ts';
 import { endProcesses } from '../../buildlet/command/process-sweep.ts';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
-import { readOfProcess } from '../../files/process-file.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { readOfProcess, trySignal } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
@@ -164,19 +164,10 @@ export async function isRunning(record: LocalRecord): Promise<boolean> {
     : commandLine.includes(record.socket);
 }
 
-/** It is not an error when the process has already ended. */
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
-}
-
 /** Ends the buildlet's process, if it is running, and everything it started, and removes its work directory. */
 export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
   for (let tries = 0; tries < 100 && (await isRunning(record)); tries++) {
-    if (record.pid !== undefined) kill(record.pid);
+    if (record.pid !== undefined) trySignal(record.pid, 'SIGKILL');
     await sleep(20);
   }
   await endProcesses({ markPrefix: markPrefix(record.workDir) }, 0);

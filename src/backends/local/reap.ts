@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
-import { readOfProcess } from '../../files/process-file.ts';
+import { readOfProcess, trySignal } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { clearStrays } from './own-users.ts';
 import { hasLocalRoot, type LocalPlaces } from './places.ts';
@@ -128,12 +128,5 @@ const isOwn = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.uid === process.getuid?.();
 
 async function end(pid: number): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      return;
-    }
-    await sleep(20);
-  }
+  for (let tries = 0; tries < 100 && trySignal(pid, 'SIGKILL'); tries++) await sleep(20);
 }

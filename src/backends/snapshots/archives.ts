@@ -1,15 +1,14 @@
 // The archives of a snapshot: the work directory of a buildlet, and the record of pushes into it.
-import { once } from 'node:events';
 import { createReadStream, existsSync, fsyncSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
 import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
 import type { SnapshotRecord } from '../../protocol/snapshot.ts';
+import { checkedGzip } from '../../tar/checked-gzip.ts';
 import { TarReader } from '../../tar/tar-reader.ts';
 import { unpackTar } from '../../tar/unpack.ts';
 
@@ -155,53 +154,26 @@ async function* limited(
     entries++;
   };
   const reader = new TarReader({ begin, content: nothing, hole: nothing, end: nothing });
-  const gunzip = createGunzip({ chunkSize: 256 << 10 });
-  gunzip.on('data', (chunk: Buffer) => {
-    unpackedBytes += chunk.length;
-    try {
-      reader.push(chunk);
-    } catch (error) {
-      gunzip.destroy(error instanceof Error ? error : new Error(String(error)));
-    }
-  });
-  let failure: Error | undefined;
-  gunzip.on('error', (error) => {
-    failure = error;
-  });
-  const closed = new Promise<void>((resolve) => gunzip.once('close', resolve));
   const check = () => {
-    if (failure !== undefined) {
-      throw new GomoteError('ERR_LOST', `the archive came damaged: ${messageOf(failure)}`);
-    }
     if (unpackedBytes > limitBytes) {
       throw new GomoteError('ERR_QUOTA', `the snapshot would be larger than ${limitBytes} bytes`, {
         hint: 'leave files out with --exclude, or give a larger --max-size',
       });
     }
     if (entries > limitEntries) {
-      throw new GomoteError(
-        'ERR_QUOTA',
-        `a snapshot may have ${limitEntries} files and directories`,
-        {
-          hint: 'leave some out with --exclude',
-        },
-      );
+      const message = `a snapshot may have ${limitEntries} files and directories`;
+      throw new GomoteError('ERR_QUOTA', message, { hint: 'leave some out with --exclude' });
     }
   };
-  try {
-    for await (const chunk of source) {
-      if (!gunzip.write(chunk)) {
-        await Promise.race([once(gunzip, 'drain').catch(() => undefined), closed]);
-      }
-      check();
-      onBytes?.(chunk.length);
-      yield chunk;
-    }
-    gunzip.end();
-    await closed;
+  const onContent = (content: Buffer) => {
+    unpackedBytes += content.length;
+    reader.push(content);
+  };
+  for await (const chunk of checkedGzip(source, onContent)) {
     check();
-    if (!reader.hasEnd) throw new GomoteError('ERR_LOST', 'the archive came without its end');
-  } finally {
-    gunzip.destroy();
+    onBytes?.(chunk.length);
+    yield chunk;
   }
+  check();
+  if (!reader.hasEnd) throw new GomoteError('ERR_LOST', 'the archive came without its end');
 }

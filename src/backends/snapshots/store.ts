@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
-import { hasProcess } from '../../files/file-lock.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
+import { trySignal } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { syncDirectory, writeWhole } from '../../files/write-whole.ts';
 import {
@@ -189,7 +189,7 @@ export class SnapshotStore {
     if (!hasPrivateDirectory(this.root, what)) return;
     for (const name of readdirSync(this.root)) {
       const pid = partial.exec(name)?.[1];
-      if (pid === undefined || (!isAlone && hasProcess(Number(pid)))) continue;
+      if (pid === undefined || (!isAlone && trySignal(Number(pid), 0))) continue;
       await this.#removePartial(join(this.root, name));
     }
   }

@@ -1,8 +1,7 @@
 // Ends a process group, and on Linux also processes that left it but still carry its mark.
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../../errors.ts';
-import { readOfProcess } from '../../files/process-file.ts';
+import { readOfProcess, trySignal } from '../../files/process-file.ts';
 import { commandVariable } from './environment.ts';
 
 /** How often to check whether processes have ended. */
@@ -56,16 +55,6 @@ export async function signalAll(target: SweepTarget, signal: NodeJS.Signals | 0)
     if (trySignal(pid, signal)) count++;
   }
   return count;
-}
-
-/** Whether there is such a process. */
-export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
-  }
 }
 
 /** The processes whose environment carries the mark; zombies have none. Empty where there is no /proc. */

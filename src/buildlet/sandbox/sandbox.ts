@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { trySignal } from '../../files/process-file.ts';
 import { lastLine, printable } from '../../printable.ts';
 import {
   parseSandboxReport,
@@ -11,7 +12,6 @@ import {
   type SandboxSetup,
 } from '../../protocol/sandbox.ts';
 import type { Exit } from '../command/command.ts';
-import { trySignal } from '../command/process-sweep.ts';
 import { type SandboxView, sandboxArguments, sandboxProgram } from './bubblewrap.ts';
 import { seccompProgram } from './seccomp.ts';
 

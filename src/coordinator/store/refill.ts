@@ -13,13 +13,22 @@ import { withStore } from '../../tree/store-sink.ts';
 import { SenderFailure } from '../../tree/stream-failure.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';
-import type { StoreStream } from './store-stream.ts';
 import { seenBy, type WholeTree } from './whole-tree.ts';
 
 const pieceBytes = 256 << 10;
 /** Larger contents are proved while they go out. */
 const wholeBytes = 1 << 20;
 const { lengthBytes } = treeStream;
+
+/** A tree stream on its way from a client to a machine, through the store. */
+interface StoreStream {
+  /** Contents that came from the store, the bytes in them, and contents that came in the stream. */
+  readonly counts: { readonly hits: number; readonly hitBytes: number; readonly misses: number };
+  /** What a piece of the stream becomes. Throws ERR_LOST for what is no tree stream. */
+  take(piece: Buffer): Iterable<Buffer>;
+  /** The end of the stream. Throws ERR_LOST when it was not whole. */
+  end(): Iterable<Buffer>;
+}
 
 /** Reads a stream and writes it again, a step after each piece; nothing of it is trusted: the machine has the last word. */
 export class Refill implements StoreStream {
@@ -126,5 +135,43 @@ export class Refill implements StoreStream {
     yield this.#piece.subarray(0, this.#used);
     this.#piece = Buffer.allocUnsafeSlow(pieceBytes);
     this.#used = 0;
+  }
+}
+
+/** A tree stream for a machine that reads the store by itself: it passes as it is, and what is sent in it is kept. */
+export class Pass implements StoreStream {
+  readonly #receiver: TreeReceiver;
+  readonly counts = { hits: 0, hitBytes: 0, misses: 0 };
+
+  constructor(store: Contents, tree?: WholeTree) {
+    const { counts } = this;
+    const none = () => undefined;
+    const miss = () => {
+      counts.misses++;
+    };
+    const sink = {
+      ...{ begin: none, apply: none, trust: none, content: none, close: none },
+      whole: miss,
+      open: miss,
+      stored: ({ entry }: { entry: { size: number } }) => {
+        counts.hits++;
+        counts.hitBytes += entry.size;
+      },
+    };
+    this.#receiver = new TreeReceiver(seenBy(tree, withStore(sink, store)), { store });
+  }
+
+  *take(piece: Buffer): Generator<Buffer, void, void> {
+    try {
+      this.#receiver.push(piece);
+    } finally {
+      // The machine finds out by itself what is wrong with it.
+      yield piece;
+    }
+  }
+
+  end(): Iterable<Buffer> {
+    this.#receiver.finish();
+    return [];
   }
 }

@@ -8,8 +8,7 @@ import { storedBytes } from '../../store/eviction.ts';
 import { askStore } from '../../tree/stored-request.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
 import type { StoreFacts, StoreJob } from './jobs.ts';
-import { Pass } from './pass.ts';
-import { Refill } from './refill.ts';
+import { Pass, Refill } from './refill.ts';
 import { WholeTree } from './whole-tree.ts';
 
 const options = workerData as Omit<StoreOptions, 'room'>;
