@@ -1,6 +1,6 @@
 // Checks the options that confine the commands of a buildlet.
 import { existsSync, statSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 import { usage, type ValuesOf } from './option-values.ts';
@@ -89,11 +89,14 @@ function oneOf<T extends string>(option: string, known: readonly T[], text: stri
   throw usage(`${option} is ${known.join(' or ')}, not "${text}"`, 'see buildlet --help');
 }
 
+/** What a sandbox has of its own, or needs in order to be made. */
+const ownPlaces = ['/', '/dev', '/proc', '/run', '/run/gomote', '/tmp'];
+
 function checkPath(path: string): void {
   if (!isAbsolute(path)) throw usage(`"${path}" is not an absolute path`, 'give one that is');
   if (!existsSync(path)) throw usage(`"${path}" is not there`, 'it cannot be shown in a sandbox');
-  if (path === '/' || statSync(path).isFIFO()) {
-    throw usage(`"${path}" cannot be shown in a sandbox`, 'name what commands need');
+  if (ownPlaces.includes(resolve(path)) || statSync(path).isFIFO()) {
+    throw usage(`"${path}" cannot be shown in a sandbox`, 'name what commands need in it');
   }
 }
 

@@ -148,10 +148,20 @@ describe('options that confine commands', () => {
     [{ 'read-only': ['/usr'] }, '/usr can be shown in a sandbox only'],
     [{ isolation: 'bubblewrap', 'read-only': ['usr'] }, '"usr" is not an absolute path'],
     [{ isolation: 'bubblewrap', writable: ['/no/such'] }, '"/no/such" is not there'],
-    [{ isolation: 'bubblewrap', writable: ['/'] }, '"/" cannot be shown in a sandbox'],
   ])('are refused by what was typed: %j', (values, message) => {
     expect(() => readConfinement(values, false)).toThrow(message);
   });
+
+  it.each(['/', '/root/..', '/tmp', '/tmp/', '/run', '/proc', '/dev', '//dev/.'])(
+    'show no directory of which a sandbox has its own: %j',
+    (path) => {
+      for (const option of ['writable', 'read-only']) {
+        const values = { isolation: 'bubblewrap', [option]: [path] };
+        const refusal = `"${path}" cannot be shown in a sandbox`;
+        expect(() => readConfinement(values, false)).toThrow(refusal);
+      }
+    },
+  );
 
   it('take sizes in units', () => {
     expect(readConfinement({ memory: '4g' }, false).limits.memoryBytes).toBe(4 * (1 << 30));
