@@ -1,6 +1,6 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
 
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -103,13 +103,14 @@ async function* pieces(
     piece += `${quoted(name)}\n`;
   };
   const troubles = { onUnread, onUnlisted };
-  const found = single === undefined ? below(tree, listing, '', troubles) : [single];
-  for (const { name, stats } of found) {
+  const entries = single === undefined ? below(tree, listing, '', troubles) : [single];
+  for (const found of entries) {
+    const { name, stats } = found;
     const { mode, size, mtimeMs } = stats;
     let sha1: string | undefined;
     if (digests !== undefined && stats.isFile()) {
       const known = digests.lookup(`sha1 ${tree.shown(name)}`, stats);
-      const read = known ?? (await digestOf(tree, name, digests, onUnread));
+      const read = known ?? (await digestOf(tree, found, digests, onUnread));
       if (read === 'gone') continue;
       sha1 = read;
     }
@@ -168,12 +169,13 @@ function* below(
 /** The file's digest; undefined when it cannot be read. */
 async function digestOf(
   tree: OpenTree,
-  name: string,
-  digests: DigestCache,
+  { name, stats }: Found,
+  cache: DigestCache,
   onUnread: OnUnread,
 ): Promise<string | 'gone' | undefined> {
   try {
-    return await fileDigest(tree.at(name), `sha1 ${tree.shown(name)}`, digests);
+    const key = `sha1 ${tree.shown(name)}`;
+    return await fileDigest(tree.at(name), key, stats, cache);
   } catch (error) {
     if (isGone(error)) return 'gone';
     onUnread(name, error);
@@ -204,30 +206,39 @@ const readInThread = promisify(read);
 const smallBytes = 256 << 10;
 const buffer = Buffer.allocUnsafe(smallBytes);
 
-/** Reads the file and keeps its SHA-1, lower-case hex, under `key`, unless it changed meanwhile. */
-async function fileDigest(path: string, key: string, cache: DigestCache): Promise<string> {
+/** Reads the file and keeps its SHA-1, lower-case hex, under `key`, unless it changed since it had the state `before`. */
+async function fileDigest(
+  path: string,
+  key: string,
+  before: Stats,
+  cache: DigestCache,
+): Promise<string> {
+  const startedMs = Date.now();
   const fd = openSync(path, readFlags);
   try {
-    const startedMs = Date.now();
-    const before = fstatSync(fd);
-    const hash = createHash('sha1');
-    if (before.size < smallBytes) {
-      const got = readSync(fd, buffer, 0, smallBytes, 0);
-      hash.update(buffer.subarray(0, got));
-    } else {
-      const piece = Buffer.allocUnsafe(1 << 20);
-      for (let at = 0, got = -1; got !== 0; at += got) {
-        got = (await readInThread(fd, piece, 0, piece.length, at)).bytesRead;
-        hash.update(piece.subarray(0, got));
-      }
-    }
-    const digest = hash.digest('hex');
-    const { size, mtimeMs, ctimeMs } = fstatSync(fd);
+    const got = readSync(fd, buffer, 0, smallBytes, 0);
+    const first = buffer.subarray(0, got);
+    const digest = got < smallBytes ? hash('sha1', first) : await restDigest(fd, first);
+    const { size, mtimeMs, ctimeMs, ino } = fstatSync(fd);
     const isUnchanged =
-      size === before.size && mtimeMs === before.mtimeMs && ctimeMs === before.ctimeMs;
+      size === before.size &&
+      mtimeMs === before.mtimeMs &&
+      ctimeMs === before.ctimeMs &&
+      ino === before.ino;
     if (isUnchanged) cache.remember(key, before, digest, startedMs);
     return digest;
   } finally {
     closeSync(fd);
   }
+}
+
+/** The digest of a file that begins with these bytes. */
+async function restDigest(fd: number, first: Buffer): Promise<string> {
+  const sum = createHash('sha1').update(first);
+  const piece = Buffer.allocUnsafe(1 << 20);
+  for (let at = first.length, got = -1; got !== 0; at += got) {
+    got = (await readInThread(fd, piece, 0, piece.length, at)).bytesRead;
+    sum.update(piece.subarray(0, got));
+  }
+  return sum.digest('hex');
 }
