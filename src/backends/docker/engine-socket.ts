@@ -1,6 +1,6 @@
 // A connection to an engine: by a unix socket, TCP, TLS, or ssh.
 import { spawn } from 'node:child_process';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { messageOf } from '../../errors.ts';
 import { openSocket, openTcp } from '../../http/client/open-socket.ts';
 import { lastLine } from '../../printable.ts';
@@ -26,13 +26,18 @@ function openSsh(args: readonly string[]): Duplex {
   stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-1_000);
   });
-  const stream = Duplex.from({ readable: stdout, writable: stdin });
+  // Why they end is known when ssh has ended, and not before.
+  const [writable, readable] = [new PassThrough(), new PassThrough()];
+  writable.pipe(stdin).on('error', () => undefined);
+  stdout.pipe(readable, { end: false });
+  const stream = Duplex.from({ readable, writable });
   stream.on('error', () => undefined);
   child.once('error', (error) => {
     stream.destroy(new Error(`cannot start ssh: ${messageOf(error)}`));
   });
   child.once('close', (code) => {
-    if (code !== 0) stream.destroy(new Error(lastLine(said) ?? `ssh ended with ${code}`));
+    if (code === 0) readable.end();
+    else stream.destroy(new Error(lastLine(said) ?? `ssh ended with ${code}`));
   });
   stream.once('close', () => child.kill());
   return stream;

@@ -1,0 +1,46 @@
+// The engine behind ssh, with a program in the place of ssh.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { Engine } from '../../../src/backends/docker/engine.ts';
+import { temporaryDirectory } from '../../helpers/temporary.ts';
+
+/** An engine behind an `ssh` that runs the shell script. */
+function engineBehind(script: string): Engine {
+  const bin = join(temporaryDirectory(), 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'ssh'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  vi.stubEnv('PATH', `${bin}${delimiter}${process.env.PATH}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  return new Engine({ kind: 'ssh', url: 'ssh://box', args: ['box'] }, undefined);
+}
+
+const ping = (engine: Engine) => engine.json({ method: 'GET', path: '/info' });
+
+const refused = "echo 'ssh: connect to host box port 22: Connection refused' >&2; exit 255";
+
+it.each([
+  ['at once', refused],
+  ['after it has closed its input', `exec 0</dev/null; sleep 0.1; ${refused}`],
+  ['after it has closed its output', `exec >&-; sleep 0.1; ${refused}`],
+  ['after the request', `head -c 1 >/dev/null; ${refused}`],
+  ['in the middle of a reply', `head -c 1 >/dev/null; printf 'HTTP/1.1 200 OK\\r\\n'; ${refused}`],
+])('an ssh that fails %s is told with what it says', async (_when, script) => {
+  await expect(ping(engineBehind(script))).rejects.toMatchObject({
+    code: 'ERR_CONNECT',
+    message: expect.stringMatching(
+      /^cannot reach the Docker engine ssh:\/\/box: ssh: connect to host box port 22: Connection refused$/,
+    ),
+  });
+});
+
+it('an ssh that ends well without a reply is told as such', async () => {
+  await expect(ping(engineBehind('exit 0'))).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+});
+
+it('an engine answers by way of ssh', async () => {
+  const head = 'HTTP/1.1 200 OK\\r\\nApi-Version: 1.41\\r\\nContent-Length: 2\\r\\n\\r\\n{}';
+  // Two requests, one after the other.
+  const reply = `while IFS= read -r line; do [ "$line" = "$(printf '\\r')" ] && printf '${head}'; done`;
+  expect(await ping(engineBehind(reply))).toEqual({});
+});
