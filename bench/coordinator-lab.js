@@ -44,9 +44,9 @@ const lineIn = (said, text) =>
     .slice(0, -1)
     .find((line) => line.includes(text));
 
-/** One buildlet on a port of its own. */
-export async function startBuildlet() {
-  const workDir = join(place, 'work');
+/** One buildlet on a port of its own, with more arguments. */
+export async function startBuildlet(...more) {
+  const workDir = join(place, `work-${cleanUps.length}`);
   mkdirSync(workDir, { recursive: true });
   const program = join(root, 'bin/buildlet.js');
   const { line } = await startProgram([
@@ -56,6 +56,7 @@ export async function startBuildlet() {
     '--insecure-no-password',
     '--workdir',
     workDir,
+    ...more,
   ]);
   return line;
 }
