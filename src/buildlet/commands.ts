@@ -64,13 +64,11 @@ export async function openCommands(options: CommandsOptions): Promise<OpenedComm
   };
 }
 
-type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'link' | 'ready'>;
-
 function unconfined(
   { workDir, environment, scratch, pipes, caches = [] }: CommandsOptions,
   confinement: Confinement,
   applied: AppliedLimits | undefined,
-): Surroundings {
+) {
   const temporary = join(scratch, 'tmp');
   const link = () => linkCaches(caches, { workDir, home: environment.HOME });
   link();
@@ -97,7 +95,7 @@ async function inSandbox(
   { workDir, environment, scratch, pipes, caches = [] }: CommandsOptions,
   { network, readOnly, writable }: Confinement,
   applied: AppliedLimits | undefined,
-): Promise<Surroundings> {
+) {
   const { SandboxedCommands } = await import('./sandbox/commands.ts');
   const { sandboxHome } = await import('./sandbox/bubblewrap.ts');
   const [temporary, home] = [join(scratch, 'tmp'), join(scratch, 'home')];

@@ -1,12 +1,12 @@
 // `coordinator reload`: asks the coordinator that runs to read its configuration again, and tells what came of it.
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
 import { lockHolder } from '../files/file-lock.ts';
-import { reasonOf } from '../files/local-error.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import type { CoordinatorConfig } from './config.ts';
+import { readStateFile } from './state/state-directory.ts';
 
 /** What came of the last reload; it has an error when there was one. */
 interface Outcome {
@@ -38,7 +38,7 @@ export async function askToReload({ stateDirectory }: CoordinatorConfig): Promis
   await rm(path, { force: true });
   process.kill(holder.pid, 'SIGHUP');
   for (const endMs = performance.now() + patienceMs; performance.now() < endMs; ) {
-    const outcome = await readOutcome(path);
+    const outcome = await readStateFile(path, (value: Outcome) => value);
     if (outcome?.error !== undefined) {
       const { error, hint } = outcome;
       throw new GomoteError('ERR_CONFIG', `the coordinator keeps its configuration: ${error}`, {
@@ -49,13 +49,4 @@ export async function askToReload({ stateDirectory }: CoordinatorConfig): Promis
     await sleep(pauseMs);
   }
   throw new GomoteError('ERR_TIMEOUT', `process ${holder.pid} did not say whether it has reloaded`);
-}
-
-async function readOutcome(path: string): Promise<Outcome | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Outcome;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`);
-  }
 }

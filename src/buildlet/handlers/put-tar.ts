@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
-import { stat } from '../../files/named-fs.ts';
+import { existsSync } from '../../files/named-fs.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import { readForm, sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
@@ -26,7 +26,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
     const fromUrl = request.method === 'POST';
     const url = fromUrl ? await readUrl(request) : undefined;
     const dir = dirOf(query);
-    if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
+    if (fromUrl && dir === keptDir && existsSync(join(workDir, dir))) {
       return sendText(response, 'SKIP');
     }
     const source = url === undefined ? flowing(request) : await fetchUrl(url, signal);
@@ -61,9 +61,3 @@ async function readUrl(request: IncomingMessage): Promise<string> {
   if (url === '') throw new GomoteError('ERR_REQUEST', 'missing url POST param');
   return url;
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );

@@ -107,7 +107,10 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
         if (!Number.isNaN(mtimeMs)) setFileTime(fd, mtimeMs);
       },
     });
-    await putInPlace(partial, place.at);
+    await rename(partial, place.at).catch(async (error: unknown) => {
+      await rm(partial, { force: true });
+      throw error;
+    });
     return sizeBytes;
   } catch (error) {
     throw describe(error, place?.path ?? join(workDir, path), workDir);
@@ -122,15 +125,6 @@ const isDirectory = async ({ at }: Place): Promise<boolean> =>
 function elementOf(name: string): string {
   if (!/^\.{0,2}$|\//.test(name)) return name;
   throw new GomoteError('ERR_REQUEST', `bad 'into' parameter: ${quoted(name)}`);
-}
-
-async function putInPlace(partial: string, at: string): Promise<void> {
-  try {
-    await rename(partial, at);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
 }
 
 /** Words a system error as Go does: the operation, the path, the reason. */

@@ -10,6 +10,7 @@ import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { type Snapshot, splitOwner, unknownSnapshot } from '../../protocol/snapshot.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
+import { Turns } from '../state/turns.ts';
 import type { User } from '../state/user-records.ts';
 import { diskWatch } from './disk-watch.ts';
 import { bytesOf, type Kept, leastUsed } from './least-used.ts';
@@ -61,7 +62,7 @@ export class Snapshots {
   /** Those that buildlets are made from at the moment, which are not removed to make room. */
   readonly #read: Kept[] = [];
   /** The last work of each room that makes a snapshot: each user makes one at a time. Of `naming`: that gives one its name. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   /** Undefined when none are to be kept. */
   static async open(options: SnapshotsOptions): Promise<Snapshots | undefined> {
@@ -135,7 +136,7 @@ export class Snapshots {
     const room = this.#roomOf(user.name);
     const store = this.#storeOf(room);
     store.checkFree(tag);
-    const made = await this.#inTurn(room, async () => {
+    const made = await this.#turns.take(room, async () => {
       signal.throwIfAborted();
       const fill = async (directory: string) => {
         const options = { exclude, limitBytes: maxBytes, onBytes: this.#watch(), signal };
@@ -148,7 +149,7 @@ export class Snapshots {
       };
       // One at a time: of two that are made together, the later one finds the other in the way.
       return await store.add(tag, fill, async ({ storedBytes }, name) => {
-        return await this.#inTurn(naming, async () => {
+        return await this.#turns.take(naming, async () => {
           await this.#makeRoom(room, storedBytes);
           return await name();
         });
@@ -200,17 +201,6 @@ export class Snapshots {
     const found = this.#find(user, name, user.isAdmin);
     if (found.room === this.#roomOf(user.name) || user.isAdmin) return found;
     throw new GomoteError('ERR_NOT_OWNER', `the snapshot "${name}" is another user's`);
-  }
-
-  async #inTurn<T>(room: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(room) ?? Promise.resolve();
-    const turn = before.then(work, work);
-    this.#turns.set(room, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(room) === turn) this.#turns.delete(room);
-    }
   }
 
   /** Ends the making of a snapshot that is more than a user may have, or that fills the disk. */

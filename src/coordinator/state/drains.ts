@@ -1,10 +1,8 @@
 // Machines that an admin has taken out of use, in a file of their own: they stay so when the coordinator starts again.
-import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { namedValues } from '../../config/values.ts';
-import { errnoOf, GomoteError } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import { readStateFile } from './state-directory.ts';
 
 const drainSchema = v.object({ note: v.string(), since: v.string() });
 const fileSchema = v.object({ machines: namedValues(v.string(), drainSchema) });
@@ -22,18 +20,8 @@ export class Drains {
 
   /** Throws ERR_CONFIG when the file cannot be read: a machine that is being repaired must not be lent for that. */
   static async open(path: string): Promise<Drains> {
-    try {
-      return new Drains(
-        path,
-        v.parse(fileSchema, JSON.parse(await readFile(path, 'utf8'))).machines,
-      );
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return new Drains(path, new Map());
-      throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
-        hint: 'mend or remove it',
-        cause: error,
-      });
-    }
+    const parse = (value: unknown) => v.parse(fileSchema, value).machines;
+    return new Drains(path, (await readStateFile(path, parse, 'mend or remove it')) ?? new Map());
   }
 
   readonly isDrained = (machine: string): boolean => this.#drains.has(machine);

@@ -8,6 +8,7 @@ import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { type Session, sessionSchema } from '../sessions/session.ts';
+import { Turns } from './turns.ts';
 
 /** A session whose file cannot be read: its machine may be in use. */
 interface UnreadSession {
@@ -30,8 +31,7 @@ export class SessionBook {
   readonly #sessions = new Map<string, Session>();
   /** The names of those whose current state is not on the disk. */
   readonly #noted = new Set<string>();
-  /** The last write of each session under way: a later one waits for it. */
-  readonly #writes = new Map<string, Promise<void>>();
+  readonly #writes = new Turns();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -133,7 +133,7 @@ export class SessionBook {
     const { name } = session;
     this.#sessions.set(name, session);
     this.#noted.add(name);
-    await this.#inOrder(name, async () => {
+    await this.#writes.take(name, async () => {
       // A session saved again meanwhile is written as it is by then; one removed is not written at all.
       const latest = this.#sessions.get(name);
       if (latest === undefined) return;
@@ -166,7 +166,7 @@ export class SessionBook {
     this.#sessions.delete(name);
     this.#noted.delete(name);
     try {
-      await this.#inOrder(name, async () => {
+      await this.#writes.take(name, async () => {
         if (!this.#sessions.has(name)) await rm(this.#path(name), { force: true });
       });
     } catch (error) {
@@ -186,17 +186,6 @@ export class SessionBook {
       });
     }
     if (failure !== undefined) throw failure.error;
-  }
-
-  async #inOrder(name: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#writes.get(name);
-    const mine = (before ?? Promise.resolve()).catch(() => undefined).then(work);
-    this.#writes.set(name, mine);
-    try {
-      await mine;
-    } finally {
-      if (this.#writes.get(name) === mine) this.#writes.delete(name);
-    }
   }
 
   readonly #path = (name: string): string => {

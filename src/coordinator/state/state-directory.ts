@@ -1,7 +1,7 @@
 // The state directory of a coordinator: used by one coordinator at a time, in a numbered format.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError, isErrno } from '../../errors.ts';
 import { type LockHolder, takeFileLock } from '../../files/file-lock.ts';
 import { reasonOf } from '../../files/local-error.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
@@ -77,14 +77,24 @@ export async function openStateDirectory(
 const formatPath = (path: string): string => join(path, 'format.json');
 
 async function readFormat(path: string): Promise<number> {
-  try {
-    const value: { format?: unknown } = JSON.parse(await readFile(formatPath(path), 'utf8'));
+  const format = await readStateFile(formatPath(path), (value: { format?: unknown }) => {
     if (typeof value.format === 'number') return value.format;
     throw new Error('it has no format number');
+  });
+  return format ?? 0;
+}
+
+/** What is in a JSON file of the directory; undefined where there is none. Throws ERR_CONFIG when it cannot be read. */
+export async function readStateFile<Value, T>(
+  path: string,
+  parse: (value: Value) => T,
+  hint?: string,
+): Promise<T | undefined> {
+  try {
+    return parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 0;
-    throw new GomoteError('ERR_CONFIG', `cannot read ${formatPath(path)}: ${reasonOf(error)}`, {
-      cause: error,
-    });
+    if (isErrno(error, 'ENOENT')) return undefined;
+    const message = `cannot read ${path}: ${reasonOf(error)}`;
+    throw new GomoteError('ERR_CONFIG', message, { hint, cause: error });
   }
 }
