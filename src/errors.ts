@@ -252,7 +252,11 @@ export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
   }
-  return error.message;
+  // OpenSSL's own message has numbers and the names of its source files.
+  const { library, reason } = error as { library?: unknown; reason?: unknown };
+  return typeof library === 'string' && typeof reason === 'string'
+    ? `${library.replace(/ routines$/, '')}: ${reason}`
+    : error.message;
 }
 
 /** The message, and what can be done next. */

@@ -73,18 +73,18 @@ Options (one dash or two):
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default:
                                 never)
-  --hold DURATION               end when no client has held this (POST /hold)
-                                for so long from the start on (default: none
-                                need hold it)
+  --hold DURATION               end when no client has held it (POST /hold) for
+                                this long, also after the start (default: it
+                                need not be held)
   --log-quota SIZE              how much disk space the output of runs may take,
-                                such as 512M (default: 1G); the oldest goes
-                                first
-  --store DIR                   keep the contents of pushed files in DIR: the
-                                next buildlet of the same user that is given DIR
-                                gets of a push only what is not there
+                                such as 512M (default: 1G); the oldest is
+                                removed first
+  --store DIR                   keep the contents of pushed files in DIR, so
+                                that a push to the user's next buildlet with DIR
+                                sends only what is not there
   --store-size SIZE             how much the store may take (default: 5G)
-  --inherit-env                 commands get all of the environment in which
-                                this is started, not only the base of it that
+  --inherit-env                 give commands the whole environment of this
+                                program, not only the base that
                                 docs/environment.md lists
 ${cachesHelp}${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
 ${userHelp}${reverseHelp}  --gce=true|false              take the values below from the metadata server

@@ -1,5 +1,7 @@
 // Every bad input gives one clear line, the right exit code, and does nothing.
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
@@ -478,6 +480,37 @@ describe('bad input', () => {
     for (const part of row.says) {
       if (typeof part === 'string') expect(stderr).toContain(part);
       else expect(stderr).toMatch(part);
+    }
+  });
+
+  it('is a server that does not speak TLS, in words without OpenSSL’s files', async () => {
+    const server = createServer((socket) => {
+      socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      socket.on('error', () => undefined);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const cli = testCli();
+    const config = join(cli.directory, 'config', 'gomote');
+    mkdirSync(config, { recursive: true });
+    const section = `[backends.team]\nurl = "https://127.0.0.1:${port}"\n`;
+    writeFileSync(join(config, 'config.toml'), `default = "team"\n${section}`);
+    writeFileSync(join(config, 'user-me.token'), 's3cret', { mode: 0o600 });
+    const ways = [
+      ['login', '--name', 'other', `https://127.0.0.1:${port}`],
+      ['create', 'local'],
+    ];
+    try {
+      for (const argv of ways) {
+        const { code, stderr } = await cli(argv);
+        expect(code).toBe(1);
+        expect(stderr).toMatch(
+          /^gomote: cannot reach [^ ]+: SSL: [a-z ]+; check the address and the network\n$/,
+        );
+      }
+    } finally {
+      server.close();
     }
   });
 
