@@ -22,7 +22,7 @@ it('only the program itself is loaded by list, run, ls and destroy on a local bu
   const started = ['gomote.js', 'hook.cjs', 'package.json', 'start.js'];
   expect(await loadedBy('--version')).toEqual(started);
   // Node 20 does not know of the program's own file, whose compiled code is kept for it.
-  const program = [...started, 'gomote.cjs', 'load.js'];
+  const program = [...started, 'early.js', 'gomote.cjs', 'load.js'];
   const besideIt = async (...args: string[]) => {
     const loaded = await loadedBy(...args);
     expect(loaded).toContain('load.js');
