@@ -89,7 +89,7 @@ const besideThePorch = [
   'cli/project/project-schema.ts: sync/ignore/pattern-fault.ts',
   'cli/run/junit.ts: sync/pull/requested-entries.ts',
   'cli/run/junit.ts: sync/remote/open.ts',
-  'cli/transfer/copy-place.ts: backends/ssh/ad-hoc.ts',
+  'cli/transfer/copy.ts: backends/ssh/ad-hoc.ts',
   'cli/transfer/copy.ts: sync/pull/pull.ts',
   'cli/transfer/fetch-matching.ts: sync/pull/requested-entries.ts',
   'cli/transfer/glob.ts: sync/ignore/ignore-patterns.ts',

@@ -1,18 +1,17 @@
 // A command on buildlets: chooses the buildlets when the line is parsed, and runs once for each of several.
 import { type Argument, Command, Option } from 'commander';
 import { GomoteError } from '../errors.ts';
-import type { CommandEntry } from './command-entry.ts';
+import type { CommandEntry } from './command-table.ts';
 import type { Context } from './context.ts';
 import type { FanOutOptions } from './fan-out/fan-out.ts';
+import { optionOf } from './values.ts';
 
 type Action = (...given: never[]) => unknown;
 
 type Define = (command: Command, context: Context) => void;
 
-const forOne = [
-  { key: 'statusJson', option: '--status-json' },
-  { key: 'tty', option: '-t' },
-];
+/** The keys of options for one buildlet. */
+const forOne = ['statusJson', 'tty'];
 
 /** Stores the action, which is called with other arguments than those typed. */
 export class BuildletCommand extends Command {
@@ -70,13 +69,10 @@ export class BuildletCommand extends Command {
       await this.actOn([...first, ...rest]);
       return;
     }
-    if (entry.buildlets === 'one') {
-      const message = `${this.name()} is for one buildlet, not for ${names.length}`;
-      throw new GomoteError('ERR_USAGE', message, { hint: `name one: ${names.join(', ')}` });
-    }
-    const single = forOne.find(({ key }) => Object.hasOwn(this.opts(), key));
+    const key = forOne.find((one) => Object.hasOwn(this.opts(), one));
+    const single = entry.buildlets === 'one' ? this.name() : key && optionOf(key);
     if (single !== undefined) {
-      const message = `${single.option} is for one buildlet, not for ${names.length}`;
+      const message = `${single} is for one buildlet, not for ${names.length}`;
       throw new GomoteError('ERR_USAGE', message, { hint: `name one: ${names.join(', ')}` });
     }
     // A usage error applies to all buildlets.

@@ -2,8 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
 import { BuildletCommand } from './buildlet-command.ts';
-import type { CommandEntry } from './command-entry.ts';
-import { commandGroups, commands, otherGroup } from './command-table.ts';
+import { type CommandEntry, commandGroups, commands, otherGroup } from './command-table.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import { examplesOf } from './examples.ts';
 import { normalizeGoFlags } from './go-flags.ts';

@@ -13,6 +13,12 @@ const bad = (option: string, text: string, what: string, hint: string): GomoteEr
 export const contradiction = (one: string, other: string, hint = 'give one of them'): GomoteError =>
   new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
 
+const shortOptions: Readonly<Record<string, string>> = { interactive: '-i', tty: '-t' };
+
+/** How people write the option whose value has this key. */
+export const optionOf = (key: string): string =>
+  shortOptions[key] ?? `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 export const parserOfEither =
   <const Word extends string>(option: string, ...words: readonly [Word, Word]) =>
   (text: string): Word => {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseCopyPlace } from '../../src/cli/transfer/copy-place.ts';
+import { parseCopyPlace } from '../../src/cli/transfer/copy.ts';
 import { expandPattern } from '../../src/cli/transfer/glob.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';

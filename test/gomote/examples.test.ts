@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { transformSync } from 'esbuild';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
-import { linesOf } from '../../src/gomote/run/lines.ts';
+import { linesOf } from '../../src/gomote/run/outputs.ts';
 import { openTestGomote } from '../helpers/gomote.ts';
 
 const root = new URL('../../', import.meta.url).pathname;

@@ -9,8 +9,14 @@ import { plural } from '../../plural.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { printJson } from '../terminal/terminal.ts';
-import { type CopyEnd, copyOne, kindOf, listEnd } from '../transfer/copy.ts';
-import { type CopyPlace, parseCopyPlace } from '../transfer/copy-place.ts';
+import {
+  type CopyEnd,
+  type CopyPlace,
+  copyOne,
+  kindOf,
+  listEnd,
+  parseCopyPlace,
+} from '../transfer/copy.ts';
 import { expandPattern, isPattern } from '../transfer/glob.ts';
 
 interface Options {

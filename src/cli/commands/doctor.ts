@@ -3,8 +3,13 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { checkBackends } from '../doctor/backends.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { checkLimits } from '../doctor/limits.ts';
-import { checkConfig, checkDisks, checkPrograms, checkVersions } from '../doctor/machine.ts';
+import {
+  checkConfig,
+  checkDisks,
+  checkLimits,
+  checkPrograms,
+  checkVersions,
+} from '../doctor/machine.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 

@@ -7,7 +7,6 @@ import { pushPlace, pushToAll, type TreeOptions } from '../../gomote/push.ts';
 import type { LocalTree } from '../../sync/local/local-tree.ts';
 import type { PushOptions } from '../../sync/push/push-options.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
-import { withBuildlets } from '../buildlets.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { pushProgress, reportPush } from '../transfer/push-report.ts';
@@ -154,5 +153,30 @@ async function prepareGo(buildlets: readonly Buildlet[], context: Context): Prom
     // The host types of a coordinator are not in the configuration here.
     const host = catalogue.hosts.find(({ name }) => name === builder?.hostType);
     await installBootstrap(client, host?.goBootstrap, context.signal);
+  }
+}
+
+/** Runs `work` on those of the named buildlets that can be reached. Returns one result for each name, in order. */
+async function withBuildlets<T>(
+  { gomote }: Context,
+  names: readonly string[],
+  work: (buildlets: readonly Buildlet[]) => Promise<PromiseSettledResult<T>[]>,
+): Promise<PromiseSettledResult<T>[]> {
+  const opened = await Promise.allSettled(names.map((name) => gomote.get(name)));
+  const reached = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  try {
+    const results = await work(reached).catch((reason: unknown) =>
+      reached.map(() => ({ status: 'rejected', reason }) as const),
+    );
+    return await Promise.all(
+      opened.map(async (one) => {
+        if (one.status === 'rejected') return one;
+        const result = results[reached.indexOf(one.value)];
+        if (result?.status === 'fulfilled') return result;
+        return { status: 'rejected', reason: await one.value.explain(result?.reason) };
+      }),
+    );
+  } finally {
+    await Promise.all(reached.map((buildlet) => buildlet.disconnect()));
   }
 }

@@ -11,7 +11,7 @@ import { typeOfSnapshot } from '../from-snapshot.ts';
 import { checkRunOptions } from '../run/run-options.ts';
 import { checkReportTarget } from '../run/run-report.ts';
 import { checkSetupFiles } from '../setup.ts';
-import { contradiction, parseCommaList } from '../values.ts';
+import { contradiction, optionOf, parseCommaList } from '../values.ts';
 import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
 import { machineLimit } from './spec.ts';
@@ -100,26 +100,17 @@ function commandOf(words: readonly string[], script: string | undefined): OnceSp
 
 /** Options that say which machines are made: with --on none are. */
 const making = [
-  ['types', '--types'],
-  ['count', '--count'],
-  ['shard', '--shard'],
-  ['keep', '--keep'],
-  ['host', '--host'],
-  ['cpus', '--cpus'],
-  ['memory', '--memory'],
-  ['network', '--network'],
-  ['isolation', '--isolation'],
-  ['from', '--from'],
-  ['inheritEnv', '--inherit-env'],
-] as const satisfies ReadonlyArray<[keyof OnceOptions, string]>;
+  ...(['types', 'count', 'shard', 'keep', 'host', 'cpus', 'memory'] as const),
+  ...(['network', 'isolation', 'from', 'inheritEnv'] as const),
+];
 
 function checkTogether(type: string | undefined, options: OnceOptions): void {
-  const made = making.find(([key]) => options[key] !== undefined)?.[1];
+  const made = making.find((key) => options[key] !== undefined);
   const { on, types, shard, count, shell, setup, setupFile } = options;
   checkSetupFiles(setup, setupFile);
   if (on !== undefined && type !== undefined) throw contradiction('--on', `the type ${type}`);
   if (on !== undefined && options.cache.length > 0) throw contradiction('--on', '--cache');
-  if (on !== undefined && made !== undefined) throw contradiction('--on', made);
+  if (on !== undefined && made !== undefined) throw contradiction('--on', optionOf(made));
   if (types !== undefined && type !== undefined) throw contradiction('--types', `the type ${type}`);
   if (types !== undefined && parseCommaList(types).length === 0) {
     throw new GomoteError('ERR_USAGE', `--types "${types}" names none`, {

@@ -59,8 +59,7 @@ async function resultsOf(run: Run): Promise<Results> {
   const { collect, get = [], require = [], junit = [] } = run.options;
   const steps: ((run: Run) => Promise<number | undefined>)[] = [];
   if (collect) steps.push(async () => void (await collectTree(run)));
-  if (get.length + require.length > 0)
-    steps.push(async () => void (await (await import('./fetch-files.ts')).fetchFiles(run)));
+  if (get.length + require.length > 0) steps.push(async () => void (await fetchFiles(run)));
   if (junit.length > 0)
     steps.push(async () => await (await import('./junit.ts')).mergeReports(run));
   const results: Results = { status: 0, failures: [] };
@@ -78,6 +77,14 @@ async function resultsOf(run: Run): Promise<Results> {
     }
   }
   return results;
+}
+
+/** Fetches into the current directory what the patterns match; of several buildlets, into one for each. */
+async function fetchFiles({ buildlet, dir, options, context }: Run): Promise<void> {
+  const { get = [], require = [] } = options;
+  const into = join(currentDirectory(), context.ownName ?? '');
+  const { fetchMatching } = await import('../transfer/fetch-matching.ts');
+  await fetchMatching(buildlet, { dir: dir || '.', into, get, require }, context);
 }
 
 /** Writes NAME.tar.gz, which gets its name only when it is complete. Throws when the archive is incomplete. */

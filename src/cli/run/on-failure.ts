@@ -1,6 +1,10 @@
-// --on-failure: what is done where a command has failed.
+// --on-failure and --bundle-on-failure: what is done when a command has failed.
 import { messageOf } from '../../errors.ts';
+import { OutputRecorder } from '../../gomote/failure/recorder.ts';
+import { writeBundle } from '../../gomote/failure/write-bundle.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
+import { runFailureCode } from '../exit-codes.ts';
+import { placeForBuildlet } from '../transfer/place-for-buildlet.ts';
 import type { Run } from './run.ts';
 import type { RunOptions } from './run-options.ts';
 import { shellLine } from './shell-words.ts';
@@ -16,24 +20,60 @@ export const shellOptions = (options: RunOptions): RunOptions => ({
   ...{ interactive: true, system: true },
 });
 
-/** Runs it, and does what --on-failure says when the command has failed. A failure of gomote itself tells nothing of the command. */
+/** Runs it, and acts when it has failed, with the exit status of gomote. */
+async function actingOnFailure(
+  work: () => Promise<number>,
+  act: (exitCode: number, error?: unknown) => Promise<void>,
+): Promise<number> {
+  let code: number;
+  try {
+    code = await work();
+  } catch (error) {
+    await act(runFailureCode(error), error);
+    throw error;
+  }
+  if (code !== 0) await act(code);
+  return code;
+}
+
+/** Runs it, and writes a bundle of what there is to know when it failed. */
+export async function runWithBundle(
+  run: Run,
+  target: string,
+  runAll: (run: Run) => Promise<number>,
+): Promise<number> {
+  const recorder = new OutputRecorder();
+  const work = () => runAll({ ...run, recorder });
+  return await actingOnFailure(work, async (exitCode, error) => {
+    const { buildlet, command, context, record } = run;
+    const { request, id, end } = record;
+    // Nothing was asked of the buildlet.
+    if (request === undefined) return;
+    try {
+      const file = placeForBuildlet(target, context);
+      const known = { client: buildlet.client, name: command.name, id, request, end, recorder };
+      await writeBundle(file, { ...known, error, exitCode }, context.signal);
+      context.messages.say(`# wrote ${file}; look at it: gomote doctor ${shellLine([file])}`);
+    } catch (failure) {
+      context.messages.say(`gomote: ${messageOf(failure)}`);
+    }
+  });
+}
+
+/** Runs it, and does what --on-failure says. A failure of gomote itself tells nothing of the command. */
 export async function runWithOnFailure(
   run: Run,
   runOn: (run: Run) => Promise<number>,
 ): Promise<number> {
   const { record, context } = run;
-  const act = async () => {
-    if (record.received === undefined && !context.signal.aborted) await actOnFailure(run, runOn);
-  };
-  let code: number;
-  try {
-    code = await runOn(run);
-  } catch (error) {
-    if (record.end !== undefined) await act();
-    throw error;
-  }
-  if (code !== 0) await act();
-  return code;
+  return await actingOnFailure(
+    () => runOn(run),
+    async (_exitCode, error) => {
+      const isKnown = error === undefined || record.end !== undefined;
+      if (!isKnown || record.received !== undefined || context.signal.aborted) return;
+      await actOnFailure(run, runOn);
+    },
+  );
 }
 
 /** Opens a shell where the command ran, and waits until its user leaves it, or says how to continue. */

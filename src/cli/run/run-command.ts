@@ -73,7 +73,7 @@ export async function runCommand(
 export async function runOn(run: Run): Promise<number> {
   const { bundleOnFailure } = run.options;
   if (bundleOnFailure === undefined) return await runWithAfter(run);
-  const { runWithBundle } = await import('./failure-bundle.ts');
+  const { runWithBundle } = await import('./on-failure.ts');
   return await runWithBundle(run, bundleOnFailure, runWithAfter);
 }
 

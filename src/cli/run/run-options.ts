@@ -3,7 +3,7 @@
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { isSessionId } from '../../protocol/session.ts';
-import { contradiction } from '../values.ts';
+import { contradiction, optionOf } from '../values.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -51,19 +51,10 @@ export const needsAfter = ({ collect, get = [], require = [], junit = [] }: RunO
 const isGiven = (value: RunOptions[keyof RunOptions]): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== undefined;
 
-/** Options that need the end of a run, or more than one run, and how they are written. */
-const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
-  ['until', '--until'],
-  ['retry', '--retry'],
-  ['collect', '--collect'],
-  ['time', '--time'],
-  ['forward', '--forward'],
-  ['timestamps', '--timestamps'],
-  ['get', '--get'],
-  ['require', '--require'],
-  ['junit', '--junit'],
-  ['bundleOnFailure', '--bundle-on-failure'],
-  ['onFailure', '--on-failure'],
+/** Options that need the end of a run, or more than one run. */
+const needEnd = [
+  ...(['until', 'retry', 'collect', 'time', 'forward', 'timestamps'] as const),
+  ...(['get', 'require', 'junit', 'bundleOnFailure', 'onFailure'] as const),
 ];
 
 export function checkRunOptions(options: RunOptions): void {
@@ -79,9 +70,13 @@ export function checkRunOptions(options: RunOptions): void {
       hint: 'leave one of them out; gomote ps --json NAME tells it later',
     });
   }
-  const given = needEnd.find(([key]) => isGiven(options[key]))?.[1];
+  const given = needEnd.find((key) => isGiven(options[key]));
   if (detach && given !== undefined)
-    throw contradiction(given, '--detach', '--detach does not wait for the end of the run');
+    throw contradiction(
+      optionOf(given),
+      '--detach',
+      '--detach does not wait for the end of the run',
+    );
   if (max !== undefined && until === undefined) {
     throw new GomoteError('ERR_USAGE', '--max counts the runs of --until', {
       hint: 'give --until RE, or leave --max out',
@@ -110,25 +105,18 @@ export function checkRunOptions(options: RunOptions): void {
     throw contradiction(again, options.tty ? '-t' : '-i', 'standard input can be read only once');
 }
 
-/** Options that need a session, and how they are written. */
-const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
-  ['break', '--break'],
-  ['detach', '--detach'],
-  ['id', '--id'],
-  ['idleTimeout', '--idle-timeout'],
-  ['interactive', '-i'],
-  ['killAfter', '--kill-after'],
-  ['onHangup', '--on-hangup'],
-  ['timestamps', '--timestamps'],
-  ['tty', '-t'],
+/** Options that need a session. */
+const needSession = [
+  ...(['break', 'detach', 'id', 'idleTimeout', 'interactive'] as const),
+  ...(['killAfter', 'onHangup', 'timestamps', 'tty'] as const),
 ];
 
 /** Throws ERR_UNSUPPORTED for an option that the base protocol does not support. */
 export function requireNoSessionOption({ name }: BuildletClient, options: RunOptions): void {
-  const [, option] = needSession.find(([key]) => options[key]) ?? [];
-  if (option !== undefined) {
-    throw new GomoteError('ERR_UNSUPPORTED', `${name} has no sessions, which ${option} needs`, {
-      hint: `leave ${option} out, or run a newer buildlet there`,
-    });
-  }
+  const key = needSession.find((one) => options[one]);
+  if (key === undefined) return;
+  const option = optionOf(key);
+  throw new GomoteError('ERR_UNSUPPORTED', `${name} has no sessions, which ${option} needs`, {
+    hint: `leave ${option} out, or run a newer buildlet there`,
+  });
 }

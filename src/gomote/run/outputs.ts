@@ -1,5 +1,7 @@
 // The output of a command: kept as text up to a limit, and forwarded to readers.
+
 import { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 import { GomoteError } from '../../errors.ts';
 
@@ -129,4 +131,18 @@ class Tap extends Readable {
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+/** Yields lines without their line ends, `\n` or `\r\n`; the last line need not have one. */
+export async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+  const decoder = new StringDecoder();
+  let open = '';
+  for await (const chunk of source) {
+    const parts = decoder.write(Buffer.from(chunk)).split('\n');
+    parts[0] = open + parts[0];
+    open = parts.pop() ?? '';
+    for (const line of parts) yield line.endsWith('\r') ? line.slice(0, -1) : line;
+  }
+  open += decoder.end();
+  if (open !== '') yield open;
 }

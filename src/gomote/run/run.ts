@@ -3,8 +3,7 @@ import { Readable } from 'node:stream';
 import type { CallOptions } from '../../client/client-options.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { checkSize } from '../arguments.ts';
-import { linesOf } from './lines.ts';
-import { type OutputName, Outputs } from './outputs.ts';
+import { linesOf, type OutputName, Outputs } from './outputs.ts';
 
 /** How a command ended. A failed command is a result, not an error. */
 export interface RunResult {

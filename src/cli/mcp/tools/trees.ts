@@ -1,9 +1,12 @@
 // Tools that move trees between the project and a machine.
+
+import { relative, resolve, sep } from 'node:path';
 import * as v from 'valibot';
+import { GomoteError } from '../../../errors.ts';
+import { isInside, resolveInside } from '../../../files/confine.ts';
 import { plural } from '../../../plural.ts';
 import { printable } from '../../../printable.ts';
 import { flag, machine, text, texts } from '../inputs.ts';
-import { placeInRoot } from '../local-place.ts';
 import { tool } from '../tool.ts';
 
 const mostPaths = 50;
@@ -66,3 +69,20 @@ export const pull = tool({
       return { text: [...lines, ...pathLines('paths', paths)].join('\n'), data };
     }),
 });
+
+/** Resolves a path relative to the root, which is a real path. Throws ERR_PATH for paths outside it. */
+function placeInRoot(root: string, given: string): string {
+  const path = resolve(root, given);
+  if (given.includes('\0') || !isInside(root, path)) throw outside(root, given);
+  const inRoot = relative(root, path).split(sep).join('/');
+  try {
+    return resolveInside(root, inRoot === '' ? '.' : inRoot, { follow: true });
+  } catch (error) {
+    throw error instanceof GomoteError && error.code !== 'ERR_PATH' ? error : outside(root, given);
+  }
+}
+
+const outside = (root: string, given: string): GomoteError =>
+  new GomoteError('ERR_PATH', `"${given}" is not in ${root}`, {
+    hint: 'name a path inside the project, relative to its top',
+  });
