@@ -1,6 +1,6 @@
 // The schema of a failure bundle's failure.json.
 import * as v from 'valibot';
-import { enforcers, limitedResources } from '../../protocol/limits.ts';
+import { limitsSchema, softwareSchema } from '../../protocol/replies.ts';
 import { count, listOf, moment, parseBy, sha256, text } from '../../protocol/reply-fields.ts';
 import { sessionEnd } from '../../protocol/session-replies.ts';
 
@@ -15,7 +15,6 @@ export const bundleFiles = {
 } as const;
 
 const words = text(1 << 20);
-const software = v.object({ gomote: text(100), node: text(100), system: text(400) });
 
 const kept = v.object({
   ...{ bytes: count, sha256 },
@@ -47,19 +46,12 @@ const report = v.object({
   tree: v.nullable(v.object({ directory: words, sha256 })),
   buildlet: v.object({
     name: words,
-    software: v.nullable(software),
+    software: v.nullable(softwareSchema),
     features: listOf(text(100), 1_000),
     isolation: v.nullable(text(100)),
-    limits: listOf(
-      v.object({
-        resource: v.picklist(limitedResources),
-        limit: v.number(),
-        by: v.picklist(enforcers),
-      }),
-      100,
-    ),
+    limits: limitsSchema,
   }),
-  client: software,
+  client: softwareSchema,
 });
 
 export type FailureReport = v.InferOutput<typeof report>;
