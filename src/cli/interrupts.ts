@@ -2,18 +2,57 @@
 import { GomoteError } from '../errors.ts';
 import { isOutputPending, stderrWritten } from '../files/own-streams.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
+import { anySignal } from '../timeout-signal.ts';
 
-export interface Interrupts {
+/** Signals: each goes to the listener, if there is one, or aborts. */
+export class Interrupts {
+  readonly #controller = new AbortController();
+  readonly #onGiveUp: (name: NodeJS.Signals) => void;
+  readonly #parent: Interrupts | undefined;
+  #listener: ((name: NodeJS.Signals) => void) | undefined;
+  #received: NodeJS.Signals | undefined;
   /** Aborts at the first signal that no listener takes. */
   readonly signal: AbortSignal;
+
+  /** @param parent Whose abort is one of this, too. */
+  constructor(onGiveUp: (name: NodeJS.Signals) => void, parent?: Interrupts) {
+    this.#onGiveUp = onGiveUp;
+    this.#parent = parent;
+    this.signal = anySignal(parent?.signal, this.#controller.signal);
+  }
+
   /** The signal that aborted it. */
-  readonly received: NodeJS.Signals | undefined;
+  get received(): NodeJS.Signals | undefined {
+    return this.#received ?? this.#parent?.received;
+  }
+
+  /** Whether a listener took the signal; otherwise this aborts. */
+  handle(name: NodeJS.Signals): boolean {
+    const listener = this.#listener ?? (() => this.cancel(name));
+    const isTaken = this.#listener !== undefined;
+    listener(name);
+    return isTaken;
+  }
+
   /** Passes the signals to `listener`. Returns a function that restores the previous listener. */
-  take(listener: (name: NodeJS.Signals) => void): () => void;
+  take(listener: (name: NodeJS.Signals) => void): () => void {
+    const before = this.#listener;
+    this.#listener = listener;
+    return () => {
+      if (this.#listener === listener) this.#listener = before;
+    };
+  }
+
   /** Aborts `signal`, as for a signal that no listener takes. Later signals still go to the listener. */
-  cancel(name: NodeJS.Signals): void;
+  cancel(name: NodeJS.Signals): void {
+    this.#received ??= name;
+    this.#controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
+  }
+
   /** Ends the process as the signal would, in case unread output keeps it alive. */
-  giveUp(name: NodeJS.Signals): void;
+  giveUp(name: NodeJS.Signals): void {
+    this.#onGiveUp(name);
+  }
 }
 
 /** The time limit for the last messages on standard error, in ms. */
@@ -32,40 +71,18 @@ const endingSignals: readonly NodeJS.Signals[] = [
  * They are handled until the process ends: a signal that comes after the name of a buildlet was printed changes nothing.
  */
 export function processInterrupts(state: StartState = {}): Interrupts {
-  const controller = new AbortController();
-  let received: NodeJS.Signals | undefined;
-  let listener: ((name: NodeJS.Signals) => void) | undefined;
   const names = handledSignals(endingSignals, state);
   const release = () => {
     for (const name of names) process.off(name, handle);
   };
-  const handle = (name: NodeJS.Signals) => {
-    if (listener !== undefined) return listener(name);
+  const interrupts = new Interrupts((name) => {
     release();
-    cancel(name);
-  };
-  const cancel = (name: NodeJS.Signals) => {
-    received ??= name;
-    controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
+    if (!isOutputPending()) return;
+    void stderrWritten(lastWordsMs).then(() => process.kill(process.pid, name));
+  });
+  const handle = (name: NodeJS.Signals) => {
+    if (!interrupts.handle(name)) release();
   };
   for (const name of names) process.on(name, handle);
-  return {
-    signal: controller.signal,
-    get received() {
-      return received;
-    },
-    take: (taker) => {
-      const before = listener;
-      listener = taker;
-      return () => {
-        if (listener === taker) listener = before;
-      };
-    },
-    cancel,
-    giveUp: (name) => {
-      release();
-      if (!isOutputPending()) return;
-      void stderrWritten(lastWordsMs).then(() => process.kill(process.pid, name));
-    },
-  };
+  return interrupts;
 }

@@ -3,8 +3,8 @@ import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
+import { Interrupts } from '../../src/cli/interrupts.ts';
 import { runOn } from '../../src/cli/main.ts';
-import { GomoteError } from '../../src/errors.ts';
 import { Collector } from './collect.ts';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -48,24 +48,11 @@ export function testCli(): Cli {
     // Standard input is bytes.
     const stdin = Readable.from([...(options.stdin ?? [])].map((text) => Buffer.from(text)));
     const environment = { ...base, ...options.environment };
-    const cancelled = new AbortController();
-    const takers: ((name: NodeJS.Signals) => void)[] = [];
-    const passOn = (name: NodeJS.Signals) => takers.at(-1)?.(name);
+    const interrupts = new Interrupts(() => undefined);
+    const passOn = (name: NodeJS.Signals) => interrupts.handle(name);
     options.signals?.on('signal', passOn);
-    const interrupts = {
-      signal: cancelled.signal,
-      received: undefined as NodeJS.Signals | undefined,
-      ...options.interrupt,
-      take: (listener: (name: NodeJS.Signals) => void) => {
-        takers.push(listener);
-        return () => void takers.splice(takers.lastIndexOf(listener), 1);
-      },
-      cancel: (name: NodeJS.Signals) => {
-        interrupts.received = name;
-        cancelled.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
-      },
-      giveUp: () => undefined,
-    };
+    const { signal, received = 'SIGINT' } = options.interrupt ?? {};
+    signal?.addEventListener('abort', () => interrupts.cancel(received), { once: true });
     const code = await runOn(
       argv,
       { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },

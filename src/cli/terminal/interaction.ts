@@ -3,7 +3,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../../client/runs/session.ts';
 import type { SessionReadOptions, SessionResult } from '../../client/runs/session-options.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { sizeSender } from '../../gomote/run/size-sender.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { type EscapeCommand, EscapeKeys, escapeHelp } from './escape-keys.ts';
@@ -52,13 +53,16 @@ class Interaction {
   readonly #escapes = new EscapeKeys();
   readonly #keys = new PassThrough();
   readonly #raw: RawTerminal | undefined;
-  #sentSize: { columns: number; rows: number } | undefined;
-  #isTelling = false;
+  readonly #sendSize: () => Promise<void>;
 
   constructor(session: Session, context: Context, options: InteractOptions) {
     this.#session = session;
     this.#context = context;
     this.#options = options;
+    const { signal } = this.#over;
+    const resize = (columns: number, rows: number) => session.resize(columns, rows, signal);
+    const size = () => terminalLike(context.terminal);
+    this.#sendSize = sizeSender(size, resize, { retryMs: retrySizeMs, signal });
     const { stdin, stdout } = context.terminal;
     stdin.on('data', this.#onKeys).on('end', this.#onEnd).on('error', this.#onEnd);
     stdout.on('resize', this.#onResize);
@@ -140,27 +144,6 @@ class Interaction {
   }
 
   readonly #onResize = (): void => {
-    void this.#tellSize();
+    if (this.#context.terminal.stdout.isTTY === true) void this.#sendSize();
   };
-
-  /** Sends the size of the terminal until the session has the current one. */
-  async #tellSize(): Promise<void> {
-    const { terminal } = this.#context;
-    if (this.#isTelling || terminal.stdout.isTTY !== true) return;
-    this.#isTelling = true;
-    const { signal } = this.#over;
-    while (!signal.aborted) {
-      const { columns, rows } = terminalLike(terminal);
-      if (columns === this.#sentSize?.columns && rows === this.#sentSize.rows) break;
-      try {
-        await this.#session.resize(columns, rows, signal);
-        this.#sentSize = { columns, rows };
-      } catch (error) {
-        // The session has ended.
-        if (isGomoteError(error, 'ERR_CONFLICT')) break;
-        await sleep(retrySizeMs, undefined, { signal }).catch(() => undefined);
-      }
-    }
-    this.#isTelling = false;
-  }
 }

@@ -1,8 +1,7 @@
 // Runs a command of an SSH client on the buildlet.
 
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isGomoteError, messageAndHint, NotStartedError } from '../../errors.ts';
+import { messageAndHint, NotStartedError } from '../../errors.ts';
 import { joinStreams } from '../../files/join-streams.ts';
 import { printable } from '../../printable.ts';
 import { signalByName } from '../../protocol/signals.ts';
@@ -12,6 +11,7 @@ import type { Buildlet } from '../buildlet.ts';
 import { localStatus } from '../run/ending.ts';
 import { loginShell } from '../run/login-shell.ts';
 import type { Run, RunResult } from '../run/run.ts';
+import { sizeSender } from '../run/size-sender.ts';
 
 type Say = (line: string) => void;
 
@@ -126,27 +126,17 @@ function start(
 
 /** Sends the terminal size until the run has the current one. */
 function sizes(run: Run, signal: AbortSignal): SshCommand['onResize'] {
-  let wanted: readonly [columns: number, rows: number] | undefined;
-  let isTelling = false;
+  let size = { columns: 0, rows: 0 };
   const over = new AbortController();
   const end = () => over.abort();
   run.then(end, end);
-  const until = anySignal(signal, over.signal);
+  const resize = (columns: number, rows: number) => run.resize(columns, rows);
+  const send = sizeSender(() => size, resize, {
+    ...{ retryMs: retrySizeMs, signal: anySignal(signal, over.signal) },
+  });
   return async (columns, rows) => {
-    wanted = [columns, rows];
-    if (isTelling) return;
-    isTelling = true;
-    while (wanted !== undefined && !until.aborted) {
-      const told: readonly [number, number] = wanted;
-      try {
-        await run.resize(...told);
-        if (wanted === told) wanted = undefined;
-      } catch (error) {
-        if (isGomoteError(error, 'ERR_CONFLICT')) break;
-        await sleep(retrySizeMs, undefined, { signal: until }).catch(() => undefined);
-      }
-    }
-    isTelling = false;
+    size = { columns, rows };
+    await send();
   };
 }
 
