@@ -1,7 +1,7 @@
 // Streams from a caller. They are claimed synchronously, before anything is awaited: a stream that
 // nobody listens to ends the process when it fails, and Node drops the output of a child that nobody reads.
 import type { Readable, Writable } from 'node:stream';
-import { GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { type RequestBody, transportError } from '../http/client/request.ts';
 
 /**
@@ -35,7 +35,7 @@ export async function withStream<Result>(
     abandon(source);
     throw error;
   }
-  const taken = takenStream(source, signal);
+  const taken = new Taken(source, signal);
   try {
     return await use(taken, signal);
   } finally {
@@ -86,18 +86,6 @@ function abandon(source: unknown): void {
   source.destroy();
 }
 
-interface Taken extends AsyncIterable<Uint8Array> {
-  release(): void;
-}
-
-function takenStream(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Taken {
-  if (isReadable(source)) return new TakenReadable(source, signal);
-  if (typeof source?.[Symbol.asyncIterator] === 'function') {
-    return new TakenIterable(source, signal);
-  }
-  throw new GomoteError('ERR_USAGE', 'what is sent must be text, bytes or a stream of bytes');
-}
-
 const isReadable = (source: unknown): source is Readable =>
   typeof source === 'object' &&
   source !== null &&
@@ -106,77 +94,20 @@ const isReadable = (source: unknown): source is Readable =>
   'on' in source &&
   typeof source.on === 'function';
 
-/** Reads a paused stream: its bytes stay buffered until they are requested. */
-class TakenReadable implements Taken {
-  readonly #stream: Readable;
-  readonly #signal: AbortSignal;
-  #hasEnded = false;
-  #failure: unknown;
-  #wake: () => void = ignore;
-  readonly #onChange = () => this.#wake();
-  readonly #onEnd = () => {
-    this.#hasEnded = true;
-    this.#wake();
-  };
-  readonly #onError = (error: unknown) => {
-    this.#failure ??= error;
-    this.#wake();
-  };
-  readonly #onClose = () => {
-    if (!this.#hasEnded) this.#failure ??= this.#stream.errored ?? new Error('it was closed');
-    this.#wake();
-  };
-
-  constructor(stream: Readable, signal: AbortSignal) {
-    this.#stream = stream;
-    this.#signal = signal;
-    stream.on('readable', this.#onChange).on('end', this.#onEnd);
-    stream.on('error', this.#onError).on('close', this.#onClose);
-    signal.addEventListener('abort', this.#onChange);
-    if (stream.readableEnded) {
-      this.#hasEnded = true;
-      this.#failure = new Error('it has been read to its end already');
-    } else if (stream.destroyed) this.#onClose();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) {
-        if (this.#signal.aborted) throw cancelled(this.#signal);
-        const piece: unknown = this.#stream.destroyed ? null : this.#stream.read();
-        if (piece !== null) {
-          yield bytesOf(piece);
-          continue;
-        }
-        if (this.#failure !== undefined) throw sourceFailure(this.#failure);
-        if (this.#hasEnded) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.release();
-    }
-  }
-
-  release(): void {
-    const stream = this.#stream;
-    this.#signal.removeEventListener('abort', this.#onChange);
-    stream.off('readable', this.#onChange).off('end', this.#onEnd);
-    stream.off('error', this.#onError).off('close', this.#onClose);
-    if (!this.#hasEnded) abandon(stream);
-  }
-}
-
-/** Any other source of bytes, which does nothing before it is read. */
-class TakenIterable implements Taken {
+/** A claimed source of bytes: a stream keeps its bytes until they are requested, any other does nothing before it is read. */
+class Taken {
   readonly #source: AsyncIterable<unknown>;
   readonly #signal: AbortSignal;
   #iterator: AsyncIterator<unknown> | undefined;
+  #isRead = false;
 
   constructor(source: AsyncIterable<unknown>, signal: AbortSignal) {
+    if (typeof source?.[Symbol.asyncIterator] !== 'function') {
+      throw new GomoteError('ERR_USAGE', 'what is sent must be text, bytes or a stream of bytes');
+    }
     this.#source = source;
     this.#signal = signal;
+    if (isReadable(source)) source.on('error', ignore).on('readable', ignore);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -199,7 +130,7 @@ class TakenIterable implements Taken {
           }
         });
         if (step.done === true) {
-          this.#iterator = undefined;
+          this.#isRead = true;
           return;
         }
         yield bytesOf(step.value);
@@ -212,6 +143,9 @@ class TakenIterable implements Taken {
 
   #begin(): AsyncIterator<unknown> {
     try {
+      if (isReadable(this.#source) && this.#source.readableEnded) {
+        throw new Error('it has been read to its end already');
+      }
       return this.#source[Symbol.asyncIterator]();
     } catch (error) {
       throw sourceFailure(error);
@@ -220,8 +154,12 @@ class TakenIterable implements Taken {
 
   release(): void {
     // Not awaited: a source that waits for its next chunk would return only after that.
-    Promise.resolve(this.#iterator?.return?.()).catch(ignore);
+    if (!this.#isRead) Promise.resolve(this.#iterator?.return?.()).catch(ignore);
     this.#iterator = undefined;
+    if (!isReadable(this.#source)) return;
+    this.#source.off('readable', ignore);
+    if (!this.#isRead) abandon(this.#source);
+    else this.#source.off('error', ignore);
   }
 }
 
@@ -230,7 +168,8 @@ const cancelled = (signal: AbortSignal): GomoteError =>
 
 function sourceFailure(error: unknown): GomoteError {
   if (error instanceof GomoteError) return error;
-  const message = `what is sent cannot be read: ${messageOf(error)}`;
+  const isClosed = errnoOf(error) === 'ERR_STREAM_PREMATURE_CLOSE';
+  const message = `what is sent cannot be read: ${isClosed ? 'it was closed' : messageOf(error)}`;
   return new GomoteError('ERR_LOCAL_FILE', message, { cause: error });
 }
 
