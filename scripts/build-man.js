@@ -11,7 +11,7 @@ export async function buildMan(root) {
   try {
     const outfile = join(directory, 'man-page.mjs');
     await build({
-      entryPoints: [join(root, 'src/cli/man-page.ts')],
+      entryPoints: [join(root, 'scripts/man-page.ts')],
       outfile,
       bundle: true,
       platform: 'node',

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { text } from '../../scripts/man-page.ts';
 import { commands } from '../../src/cli/command-table.ts';
-import { text } from '../../src/cli/man-page.ts';
 import { projectRoot } from '../helpers/programs.ts';
 import { hasTool } from '../helpers/tools.ts';
 

@@ -1,11 +1,11 @@
 // The man page, made from the commands' own help when the package is built.
 import type { Command, Help } from 'commander';
-import { commandGroups } from './command-table.ts';
-import { Context } from './context.ts';
-import { examplesOf } from './examples.ts';
-import { processInterrupts } from './interrupts.ts';
-import { fullProgram } from './program.ts';
-import type { Terminal } from './terminal/terminal.ts';
+import { commandGroups } from '../src/cli/command-table.ts';
+import { Context } from '../src/cli/context.ts';
+import { examplesOf } from '../src/cli/examples.ts';
+import { processInterrupts } from '../src/cli/interrupts.ts';
+import { fullProgram } from '../src/cli/program.ts';
+import type { Terminal } from '../src/cli/terminal/terminal.ts';
 
 /** Made by scripts/build-man.js. */
 export async function manPage(version: string, terminal: Terminal): Promise<string> {
