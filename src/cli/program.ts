@@ -1,5 +1,5 @@
 // Parses a command line by the table of commands. A command's code loads only when it is used.
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
 import { BuildletCommand } from './buildlet-command.ts';
 import { type CommandEntry, commandGroups, commands, otherGroup } from './command-table.ts';
@@ -100,7 +100,7 @@ function createRoot(context: Context): Command {
     })
     .helpOption('-h, --help', 'print help')
     .addHelpCommand(helpCommand())
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription })
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: () => undefined })
     .enablePositionalOptions()
     .showSuggestionAfterError(false)
@@ -108,6 +108,10 @@ function createRoot(context: Context): Command {
   for (const option of globalOptions()) root.addOption(option);
   return root;
 }
+
+/** The default of an option that can be repeated says nothing. */
+const optionDescription = (option: Option): string =>
+  new Help().optionDescription(option).replace(/ \(default: (?:\[\]|\{\})\)$/, '');
 
 const helpCommand = (): Command =>
   new Command('help')

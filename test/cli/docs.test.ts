@@ -15,7 +15,7 @@ import { Collector } from '../helpers/collect.ts';
 
 function helpOf(command: Command): string {
   return command
-    .configureHelp({ helpWidth: 100, showGlobalOptions: false })
+    .configureHelp({ ...command.configureHelp(), helpWidth: 100, showGlobalOptions: false })
     .helpInformation()
     .trim();
 }
