@@ -155,23 +155,18 @@ export class Backends {
     found: Extract<BackendConfig, { kind: 'coordinator' }>,
   ): Promise<Extract<BackendConfig, { kind: 'coordinator' }> & CoordinatorSettings> {
     const { proxyOf } = await import('../http/client/env-proxy.ts');
-    const { typesPath } = await import('./config/logins.ts');
-    const proxy = proxyOf(found.url, this.settings.environment);
-    const typesFile = typesPath(this.configDir, found.name);
-    return { ...found, ...(await this.#account(found)), proxy, typesFile };
-  }
-
-  async #account(
-    backend: Extract<BackendConfig, { kind: 'coordinator' }>,
-  ): Promise<{ user: string; token: string }> {
     const { readToken } = await import('./config/account.ts');
-    const user = await this.user(backend.user);
-    const isDefaultBackend = backend.name === (await this.config()).defaultBackend;
-    const { name: backendName, tokenFile } = backend;
-    const dir = this.configDir;
+    const { typesPath } = await import('./config/logins.ts');
+    const { name: backendName, url, tokenFile } = found;
+    const { configDir } = this;
+    const user = await this.user(found.user);
+    const isDefaultBackend = backendName === (await this.config()).defaultBackend;
     return {
+      ...found,
       user,
-      token: readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
+      token: readToken({ configDir, user, backendName, isDefaultBackend, tokenFile }),
+      proxy: proxyOf(url, this.settings.environment),
+      typesFile: typesPath(configDir, backendName),
     };
   }
 

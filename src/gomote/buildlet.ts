@@ -28,7 +28,7 @@ import { attachRun, startRun } from './run/start.ts';
 import type { PutOptions } from './send-file.ts';
 import type { Snapshot, SnapshotOptions } from './snapshots.ts';
 
-interface BuildletParts {
+export interface BuildletParts {
   readonly name: string;
   readonly client: BuildletClient;
   readonly builder: BuilderType | undefined;

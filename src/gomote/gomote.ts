@@ -5,7 +5,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import { type GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { checkText } from './arguments.ts';
 import type { Backends } from './backends.ts';
-import { Buildlet } from './buildlet.ts';
+import { Buildlet, type BuildletParts } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import type { CacheOptions, ListedCache } from './caches.ts';
 import type { CreateOptions } from './create.ts';
@@ -57,7 +57,7 @@ export class Gomote implements AsyncDisposable {
     );
     const name = await this.backends.fullName(backend.name, instance.name);
     try {
-      return this.#use(await this.#connect(name, backend, instance.name, options, true));
+      return await this.#connect(name, backend, instance.name, options, true);
     } catch (error) {
       const { withoutCreated } = await import('./create-all.ts');
       throw await withoutCreated(backend, [instance], error);
@@ -138,16 +138,14 @@ export class Gomote implements AsyncDisposable {
    */
   async get(name: string, options: CallOptions = {}): Promise<Buildlet> {
     checkText('the name', name);
-    const found = isAddress(name)
-      ? await this.#direct(name)
-      : await this.backends.call(options, () =>
-          this.withInstance(
-            name,
-            (backend, instance) => this.#connect(name, backend, instance, options, false),
-            options,
-          ),
-        );
-    return this.#use(found);
+    if (isAddress(name)) return await this.#direct(name);
+    return await this.backends.call(options, () =>
+      this.withInstance(
+        name,
+        (backend, instance) => this.#connect(name, backend, instance, options, false),
+        options,
+      ),
+    );
   }
 
   /** Destroys the buildlet and everything that belongs to it. Throws ERR_UNKNOWN_BUILDLET when it does not exist. */
@@ -212,7 +210,12 @@ export class Gomote implements AsyncDisposable {
     return await withSuggestion(error, name, this.backends, signal);
   }
 
-  #use(buildlet: Buildlet): Buildlet {
+  #opened(parts: Omit<BuildletParts, 'backends'>): Buildlet {
+    const release = async () => {
+      this.#used.delete(buildlet);
+      await parts.release();
+    };
+    const buildlet = new Buildlet({ ...parts, backends: this.backends, release });
     this.#used.add(buildlet);
     return buildlet;
   }
@@ -230,23 +233,15 @@ export class Gomote implements AsyncDisposable {
       builderTypeOfName(catalogue, instance) ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
     const stopRenewal = await this.#renewWhileUsed(backend, instance);
-    const buildlet: Buildlet = new Buildlet({
-      name,
-      client,
-      builder,
-      backends: this.backends,
-      isOwn,
+    return this.#opened({
+      ...{ name, client, builder, isOwn },
       explain: async (error) => {
         const explained = (await backend.explain?.(instance, error)) ?? error;
         return await this.#suggesting(explained, name, call.signal);
       },
       destroy: (signal) => backend.destroy(instance, { signal }),
-      release: async () => {
-        this.#used.delete(buildlet);
-        await Promise.all([client.disconnect(), stopRenewal?.()]);
-      },
+      release: async () => void (await Promise.all([client.disconnect(), stopRenewal?.()])),
     });
-    return buildlet;
   }
 
   async #renewWhileUsed(backend: AnyBackend, instance: string) {
@@ -270,19 +265,11 @@ export class Gomote implements AsyncDisposable {
     const { BuildletClient } = await import('../client/buildlet-client.ts');
     const client = new BuildletClient(host, { password }, { name, onRequest: log });
     const { catalogue } = await this.backends.config();
-    const buildlet: Buildlet = new Buildlet({
-      name,
-      client,
-      builder: builderTypeOfName(catalogue, name),
-      backends: this.backends,
-      isOwn: false,
+    return this.#opened({
+      ...{ name, client, builder: builderTypeOfName(catalogue, name), isOwn: false },
       explain: async (error) => error,
       destroy: (signal) => client.halt({ signal }),
-      release: async () => {
-        this.#used.delete(buildlet);
-        await client.disconnect();
-      },
+      release: () => client.disconnect(),
     });
-    return buildlet;
   }
 }

@@ -2,6 +2,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import * as v from 'valibot';
 import { errnoOf, GomoteError, isGomoteError, messageOf, StatusError } from '../../errors.ts';
+import { collected } from '../../files/collected.ts';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../../http/client/request.ts';
 import { type Upgraded, upgrade } from '../../http/client/upgrade.ts';
 import type { RequestLog } from '../backend.ts';
@@ -214,13 +215,11 @@ function messageIn(body: string): string {
   return body.trim().split('\n', 1)[0] ?? '';
 }
 
-async function readWhole(body: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    sizeBytes += chunk.length;
-    if (sizeBytes > replyLimitBytes) throw new GomoteError('ERR_REPLY', 'a reply without an end');
-  }
-  return Buffer.concat(chunks).toString();
-}
+const readWhole = async (body: Readable): Promise<string> =>
+  String(
+    await collected(
+      body,
+      replyLimitBytes,
+      () => new GomoteError('ERR_REPLY', 'a reply without an end'),
+    ),
+  );

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { print, printJson } from '../terminal/terminal.ts';
 import { contradiction } from '../values.ts';
 import { fullNameOf, isThere, shortName } from '../which/names.ts';
-import { projectRoot, readProject } from '../which/project.ts';
+import { readProject } from '../which/project.ts';
 import { useBuildlet, usedBuildlet } from '../which/used.ts';
 
 interface Options {
@@ -27,7 +27,7 @@ export function define(command: Command, context: Context): void {
       const tell = async (used: string | null) => {
         if (options.json) await printJson(terminal, { name: used });
       };
-      const record = readProject(projectRoot(), environment);
+      const record = readProject(environment);
       if (options.none) {
         if (name !== undefined) throw contradiction('--none', `"${name}"`);
         useBuildlet(undefined, record, environment);

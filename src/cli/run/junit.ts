@@ -1,6 +1,7 @@
 // The JUnit reports that a run has written: fetched, merged into one file here, and summarized.
 import { resolve } from 'node:path';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { collected } from '../../files/collected.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
@@ -102,7 +103,7 @@ async function readReports({ buildlet, command, dir, options, context }: Run): P
   for (const { path } of files) {
     try {
       const { body } = await client.files.get(dir === '' ? path : `${dir}/${path}`, { signal });
-      const bytes = await readUpTo(Math.min(reportBytes, leftBytes), body);
+      const bytes = await collected(body, Math.min(reportBytes, leftBytes), tooLarge);
       leftBytes -= bytes.length;
       reports.push(await parseJUnitReport(textOf(bytes)));
     } catch (error) {
@@ -113,16 +114,7 @@ async function readReports({ buildlet, command, dir, options, context }: Run): P
   return { machine: { name, reports }, odd };
 }
 
-async function readUpTo(limitBytes: number, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) throw new GomoteError('ERR_REPLY', 'it is too large');
-    chunks.push(Buffer.from(chunk));
-  }
-  return Buffer.concat(chunks);
-}
+const tooLarge = () => new GomoteError('ERR_REPLY', 'it is too large');
 
 /** Decodes the report by the encoding that it declares. */
 function textOf(bytes: Buffer): string {

@@ -2,6 +2,7 @@
 import { on } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { GomoteError } from '../../errors.ts';
+import { collected } from '../../files/collected.ts';
 import type { Terminal } from './terminal.ts';
 
 const limitBytes = 4_096;
@@ -15,7 +16,7 @@ export async function askSecret(
   signal: AbortSignal,
 ): Promise<string> {
   const { stdin, stderr } = terminal;
-  if (stdin.isTTY !== true) return firstLine(await readAll(terminal));
+  if (stdin.isTTY !== true) return firstLine(String(await collected(stdin, limitBytes, tooLong)));
   const setRaw = (isRaw: boolean) => {
     if ('setRawMode' in stdin && typeof stdin.setRawMode === 'function') stdin.setRawMode(isRaw);
   };
@@ -69,19 +70,9 @@ async function* typed({ stdin }: Terminal, signal: AbortSignal): AsyncGenerator<
   }
 }
 
-async function readAll({ stdin }: Terminal): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of stdin) {
-    chunks.push(Buffer.from(chunk));
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) {
-      throw new GomoteError('ERR_USAGE', 'standard input holds more than a token', {
-        hint: 'give the one token, or --token-file FILE',
-      });
-    }
-  }
-  return Buffer.concat(chunks).toString();
-}
+const tooLong = () =>
+  new GomoteError('ERR_USAGE', 'standard input holds more than a token', {
+    hint: 'give the one token, or --token-file FILE',
+  });
 
 const firstLine = (text: string): string => text.split(/\r?\n/, 1)[0]?.trim() ?? '';

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { looksLikeName } from '../which/names.ts';
 import { formatBytes } from './format-bytes.ts';
-import { largestCount, largestLine, throwUnsent } from './push-report.ts';
+import { largestCount, largestLine, sendLine, throwUnsent } from './push-report.ts';
 
 interface PlanOptions {
   readonly exclude: readonly string[];
@@ -43,12 +43,7 @@ export async function printLocalPlan(
     await printJson(terminal, { dir, files: files.length, bytes, largest, unsent });
   } else {
     const isShown = terminal.stdout.isTTY === true;
-    const lines = tree.entries.map(({ path, kind, stats }) => {
-      if (kind === 'directory') return `send ${path}/`;
-      return isShown && kind === 'file'
-        ? `send ${path} (${formatBytes(stats.size)})`
-        : `send ${path}`;
-    });
+    const lines = tree.entries.map((entry) => sendLine(entry, entry.stats.size, isShown));
     await printLines(terminal, lines);
     messages.say(
       `would send ${plural(files.length, 'file')} (${formatBytes(bytes)}) to ${dir} of a new buildlet`,

@@ -3,6 +3,7 @@
 import { GomoteError } from '../../errors.ts';
 import { plural } from '../../plural.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { specialFileText } from '../../protocol/unread.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
 import type { LocalTree } from '../../sync/local/local-tree.ts';
@@ -118,23 +119,28 @@ function warnIfLarge(changes: readonly TreeChange[], { messages }: Context): boo
   return true;
 }
 
+/** Programs read the rest of the line as the path. */
+export function sendLine(
+  { path, kind }: Pick<TreeEntry, 'path' | 'kind'>,
+  sizeBytes: number,
+  isShown: boolean,
+): string {
+  if (kind === 'directory') return `send ${path}/`;
+  return `send ${path}${isShown && kind === 'file' ? ` (${formatBytes(sizeBytes)})` : ''}`;
+}
+
 async function printPlan(
   place: string,
   summary: PushSummary,
   isOneOfMany: boolean,
   { terminal, messages }: Context,
 ): Promise<void> {
-  // Programs read the rest of the line as the path.
   const isShown = terminal.stdout.isTTY === true;
   const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
     if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
     if (change.op === 'time') return `time ${change.path}`;
-    const { path, kind } = change.entry;
-    if (kind === 'directory') return `send ${path}/`;
-    return isShown && kind === 'file'
-      ? `send ${path} (${formatBytes(literalBytes(change))})`
-      : `send ${path}`;
+    return sendLine(change.entry, literalBytes(change), isShown);
   });
   const title = isOneOfMany ? [`${place}:`] : [];
   await printLines(terminal, [...title, ...lines]);

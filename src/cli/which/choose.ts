@@ -50,8 +50,8 @@ export async function chooseBuildlets(
 
 /** Whether `create --name` once gave this name to a buildlet of the project, which has ended since. */
 async function wasGiven(word: string, { terminal }: Context): Promise<boolean> {
-  const { projectRoot, readProject } = await import('./project.ts');
-  return readProject(projectRoot(), terminal.environment).given.includes(word);
+  const { readProject } = await import('./project.ts');
+  return readProject(terminal.environment).given.includes(word);
 }
 
 async function isAny(
@@ -69,7 +69,7 @@ async function standIn(context: Context): Promise<(() => Promise<Standing>) | un
   if (chosen !== undefined) return async () => chosen;
   const project = await import('./project.ts');
   const { environment } = context.terminal;
-  const { buildlets } = project.readProject(project.projectRoot(), environment);
+  const { buildlets } = project.readProject(environment);
   if (buildlets.length === 0) return undefined;
   return async () => {
     const there = await thoseThere(buildlets, context);
@@ -101,7 +101,7 @@ export async function chosenBuildlets(context: Context): Promise<Standing | unde
   }
   const project = await import('./project.ts');
   const { usedBuildlet } = await import('./used.ts');
-  const record = project.readProject(project.projectRoot(), context.terminal.environment);
+  const record = project.readProject(context.terminal.environment);
   const used = usedBuildlet(record);
   if (used === undefined) return undefined;
   if ('fault' in used) {

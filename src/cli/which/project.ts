@@ -56,8 +56,8 @@ function fileOf(root: string): string {
   return `${hash.toString(16).padStart(16, '0')}.json`;
 }
 
-/** The record of the project; empty when it cannot be read. */
-export function readProject(root: string, environment: NodeJS.ProcessEnv): ProjectRecord {
+/** The record of the current project; empty when it cannot be read. */
+export function readProject(environment: NodeJS.ProcessEnv, root = projectRoot()): ProjectRecord {
   const empty = { root, buildlets: [], given: [] };
   try {
     const records = recordsIn(environment);
@@ -94,7 +94,7 @@ export function noteForProject(
   given?: string,
 ): void {
   try {
-    const record = readProject(projectRoot(), environment);
+    const record = readProject(environment);
     if (given === undefined && names.every((name) => record.buildlets.includes(name))) return;
     const all = given === undefined ? record.given : [...record.given, given];
     const buildlets = [...record.buildlets, ...names];

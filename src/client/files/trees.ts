@@ -1,6 +1,7 @@
 // Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
 
 import { hash } from 'node:crypto';
+import { collected } from '../../files/collected.ts';
 import { type HttpResponse, readText } from '../../http/client/request.ts';
 import { quoted } from '../../printable.ts';
 import { contentTypes, type Endpoint, endpoints } from '../../protocol/endpoints.ts';
@@ -246,14 +247,8 @@ export class Trees {
 
   /** The decompressed reply. Throws ERR_REPLY when it exceeds `limit` bytes after decompression. */
   async #bytes(response: HttpResponse, options: TreeCallOptions, limit: number): Promise<Buffer> {
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    for await (const piece of this.#decompressed(response, options)) {
-      size += piece.length;
-      if (size > limit) this.#connection.badReply(`a reply of more than ${limit} bytes`);
-      pieces.push(piece);
-    }
-    return Buffer.concat(pieces);
+    const tooLong = () => this.#connection.badReply(`a reply of more than ${limit} bytes`);
+    return await collected(this.#decompressed(response, options), limit, tooLong);
   }
 
   #fail(what: string, text: string): never {

@@ -1,6 +1,7 @@
 // Sends replies in the format of a Go server, and reads small request bodies.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type ErrorCode, GomoteError } from '../../errors.ts';
+import { collected } from '../../files/collected.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { errorCodeHeader, errorReply } from '../../protocol/error-reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
@@ -190,8 +191,6 @@ export async function readFormBody(
   const tooLarge = () =>
     new GomoteError('ERR_REQUEST', `the form is larger than ${limitBytes} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
   const timer = setTimeout(() => {
     request.destroy(
       new GomoteError('ERR_REQUEST', `the form did not come within ${timeoutMs / 1000} s`),
@@ -200,13 +199,8 @@ export async function readFormBody(
   try {
     // A refused request must stay open until its reply has been sent.
     const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
-    for await (const chunk of pieces) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > limitBytes) throw tooLarge();
-      chunks.push(chunk);
-    }
+    return (await collected(pieces, limitBytes, tooLarge)).toString();
   } finally {
     clearTimeout(timer);
   }
-  return Buffer.concat(chunks).toString();
 }
