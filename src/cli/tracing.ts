@@ -15,7 +15,7 @@ export async function traced(
   work: () => Promise<number>,
 ): Promise<number> {
   const { environment } = terminal;
-  const warn = (error: unknown) => messages.say(`gomote: no trace was sent: ${messageOf(error)}`);
+  const warn = (error: unknown) => messages.remark(`no trace was sent: ${messageOf(error)}`);
   const recorder = new TraceRecorder({
     target: targetOf(environment, warn),
     parent: parseTraceparent(environment.TRACEPARENT, environment.TRACESTATE),

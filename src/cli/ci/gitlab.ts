@@ -55,7 +55,7 @@ const stages: Readonly<Record<string, Stage>> = {
       await buildlet.destroy();
       throw error;
     }
-    context.messages.say(`gomote: the job runs on ${buildlet.name}`);
+    context.messages.remark(`the job runs on ${buildlet.name}`);
     await buildlet.disconnect();
   },
   run: async ([script], _options, context) => {

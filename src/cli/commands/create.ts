@@ -169,7 +169,7 @@ export function define(command: Command, context: Context): void {
                 setup,
               },
               ...(Object.keys(labels).length > 0 && { labels }),
-              onWarning: (line) => context.messages.say(`gomote: ${line}`),
+              onWarning: context.messages.remark,
               setupOutput: output.of(onProgress),
             }),
           )

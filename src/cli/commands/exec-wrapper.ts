@@ -95,7 +95,7 @@ async function pushTree(
   if (result?.status === 'rejected') throw result.reason;
   // The rest is there: the program may need none of what is not.
   for (const { message } of result?.value.unsent.values() ?? []) {
-    messages.say(`gomote: not sent: ${message}`);
+    messages.remark(`not sent: ${message}`);
   }
 }
 

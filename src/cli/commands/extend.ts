@@ -28,8 +28,6 @@ export function define(command: Command, context: Context): void {
       if (json) return await printJson(terminal, { name, expires });
       if (expires === undefined) return;
       const leftMs = expires.getTime() - Date.now();
-      context.messages.say(
-        `gomote: ${name} expires in ${formatDuration(leftMs)} unless it is used`,
-      );
+      context.messages.remark(`${name} expires in ${formatDuration(leftMs)} unless it is used`);
     });
 }

@@ -37,7 +37,7 @@ export function define(command: Command, context: Context): void {
       await context.withBuildlet(name, async (buildlet) => {
         const forwards: Forward[] = [];
         const { signal } = context;
-        const onTrouble = (line: string) => context.messages.say(`gomote: ${line}`);
+        const onTrouble = context.messages.remark;
         try {
           for (const [spec, isRemote] of [
             ...ports.map((spec) => [spec, false] as const),

@@ -14,7 +14,7 @@ export function define(command: Command, context: Context): void {
   command.action(async () => {
     const directory = pushPlace(undefined, '.').top;
     const path = join(directory, projectFileName);
-    const detected = detect(directory, (line) => context.messages.say(`gomote: ${line}`));
+    const detected = detect(directory, context.messages.remark);
     write(path, textOf(detected));
     await print(context.terminal, `${path}\n`);
     const [job] = detected.flatMap(({ jobs }) => Object.keys(jobs));
@@ -23,7 +23,7 @@ export function define(command: Command, context: Context): void {
     const place = isHere && !context.backends.isGiven ? '--backend local ' : '';
     const next =
       job === undefined ? 'it has no jobs yet: write some' : `try: gomote job ${place}${job}`;
-    context.messages.say(`gomote: ${next}`);
+    context.messages.remark(`${next}`);
   });
 }
 

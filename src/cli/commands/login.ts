@@ -66,9 +66,7 @@ export function define(command: Command, context: Context): void {
         return await printJson(terminal, login);
       }
       const which = isDefault ? 'the default' : `used by --backend ${name}`;
-      context.messages.say(
-        `gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`,
-      );
+      context.messages.remark(`logged in to ${origin} as ${user}: backend "${name}", ${which}`);
     });
 }
 
@@ -105,7 +103,7 @@ async function signIn(
   } catch (error) {
     // A user who also has a token can still sign in.
     if (sso || !(error instanceof StatusError)) throw error;
-    context.messages.say(`gomote: ${error.message}`);
+    context.messages.remark(`${error.message}`);
     return undefined;
   } finally {
     await client.disconnect();
@@ -180,7 +178,7 @@ async function pin(
   }
   // A certificate of an authority is renewed every few months: a pin would lock users out.
   if (seen.isTrusted) return undefined;
-  context.messages.say(`gomote: the certificate of ${origin} is ${shown}`);
+  context.messages.remark(`the certificate of ${origin} is ${shown}`);
   const { terminal, signal } = context;
   const question = 'Is that the one its owner told you? [y/N] ';
   if (terminal.stdin.isTTY === true && (await askYes(terminal, question, signal))) {

@@ -31,6 +31,6 @@ export function define(command: Command, context: Context): void {
     const { terminal } = context;
     await print(terminal, json ? listedJson({ removed }, terminal, 2) : listed(removed, terminal));
     throwAll(silent);
-    if (removed.length === 0 && !json) context.messages.say('gomote: nothing to remove');
+    if (removed.length === 0 && !json) context.messages.remark('nothing to remove');
   });
 }

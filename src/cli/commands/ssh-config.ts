@@ -29,7 +29,7 @@ export function define(command: Command, context: Context): void {
       const config = await import('../../gomote/ssh/ssh-config.ts');
       if (options.remove) {
         for (const what of config.removeSshConfig(context.backends, sshConfig))
-          messages.say(`gomote: removed ${what}`);
+          messages.remark(`removed ${what}`);
         return;
       }
       const failures: GomoteError[] = [];
@@ -45,11 +45,10 @@ export function define(command: Command, context: Context): void {
       const keep = names.length > 0 || failures.length > 0;
       const written = await config.writeSshConfig(context.backends, blocks, { keep, sshConfig });
       const { file, line } = written;
-      messages.say(`gomote: wrote ${file}, with ${plural(blocks.size, 'host')}`);
-      if (written.include === 'added')
-        messages.say(`gomote: added to ${written.sshConfig}: ${line}`);
+      messages.remark(`wrote ${file}, with ${plural(blocks.size, 'host')}`);
+      if (written.include === 'added') messages.remark(`added to ${written.sshConfig}: ${line}`);
       if (written.include === 'left')
-        messages.say(`gomote: add this as the first line of ${written.sshConfig}: ${line}`);
+        messages.remark(`add this as the first line of ${written.sshConfig}: ${line}`);
       for (const { aliases } of hosts)
         await print(terminal, `ssh ${printable(aliases[0] ?? '')}\n`);
       throwAll(failures);

@@ -11,7 +11,7 @@ export function define(command: Command, context: Context): void {
         await serveSsh(buildlet, {
           input: terminal.stdin,
           output: terminal.stdout,
-          onTrouble: (line) => messages.say(`gomote: ${line}`),
+          onTrouble: messages.remark,
           signal,
         });
       });

@@ -35,7 +35,7 @@ export function define(command: Command, context: Context): void {
         // The failure that sets the status is reported as usual; the others are reported here.
         outcomes.forEach((other, i) => {
           if (other.status === 'rejected' && i !== failed)
-            context.messages.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);
+            context.messages.remark(`${ids[i]}: ${messageOf(other.reason)}`);
         });
         if (outcome === undefined) return;
         if (outcome.status === 'rejected') throw outcome.reason;
@@ -55,6 +55,6 @@ async function waitFor(
     .read({ from: 'end', observe: true, signal: context.signal });
   ends.set(id, end);
   const remark = describeEnd(end);
-  if (remark !== undefined) context.messages.say(`gomote: ${id}: ${remark}`);
+  if (remark !== undefined) context.messages.remark(`${id}: ${remark}`);
   return statusOf(end);
 }

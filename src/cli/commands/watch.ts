@@ -91,7 +91,7 @@ async function watchTree(
         const seconds = (performance.now() - startMs) / 1_000;
         const report = { dir: place.dir, onlyChanges: true };
         // Files that could not be sent are named; the rest has been sent.
-        const say = (error: unknown) => context.messages.say(`gomote: ${messageOf(error)}`);
+        const say = (error: unknown) => context.messages.remark(messageOf(error));
         if (!dryRun && result.value.changes.length > 0)
           await reportPush([name], [result], seconds, report, context).catch(say);
         return result.value.changes.length > 0;

@@ -98,7 +98,7 @@ class FanOut {
     try {
       return await this.#ending.finish(this.#context.messages);
     } catch (error) {
-      this.#say(messageOf(error));
+      this.#context.messages.remark(messageOf(error));
       return this.#context.isRun ? exitCodes.unknown : exitCodes.failed;
     }
   }
@@ -131,7 +131,7 @@ class FanOut {
       status = one.exitCode;
     } catch (error) {
       status = await exitCodeOf(error, one);
-      if (this.#outputs.areHidden) this.#say(`${name}: ${messageOf(error)}`);
+      if (this.#outputs.areHidden) this.#context.messages.remark(`${name}: ${messageOf(error)}`);
     } finally {
       end();
       this.#input.release(index);
@@ -172,13 +172,9 @@ class FanOut {
       lines.push(`failed on ${failed.length} of ${this.#names.length}: ${list(failed)}`);
     if (stopped.length > 0)
       lines.push(`ended before they were done: ${stopped.map(({ name }) => name).join(', ')}`);
-    if (!this.#context.isJson) for (const line of lines) this.#say(line);
+    if (!this.#context.isJson) for (const line of lines) this.#context.messages.remark(line);
     else if (lines.length > 0)
       reportJson(new GomoteError('ERR_STATUS', lines.join('; ')), status, this.#context);
-  }
-
-  #say(line: string): void {
-    this.#context.messages.say(`gomote: ${line}`);
   }
 
   #status(): number {

@@ -46,9 +46,7 @@ export async function makeMachines(spec: OnceSpec, context: Context): Promise<Ma
   const left = await Promise.allSettled(made.map((machine) => machine.destroy()));
   for (const [i, result] of left.entries()) {
     if (result.status === 'rejected')
-      context.messages.say(
-        `gomote: ${made[i]?.name} was not destroyed: ${messageOf(result.reason)}`,
-      );
+      context.messages.remark(`${made[i]?.name} was not destroyed: ${messageOf(result.reason)}`);
   }
   throw failure.reason;
 }
@@ -77,7 +75,7 @@ async function makeOfType(
       .during(`creating ${builder.name}`, (onProgress) =>
         createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
           ...{ ...spec.machine, from: spec.from, holdMs: times.firstMs, signal, onProgress },
-          onWarning: (line) => messages.say(`gomote: ${line}`),
+          onWarning: messages.remark,
           setupOutput: output.of(onProgress),
         }),
       )

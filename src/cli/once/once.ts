@@ -72,7 +72,7 @@ function takeSignals({ interrupts, messages }: Context): () => void {
   return interrupts.take((name) => {
     count++;
     if (count === 1) return interrupts.cancel(name);
-    messages.say('gomote: what was made is being ended; the same again does not wait for that');
+    messages.remark('what was made is being ended; the same again does not wait for that');
     interrupts.giveUp(name);
   });
 }

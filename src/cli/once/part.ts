@@ -162,12 +162,16 @@ export class Part {
   async #shell(): Promise<void> {
     const { name } = this.#machine;
     if (this.#context.terminal.input !== 'terminal') {
-      return this.#say('there is no terminal here to open a shell on');
+      return this.#context.messages.remark('there is no terminal here to open a shell on');
     }
-    this.#say(`the command failed; a shell on ${name}, which goes on when you leave it`);
+    this.#context.messages.remark(
+      `the command failed; a shell on ${name}, which goes on when you leave it`,
+    );
     const options = { ...shellOptions(this.#options), dir: this.#dir };
     const open = () => runCommand(() => ({ name, ...loginShell('') }), options, this.#context);
-    await this.#phases.during('shell', open).catch((error) => this.#say(messageOf(error)));
+    await this.#phases
+      .during('shell', open)
+      .catch((error) => this.#context.messages.remark(messageOf(error)));
   }
 
   /** Destroys the machine, or keeps it and says how to continue. Returns why that failed, if it did. */
@@ -214,10 +218,6 @@ export class Part {
       `  end it: gomote destroy ${name}`,
     ];
     this.#context.terminal.stderr.write(`${lines.join('\n')}\n`);
-  }
-
-  #say(line: string): void {
-    this.#context.messages.say(`gomote: ${line}`);
   }
 
   /** Prints what failed, even with --quiet. */

@@ -46,7 +46,7 @@ async function finishedAfter(run: Run, runAll: () => Promise<number>): Promise<n
 }
 
 const sayAll = ({ context }: Run, failures: readonly unknown[]): void => {
-  for (const failure of failures) context.messages.say(`gomote: ${messageOf(failure)}`);
+  for (const failure of failures) context.messages.remark(messageOf(failure));
 };
 
 interface Results {

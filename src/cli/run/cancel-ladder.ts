@@ -85,7 +85,7 @@ export class CancelLadder {
   #say(line: string): void {
     // Its client closes at the end of the run, and a request that is still on its way then fails.
     if (this.#isReleased) return;
-    this.#context.messages.say(`gomote: ${line}`);
+    this.#context.messages.remark(line);
   }
 
   #remind(line: string): void {

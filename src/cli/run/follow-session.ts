@@ -54,7 +54,7 @@ export async function followSession(
 export const reportOutage =
   ({ messages }: Context) =>
   (error: GomoteError): void =>
-    messages.say(`gomote: ${error.message}; connecting again`);
+    messages.remark(`${error.message}; connecting again`);
 
 async function copyBothWays(
   session: Session,

@@ -61,7 +61,7 @@ async function tellReports(
   await writeWhole(resolve(currentDirectory(), file), bytes());
   const { tests, failures, errors } = totalOf(machines);
   messages.say(summaryLines(machines));
-  messages.say(`gomote: wrote ${plural(tests, 'test')} to ${file}`);
+  messages.remark(`wrote ${plural(tests, 'test')} to ${file}`);
   return failures + errors > 0 && options.failOnTestFailures ? exitCodes.failed : 0;
 }
 

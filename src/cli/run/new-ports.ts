@@ -106,7 +106,7 @@ export class NewPorts {
       const { from, to } = await this.#forward(port);
       messages.say(`# ${from} -> ${name}:${to}`);
     } catch (error) {
-      if (!this.#closing.signal.aborted) messages.say(`gomote: port ${port}: ${messageOf(error)}`);
+      if (!this.#closing.signal.aborted) messages.remark(`port ${port}: ${messageOf(error)}`);
     }
   }
 
@@ -114,7 +114,7 @@ export class NewPorts {
   async #forward(port: number): Promise<Forward> {
     const options = {
       signal: this.#closing.signal,
-      onTrouble: (line: string) => this.#context.messages.say(`gomote: ${line}`),
+      onTrouble: this.#context.messages.remark,
     };
     const first = (await isTaken('::1', port)) ? 0 : port;
     const forward = await this.#buildlet

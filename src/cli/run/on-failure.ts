@@ -55,7 +55,7 @@ export async function runWithBundle(
       await writeBundle(file, { ...known, error, exitCode }, context.signal);
       context.messages.say(`# wrote ${file}; look at it: gomote doctor ${shellLine([file])}`);
     } catch (failure) {
-      context.messages.say(`gomote: ${messageOf(failure)}`);
+      context.messages.remark(messageOf(failure));
     }
   });
 }
@@ -82,7 +82,7 @@ async function actOnFailure(run: Run, runOn: (run: Run) => Promise<number>): Pro
   const { messages, terminal } = context;
   const name = shellLine([command.name]);
   if (options.onFailure === 'keep') {
-    messages.say(`gomote: ${name} is as the command has left it`);
+    messages.remark(`${name} is as the command has left it`);
     messages.say(`# look: gomote shell ${name}`);
     messages.say(
       `# again: ${shellLine(['gomote', 'run', command.name, command.cmd, ...command.args])}`,
@@ -90,11 +90,11 @@ async function actOnFailure(run: Run, runOn: (run: Run) => Promise<number>): Pro
     return messages.say(`# end it: gomote destroy ${name}`);
   }
   if (terminal.input !== 'terminal' || context.ownName !== undefined)
-    return messages.say('gomote: there is no terminal here to open a shell on');
+    return messages.remark('there is no terminal here to open a shell on');
   messages.say(`# the command failed; a shell on ${name} where it ran, until you leave it`);
   const shell = { name: command.name, ...loginShell('') };
   const record = { startMs: Date.now(), id: null };
   await runOn({ ...run, command: shell, dir, options: shellOptions(options), record }).catch(
-    (error) => messages.say(`gomote: ${messageOf(error)}`),
+    (error) => messages.remark(messageOf(error)),
   );
 }

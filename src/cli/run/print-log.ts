@@ -65,7 +65,7 @@ export async function printLog(
     stdout.write(editor.rest('stdout'));
     await print(context.terminal, '');
   }
-  if (lostBytes > 0) context.messages.say(`gomote: ${lostBytes} bytes of it had been dropped`);
+  if (lostBytes > 0) context.messages.remark(`${lostBytes} bytes of it had been dropped`);
 }
 
 async function requireTimes(
@@ -98,9 +98,9 @@ export async function printSilences(
   });
   if (end !== undefined) silences.end(Date.parse(end.ended));
   const { terminal, messages } = context;
-  if (silences.longest.length === 0) messages.say('gomote: it was never silent for 100ms');
+  if (silences.longest.length === 0) messages.remark('it was never silent for 100ms');
   await print(terminal, formatColumns(silences.longest, columns, terminal));
-  if (lostBytes > 0) messages.say(`gomote: ${lostBytes} bytes of it had been dropped`);
+  if (lostBytes > 0) messages.remark(`${lostBytes} bytes of it had been dropped`);
 }
 
 const nothing = new Uint8Array();

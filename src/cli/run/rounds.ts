@@ -13,7 +13,7 @@ type RunOnce = (round: Round) => Promise<number>;
 /** Runs the command as often as the options say. Returns gomote's exit status. */
 export async function runRounds(run: Run, once: RunOnce): Promise<number> {
   if (run.context.terminal.input === 'data')
-    run.context.messages.say('gomote: a command that may run again gets no standard input');
+    run.context.messages.remark('a command that may run again gets no standard input');
   const { until, retry = 0 } = run.options;
   return until === undefined
     ? await runUntilItPasses(retry, run, once)
@@ -55,20 +55,20 @@ async function runUntil(until: string, run: Run, once: RunOnce): Promise<number>
     if (record.received !== undefined) return statusOf(outcome);
     if (search.end()) {
       context.messages.say(`# Match found on "${name}".`);
-      if (tries > 1) context.messages.say(`gomote: run ${tries} matched`);
+      if (tries > 1) context.messages.remark(`run ${tries} matched`);
       return statusOf(outcome);
     }
     context.signal.throwIfAborted();
     if (performance.now() >= endMs) throw outOfTime(name, tries, options.timeout ?? 0);
     // A limit of its own, such as --idle-timeout, is one more way to end.
     if (tries === options.max) {
-      context.messages.say(`gomote: no match on ${name} in ${plural(tries, 'run')}`);
+      context.messages.remark(`no match on ${name} in ${plural(tries, 'run')}`);
       record.origin = 'until';
       return exitCodes.failed;
     }
     context.messages.say(`# No match found on "${name}", running again...`);
     const of = options.max === undefined ? '' : ` of ${options.max}`;
-    context.messages.say(`gomote: run ${tries + 1}${of} on ${name}`);
+    context.messages.remark(`run ${tries + 1}${of} on ${name}`);
   }
 }
 
@@ -88,15 +88,15 @@ async function runUntilItPasses(retries: number, run: Run, once: RunOnce): Promi
     if (record.received !== undefined) return statusOf(outcome);
     context.signal.throwIfAborted();
     if (outcome === 0) {
-      if (tries > 1) context.messages.say(`gomote: try ${tries} of ${most} passed`);
+      if (tries > 1) context.messages.remark(`try ${tries} of ${most} passed`);
       return 0;
     }
     const how =
       typeof outcome === 'number' ? `failed with exit status ${outcome}` : 'ran out of time';
     if (tries === most) {
-      context.messages.say(`gomote: try ${tries} of ${most} ${how}; none passed`);
+      context.messages.remark(`try ${tries} of ${most} ${how}; none passed`);
       return statusOf(outcome);
     }
-    context.messages.say(`gomote: try ${tries} of ${most} ${how}; trying again`);
+    context.messages.remark(`try ${tries} of ${most} ${how}; trying again`);
   }
 }

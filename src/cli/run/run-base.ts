@@ -13,10 +13,10 @@ export async function runWithoutSession(
   stdout: Writable,
 ): Promise<number> {
   if (request.stdin)
-    context.messages.say(`gomote: ${client.name} has no sessions: its commands get no input`);
+    context.messages.remark(`${client.name} has no sessions: its commands get no input`);
   const { signal } = context;
   const result = await runByBase(client, request, { output: stdout, signal });
   if (result.signalNumber === undefined) return localStatus(result.exitCode ?? 125);
-  context.messages.say(`gomote: the command ended by ${result.signal}`);
+  context.messages.remark(`the command ended by ${result.signal}`);
   return 128 + result.signalNumber;
 }

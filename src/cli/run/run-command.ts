@@ -115,7 +115,7 @@ async function sayUsage({ context, record }: Run): Promise<void> {
   const { end } = record;
   if (end === undefined) return;
   const { usageLine } = await import('./run-usage.ts');
-  context.messages.say(`gomote: ${usageLine(end)}`);
+  context.messages.remark(`${usageLine(end)}`);
 }
 
 async function runIn(
@@ -168,9 +168,7 @@ async function runIn(
   if (options.detach) {
     const stdin = options.interactive === true;
     if (!stdin && input === 'data') {
-      context.messages.say(
-        'gomote: a detached run gets no standard input (-i sends all of it first)',
-      );
+      context.messages.remark('a detached run gets no standard input (-i sends all of it first)');
     }
     if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
       requireNoSessionOption(client, options);
@@ -215,7 +213,7 @@ async function runIn(
     return await runWithoutSession(client, request, context, stdout);
   }
   if (editor?.isGuessed)
-    context.messages.say(`gomote: ${name} tells no times: they are those at which the output came`);
+    context.messages.remark(`${name} tells no times: they are those at which the output came`);
   return exitCodeOf(followed, context, record, request);
 }
 
@@ -231,8 +229,8 @@ async function checkBreak(client: BuildletClient, text: string, context: Context
 async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {
   const known = await runOf(client, id, context);
   if (known === undefined) return;
-  context.messages.say(
-    `gomote: run ${id} was started ${formatAge(new Date(known.started))} ago; it is not started again`,
+  context.messages.remark(
+    `run ${id} was started ${formatAge(new Date(known.started))} ago; it is not started again`,
   );
 }
 
@@ -269,6 +267,6 @@ export function exitCodeOf(
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
   const status = statusOf(end, lostBytes, limits);
   const remark = describeEnd(end);
-  if (remark !== undefined && by === undefined) context.messages.say(`gomote: ${remark}`);
+  if (remark !== undefined && by === undefined) context.messages.remark(`${remark}`);
   return status;
 }

@@ -76,7 +76,7 @@ class Watcher {
         return isChanged || hasFailed;
       } catch (error) {
         await this.#throwIfOver(error);
-        if (messageOf(error) !== this.#said) this.#say(messageOf(error));
+        if (messageOf(error) !== this.#said) this.#run.context.messages.remark(messageOf(error));
         this.#said = messageOf(error);
       }
       await watch.changed(signal, retryMs);
@@ -89,7 +89,7 @@ class Watcher {
     const { clears, run, interrupts, top } = this.#watched;
     this.#tries++;
     if (clears) context.terminal.stdout.write(clearScreen);
-    if (this.#tries === 1) this.#say(`watching ${top}; Ctrl-C ends it`);
+    if (this.#tries === 1) this.#run.context.messages.remark(`watching ${top}; Ctrl-C ends it`);
     const record: RunRecord = { startMs: Date.now(), id: null, tries: this.#tries };
     const over = new AbortController();
     const running = run(record).finally(() => over.abort());
@@ -98,13 +98,14 @@ class Watcher {
       const code = await running;
       if (record.received !== undefined) return { code, isChanged: false };
       const seconds = ((Date.now() - record.startMs) / 1_000).toFixed(1);
-      if (!(await interrupted)) this.#say(`exit status ${code} after ${seconds}s`);
+      if (!(await interrupted))
+        this.#run.context.messages.remark(`exit status ${code} after ${seconds}s`);
       return { isChanged: interrupts };
     } catch (error) {
       await this.#throwIfOver(error);
       // A usage error does not go away when the tree changes.
       if (isGomoteError(error, 'ERR_USAGE') || isGomoteError(error, 'ERR_PATH')) throw error;
-      if (!(await interrupted)) this.#say(messageOf(error));
+      if (!(await interrupted)) this.#run.context.messages.remark(messageOf(error));
       return { isChanged: interrupts };
     } finally {
       await interrupted;
@@ -119,7 +120,7 @@ class Watcher {
     try {
       do await watch.changed(signal);
       while (!(await push({ dryRun: true })));
-      this.#say('changed; it runs again');
+      this.#run.context.messages.remark('changed; it runs again');
       // A run on a buildlet without sessions cannot be ended.
       while (record.id === null) await sleep(pollMs, undefined, { signal });
       const killAfterMs = options.killAfter ?? defaultKillAfterMs;
@@ -128,7 +129,7 @@ class Watcher {
       return true;
     } catch (error) {
       // The run has ended by itself: the next push finds the changes.
-      if (!signal.aborted) this.#say(messageOf(error));
+      if (!signal.aborted) this.#run.context.messages.remark(messageOf(error));
       return false;
     }
   }
@@ -143,9 +144,5 @@ class Watcher {
     context.signal.throwIfAborted();
     const why = isGomoteError(error) ? await buildlet.explain(error) : error;
     if (isGone(why)) throw why;
-  }
-
-  #say(line: string): void {
-    this.#run.context.messages.say(`gomote: ${line}`);
   }
 }

@@ -140,6 +140,8 @@ export async function colorRed(
 export interface Messages {
   /** Prints lines to stderr, unless `--quiet`; control characters are escaped. */
   say(lines: string | readonly string[]): void;
+  /** Prints a line of gomote's own, beside the output of commands: `gomote: …`. */
+  remark(line: string): void;
   /** Prints a line to stderr with `--verbose`. */
   detail(line: string): void;
   /**
@@ -177,6 +179,9 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
   return {
     say: (lines) => {
       if (!options.quiet) write(lines);
+    },
+    remark: (line) => {
+      if (!options.quiet) write(`gomote: ${line}`);
     },
     detail: (line) => {
       if (options.verbose) write(line);

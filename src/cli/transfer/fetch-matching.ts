@@ -46,7 +46,7 @@ export async function fetchMatching(
     return !matched.some((path) => matches(path, false) || matches(path, true));
   };
   for (const pattern of get.filter(misses)) {
-    if (!pattern.startsWith('!')) messages.say(`gomote: ${name}: nothing matches "${pattern}"`);
+    if (!pattern.startsWith('!')) messages.remark(`${name}: nothing matches "${pattern}"`);
   }
   await reportPull(name, summary, { seconds: (performance.now() - startMs) / 1_000 }, context);
   const missing = require.filter(misses);

@@ -105,7 +105,7 @@ export async function chosenBuildlets(context: Context): Promise<Standing | unde
   const used = usedBuildlet(record);
   if (used === undefined) return undefined;
   if ('fault' in used) {
-    context.messages.say(`gomote: ${used.fault}; gomote use NAME chooses a buildlet`);
+    context.messages.remark(`${used.fault}; gomote use NAME chooses a buildlet`);
     return undefined;
   }
   const name = await shortName(used.name, context);
