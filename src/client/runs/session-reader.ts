@@ -32,10 +32,7 @@ export class LogCopier {
   /** Whether the log was read from its beginning, so that the digests must agree. */
   readonly #fromStart: boolean;
   readonly #until: number;
-  readonly #mayReuseBuffer: boolean;
-  readonly #edit: LogOutputs['edit'];
-  readonly #onGap: LogOutputs['onGap'];
-  readonly #onStandstill: Standstills['onStandstill'];
+  readonly #given: LogOutputs & Standstills;
   readonly #times = new TimeLine();
   #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
   #end: SessionEnd | undefined;
@@ -47,10 +44,7 @@ export class LogCopier {
 
   constructor(outputs: LogOutputs & Standstills, from: number | 'end', until = Infinity) {
     this.#until = until;
-    this.#mayReuseBuffer = outputs.mayReuseBuffer === true;
-    this.#edit = outputs.edit;
-    this.#onGap = outputs.onGap;
-    this.#onStandstill = outputs.onStandstill;
+    this.#given = outputs;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const { stdout, stderr } = outputs;
@@ -101,7 +95,10 @@ export class LogCopier {
     const replies = this.#replies;
     this.#parser.restart();
     this.#times.restart();
-    const files = filesIn === undefined ? undefined : new LogFiles(filesIn, this.#mayReuseBuffer);
+    const files =
+      filesIn === undefined
+        ? undefined
+        : new LogFiles(filesIn, this.#given.mayReuseBuffer === true);
     await new Promise<void>((resolve, reject) => {
       const outputs = this.#outputs;
       let isOver = false;
@@ -229,9 +226,9 @@ export class LogCopier {
     if (fresh.length === 0) return undefined;
     stream.next += fresh.length;
     stream.digest.update(fresh);
-    if (stream.output === undefined && this.#edit === undefined) return undefined;
+    if (stream.output === undefined && this.#given.edit === undefined) return undefined;
     const name = stream === this.#streams.out ? 'stdout' : 'stderr';
-    const shown = this.#edit?.(fresh, name, this.#times.at(this.position)) ?? fresh;
+    const shown = this.#given.edit?.(fresh, name, this.#times.at(this.position)) ?? fresh;
     return shown.length > 0 && stream.output?.write(shown) === false ? stream.output : undefined;
   }
 
@@ -239,7 +236,7 @@ export class LogCopier {
     const isStopped = standstill !== undefined;
     if (isStopped === this.#isStopped) return;
     this.#isStopped = isStopped;
-    this.#onStandstill?.(standstill);
+    this.#given.onStandstill?.(standstill);
   }
 
   #skip(gap: Gap): void {
@@ -251,7 +248,7 @@ export class LogCopier {
     ] as const) {
       const lost = stream.next < 0 ? 0 : Math.max(0, to - stream.next);
       stream.lost += lost;
-      if (lost > 0) this.#onGap?.(lost, name);
+      if (lost > 0) this.#given.onGap?.(lost, name);
       stream.next = Math.max(stream.next, to);
     }
   }
