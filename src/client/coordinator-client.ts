@@ -129,23 +129,16 @@ export class CoordinatorClient implements AsyncDisposable {
     const all = options.everybody === true ? '1' : undefined;
     const health = options.health === true ? '1' : undefined;
     const path = withQuery(coordinatorPaths.list, { health, all });
-    const body = await this.#text({ method: 'GET', path, signal: options.signal });
-    const { parseRemoteBuildlets } = await import('../protocol/coordinator-replies.ts');
-    return parseRemoteBuildlets(body) ?? this.#badReply(coordinatorPaths.list, body);
+    const request = { method: 'GET', path, signal: options.signal } as const;
+    return await this.#ask(request, (replies) => replies.parseRemoteBuildlets);
   }
 
   /** The catalogue and the caller's user; undefined from a coordinator that does not send them. */
   async types(options: TypesOptions = {}): Promise<RemoteTypes | undefined> {
     const signIn = options.signIn === true ? '1' : undefined;
     const path = withQuery(coordinatorPaths.types, { 'sign-in': signIn });
-    try {
-      const body = await this.#text({ method: 'GET', path, signal: options.signal });
-      const { parseTypes } = await import('../protocol/coordinator-replies.ts');
-      return parseTypes(body) ?? this.#badReply(path, body);
-    } catch (error) {
-      if (error instanceof StatusError && error.status === 404) return undefined;
-      throw error;
-    }
+    const request = { method: 'GET', path, signal: options.signal } as const;
+    return await this.#ask(request, (replies) => replies.parseTypes).catch(undefinedIfUnknown);
   }
 
   /** The coordinator's time, to the second; undefined when it, or a proxy, does not send it. */
@@ -166,10 +159,8 @@ export class CoordinatorClient implements AsyncDisposable {
   async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
     const path = coordinatorPaths.extend;
     const duration = `${Math.ceil(checkedDurationMs('byMs', byMs) ?? 0)}ms`;
-    const form = { name, duration };
-    const body = await this.#text({ method: 'POST', path, form, ...options });
-    const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');
-    return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
+    const request = { method: 'POST', path, form: { name, duration }, ...options } as const;
+    return await this.#ask(request, (replies) => replies.parseRemoteBuildlet);
   }
 
   /**
@@ -180,23 +171,17 @@ export class CoordinatorClient implements AsyncDisposable {
     onDevice: (login: DeviceLogin) => void,
     { signal }: CallOptions = {},
   ): Promise<SignedIn | undefined> {
-    const path = coordinatorPaths.device;
-    const post = async (form: Record<string, string>) =>
-      await this.#text({ method: 'POST', path, form, signal });
-    const replies = await import('../protocol/coordinator-replies.ts');
-    let body: string;
-    try {
-      body = await post({});
-    } catch (error) {
-      if (error instanceof StatusError && error.status === 404) return undefined;
-      throw error;
-    }
-    const login = replies.parseDeviceLogin(body) ?? this.#badReply(path, body);
+    const request = { method: 'POST', path: coordinatorPaths.device, signal } as const;
+    const login = await this.#ask(
+      { ...request, form: {} },
+      (replies) => replies.parseDeviceLogin,
+    ).catch(undefinedIfUnknown);
+    if (login === undefined) return undefined;
     onDevice(login);
     for (;;) {
       await sleep(login.intervalMs, undefined, { signal: signal && ownSignal(signal) });
-      const text = await post({ id: login.id });
-      const state = replies.parseDeviceState(text) ?? this.#badReply(path, text);
+      const poll = { ...request, form: { id: login.id } };
+      const state = await this.#ask(poll, (replies) => replies.parseDeviceState);
       if (state !== 'pending') return state;
     }
   }
@@ -209,10 +194,8 @@ export class CoordinatorClient implements AsyncDisposable {
 
   /** The machines of all pools, for an admin. */
   async machines(options: CallOptions = {}): Promise<MachineRecord[]> {
-    const path = coordinatorPaths.machines;
-    const body = await this.#text({ method: 'GET', path, signal: options.signal });
-    const { parseMachines } = await import('../protocol/coordinator-replies.ts');
-    return parseMachines(body) ?? this.#badReply(path, body);
+    const request = { method: 'GET', path: coordinatorPaths.machines, ...options } as const;
+    return await this.#ask(request, (replies) => replies.parseMachines);
   }
 
   /** Takes a machine of a static or reverse pool out of use; its current session continues. For an admin. */
@@ -230,9 +213,8 @@ export class CoordinatorClient implements AsyncDisposable {
     form: Record<string, string>,
     options: CallOptions,
   ): Promise<MachineRecord> {
-    const body = await this.#text({ method: 'POST', path, form, ...options });
-    const { parseMachine } = await import('../protocol/coordinator-replies.ts');
-    return parseMachine(body) ?? this.#badReply(path, body);
+    const request = { method: 'POST', path, form, ...options } as const;
+    return await this.#ask(request, (replies) => replies.parseMachine);
   }
 
   /**
@@ -271,12 +253,23 @@ export class CoordinatorClient implements AsyncDisposable {
     await this.disconnect();
   }
 
-  async #text(request: CallRequest): Promise<string> {
+  /** Sends a request, and reads its reply by the parser. */
+  async #ask<T>(
+    request: CallRequest,
+    parserIn: (replies: Replies) => (body: string) => T | undefined,
+  ): Promise<T> {
     const limited = { headersTimeoutMs: headersLimitMs, ...request };
-    return await this.#connection.callText(limited, listReplyBytes);
+    const body = await this.#connection.callText(limited, listReplyBytes);
+    const parse = parserIn(await import('../protocol/coordinator-replies.ts'));
+    const [path] = request.path.split('?', 1);
+    return parse(body) ?? this.#connection.badReply(`bad reply of ${path}`, body);
   }
+}
 
-  #badReply(path: string, body: string): never {
-    return this.#connection.badReply(`bad reply of ${path}`, body);
-  }
+type Replies = typeof import('../protocol/coordinator-replies.ts');
+
+/** Nothing, from a coordinator without the extension. */
+function undefinedIfUnknown(error: unknown): undefined {
+  if (error instanceof StatusError && error.status === 404) return undefined;
+  throw error;
 }
