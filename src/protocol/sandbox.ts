@@ -10,9 +10,9 @@ import type { Subsystem, TerminalRequest } from './session.ts';
 import { runUsage } from './session-replies.ts';
 
 /** A request to the process in the sandbox; the first is `setup`. `run` identifies a start. */
-export type SandboxOrder =
+export type SandboxRequest =
   | { readonly setup: SandboxSetup }
-  | { readonly start: StartOrder }
+  | { readonly start: StartRequest }
   | { readonly end: { readonly id: number; readonly run: number; readonly graceMs: number } }
   | { readonly endAll: { readonly id: number; readonly graceMs: number } }
   | { readonly connect: { readonly id: number; readonly target: SocketTarget } }
@@ -29,7 +29,7 @@ export interface SandboxSetup {
   readonly prefix: readonly string[];
 }
 
-export interface StartOrder {
+export interface StartRequest {
   readonly id: number;
   readonly request: Omit<ExecRequest, 'args'> & {
     readonly args: readonly string[];

@@ -12,7 +12,7 @@ import type {
   RunningCommand,
 } from './command.ts';
 import { endProcesses, type SweepTarget, signalAll } from './process-sweep.ts';
-import type { HostOrder, HostReport } from './terminal-host.ts';
+import type { HostRequest, HostReport } from './terminal-host.ts';
 
 /**
  * Starts the command on a terminal, or returns the Process-State text that says why it did not start. Its output is
@@ -57,11 +57,11 @@ async function startOn(
   command: PreparedCommand,
   { term, columns, rows }: TerminalRequest,
 ): Promise<CommandProcess | { notStarted: string }> {
-  const order = (message: HostOrder) => {
+  const send = (message: HostRequest) => {
     if (host.connected) host.send(message);
   };
   const environment = Object.entries({ ...command.environment, TERM: term });
-  order({
+  send({
     start: {
       file: command.file,
       args: command.args,
@@ -88,7 +88,7 @@ async function startOn(
     signal: async (name) => {
       await signalAll(target, name);
     },
-    resize: (newColumns, newRows) => order({ resize: { columns: newColumns, rows: newRows } }),
+    resize: (newColumns, newRows) => send({ resize: { columns: newColumns, rows: newRows } }),
   };
 }
 

@@ -9,7 +9,7 @@ import { forkOnTerminal, type NativeTerminal, type TerminalStart } from './nativ
 import { usageMeter } from './usage-meter.ts';
 
 /** A message from the buildlet to the host. */
-export type HostOrder = { start: TerminalStart } | { resize: { columns: number; rows: number } };
+export type HostRequest = { start: TerminalStart } | { resize: { columns: number; rows: number } };
 
 /** A message from the host to the buildlet: first whether the command runs, later how it ended. */
 export type HostReport = { started: number } | { notStarted: string } | { exited: Exit };
@@ -31,8 +31,8 @@ const report = (message: HostReport) => process.send?.(message);
 const hangUp = () => process.kill(process.pid);
 
 process.once('disconnect', hangUp);
-process.once('message', (order: HostOrder) => {
-  if ('start' in order) start(order.start);
+process.once('message', (message: HostRequest) => {
+  if ('start' in message) start(message.start);
 });
 
 function start(given: TerminalStart): void {
@@ -41,8 +41,8 @@ function start(given: TerminalStart): void {
     const { pid, stream, exited, resize } = terminal;
     const output = copyOutput(terminal, process.stdout);
     copyInput(process.stdin, stream);
-    process.on('message', (order: HostOrder) => {
-      if ('resize' in order) resize(order.resize.columns, order.resize.rows);
+    process.on('message', (message: HostRequest) => {
+      if ('resize' in message) resize(message.resize.columns, message.resize.rows);
     });
     const usage = usageMeter.watch(pid);
     void exited.then(async (exit) => {

@@ -128,9 +128,9 @@ function controlsIn(
       const id = sandbox.nextId();
       await sandbox.ask(id, { end: { id, run, graceMs } });
     },
-    signal: async (name) => sandbox.order({ signal: { run, name } }),
+    signal: async (name) => sandbox.send({ signal: { run, name } }),
     ...(tty !== undefined && {
-      resize: (columns: number, rows: number) => sandbox.order({ resize: { run, columns, rows } }),
+      resize: (columns: number, rows: number) => sandbox.send({ resize: { run, columns, rows } }),
     }),
   };
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { messageOf } from '../../errors.ts';
 import { connectTo, type Listening, listenAt } from '../../files/target-sockets.ts';
 import { formatTarget, type SocketTarget } from '../../protocol/forward.ts';
-import type { SandboxOrder, SentReport, StartOrder } from '../../protocol/sandbox.ts';
+import type { SandboxRequest, SentReport, StartRequest } from '../../protocol/sandbox.ts';
 import { alreadyClosed } from '../command/closed-network.ts';
 import {
   type CommandProcess,
@@ -27,39 +27,39 @@ const report = (message: SentReport, socket?: Socket) => process.send?.(message,
 
 // The buildlet is gone: so is the sandbox, which ends with this process.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-process.on('message', (order: SandboxOrder) => void handle(order));
+process.on('message', (message: SandboxRequest) => void handle(message));
 
-async function handle(order: SandboxOrder): Promise<void> {
-  if ('setup' in order) {
+async function handle(message: SandboxRequest): Promise<void> {
+  if ('setup' in message) {
     // Commands that ask for no network are started in a sandbox without one.
-    surroundings = { ...order.setup, network: { close: alreadyClosed, isClosed: false } };
-  } else if ('start' in order) {
-    await start(order.start);
-  } else if ('end' in order) {
-    await running.get(order.end.run)?.end(order.end.graceMs);
-    report({ id: order.end.id, done: true });
-  } else if ('endAll' in order) {
+    surroundings = { ...message.setup, network: { close: alreadyClosed, isClosed: false } };
+  } else if ('start' in message) {
+    await start(message.start);
+  } else if ('end' in message) {
+    await running.get(message.end.run)?.end(message.end.graceMs);
+    report({ id: message.end.id, done: true });
+  } else if ('endAll' in message) {
     const workDir = surroundings?.workDir ?? '';
-    await endProcesses({ markPrefix: markPrefix(workDir) }, order.endAll.graceMs);
-    report({ id: order.endAll.id, done: true });
-  } else if ('connect' in order) {
-    const { id, target } = order.connect;
+    await endProcesses({ markPrefix: markPrefix(workDir) }, message.endAll.graceMs);
+    report({ id: message.endAll.id, done: true });
+  } else if ('connect' in message) {
+    const { id, target } = message.connect;
     await connectTo(target).then(
       (socket) => report({ id, connected: true }, socket),
       (error: unknown) => report({ id, refused: messageOf(error) }),
     );
-  } else if ('listen' in order) {
-    await listen(order.listen.id, order.listen.target);
-  } else if ('unlisten' in order) {
-    listeners.get(order.unlisten.id)?.close();
-    listeners.delete(order.unlisten.id);
-  } else if ('ports' in order) {
-    const { id } = order.ports;
+  } else if ('listen' in message) {
+    await listen(message.listen.id, message.listen.target);
+  } else if ('unlisten' in message) {
+    listeners.get(message.unlisten.id)?.close();
+    listeners.delete(message.unlisten.id);
+  } else if ('ports' in message) {
+    const { id } = message.ports;
     report({ id, ports: await listeningPorts(markPrefix(surroundings?.workDir ?? '')) });
-  } else if ('signal' in order) {
-    await running.get(order.signal.run)?.signal(order.signal.name);
+  } else if ('signal' in message) {
+    await running.get(message.signal.run)?.signal(message.signal.name);
   } else {
-    const { run, columns, rows } = order.resize;
+    const { run, columns, rows } = message.resize;
     running.get(run)?.resize?.(columns, rows);
   }
 }
@@ -75,19 +75,19 @@ async function listen(id: number, target: SocketTarget): Promise<void> {
   }
 }
 
-async function start(order: StartOrder): Promise<void> {
-  const { id } = order;
+async function start(message: StartRequest): Promise<void> {
+  const { id } = message;
   try {
     if (surroundings === undefined) throw new Error('no setup');
-    const prepared = await prepareCommand(order.request, surroundings);
+    const prepared = await prepareCommand(message.request, surroundings);
     const command =
-      'notStarted' in prepared ? prepared : await startInOrder(() => spawnOn(prepared, order));
+      'notStarted' in prepared ? prepared : await startInOrder(() => spawnOn(prepared, message));
     if ('notStarted' in command) {
       report({ id, notStarted: command.notStarted });
       return;
     }
     running.set(id, command);
-    const debugLine = order.request.debug && !('notStarted' in prepared) ? prepared.debugLine : '';
+    const debugLine = message.request.debug && !('notStarted' in prepared) ? prepared.debugLine : '';
     report({ id, started: true, debugLine });
     report({ id, exited: await command.exited });
     forgetAfter(id);
@@ -108,7 +108,7 @@ function forgetAfter(id: number): void {
 /** Starts the command on the FIFOs of the request. */
 async function spawnOn(
   prepared: PreparedCommand,
-  { request, stdin, stdout, stderr }: StartOrder,
+  { request, stdin, stdout, stderr }: StartRequest,
 ): Promise<CommandProcess | { notStarted: string }> {
   const opened: number[] = [];
   const open = (name: string, flags: 'r' | 'w'): number => {

@@ -7,7 +7,7 @@ import { trySignal } from '../../files/process-file.ts';
 import { lastLine, printable } from '../../printable.ts';
 import {
   parseSandboxReport,
-  type SandboxOrder,
+  type SandboxRequest,
   type SandboxReport,
   type SandboxSetup,
 } from '../../protocol/sandbox.ts';
@@ -117,7 +117,7 @@ export class Sandbox {
     const announced = [...child.stdio].at(readyFd) as Readable | null | undefined;
     const ready = new Promise<void>((resolve) => announced?.once('data', () => resolve()));
     const sandbox = new Sandbox(child);
-    sandbox.order({ setup: options.setup });
+    sandbox.send({ setup: options.setup });
     await Promise.race([ready, sandbox.over]);
     if (!sandbox.isOver) return sandbox;
     throw refusal(failure, sandbox.#said);
@@ -127,15 +127,15 @@ export class Sandbox {
     return ++this.#lastId;
   }
 
-  order(order: SandboxOrder): void {
-    if (this.#child.connected) this.#child.send(order, () => undefined);
+  send(request: SandboxRequest): void {
+    if (this.#child.connected) this.#child.send(request, () => undefined);
   }
 
-  ask(id: number, order: SandboxOrder): Promise<Answer> {
+  ask(id: number, request: SandboxRequest): Promise<Answer> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve(undefined);
       this.#answers.set(id, resolve);
-      this.order(order);
+      this.send(request);
     });
   }
 
@@ -152,7 +152,7 @@ export class Sandbox {
     this.#listeners.set(id, take);
     return () => {
       this.#listeners.delete(id);
-      this.order({ unlisten: { id } });
+      this.send({ unlisten: { id } });
     };
   }
 
