@@ -12,7 +12,7 @@ import type {
   RunningCommand,
 } from './command.ts';
 import { endProcesses, type SweepTarget, signalAll } from './process-sweep.ts';
-import type { HostRequest, HostReport } from './terminal-host.ts';
+import type { HostReport, HostRequest } from './terminal-host.ts';
 
 /**
  * Starts the command on a terminal, or returns the Process-State text that says why it did not start. Its output is

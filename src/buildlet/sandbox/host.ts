@@ -87,7 +87,8 @@ async function start(message: StartRequest): Promise<void> {
       return;
     }
     running.set(id, command);
-    const debugLine = message.request.debug && !('notStarted' in prepared) ? prepared.debugLine : '';
+    const debugLine =
+      message.request.debug && !('notStarted' in prepared) ? prepared.debugLine : '';
     report({ id, started: true, debugLine });
     report({ id, exited: await command.exited });
     forgetAfter(id);

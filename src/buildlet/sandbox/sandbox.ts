@@ -7,8 +7,8 @@ import { trySignal } from '../../files/process-file.ts';
 import { lastLine, printable } from '../../printable.ts';
 import {
   parseSandboxReport,
-  type SandboxRequest,
   type SandboxReport,
+  type SandboxRequest,
   type SandboxSetup,
 } from '../../protocol/sandbox.ts';
 import type { Exit } from '../command/command.ts';
