@@ -1,10 +1,12 @@
 // Containers beside the docker command: DOCKER_HOST=… node bench/docker.js IMAGE [RUNS] [TREE]
 //
-// IMAGE has sh and echo (test/docker/image makes one). With TREE, a directory, its push beside docker cp as well.
+// IMAGE has sh and echo (test/docker/image makes one). With TREE, a directory, its push beside docker cp as well, and that to a
+// second container, whose engine has the contents, beside rsync -a.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { compare, gomote, median, report } from './paired.js';
 
 const [image, runs = '15', tree] = process.argv.slice(2);
@@ -15,6 +17,21 @@ for (const name of ['CONFIG', 'STATE', 'CACHE']) process.env[`XDG_${name}_HOME`]
 
 // Node 20 reads these certificates at each start, for 40 ms; docker's client does not.
 delete process.env.NODE_EXTRA_CA_CERTS;
+
+mkdirSync(join(directory, 'gomote'), { mode: 0o700 });
+// Pushes are measured without a store, unless it is meant.
+const settings = `
+[backends.docker]
+kind = "docker"
+store-size = 0
+[backends.store]
+kind = "docker"
+network = "none"
+`;
+writeFileSync(join(directory, 'gomote', 'config.toml'), settings, { mode: 0o600 });
+
+/** The time from the creation of a container to the push, where the tree is made ahead. */
+const aheadMs = 3_000;
 
 const said = (...args) => execFileSync(gomote, args, { encoding: 'utf8' }).trim();
 const createContainer = ['create', `docker:${image}`, '--network', 'none'];
@@ -121,9 +138,31 @@ try {
       reference: cp,
       limit: 1,
     });
+    const copy = join(directory, 'copy');
+    const times = { rsync: [], ahead: [], sent: [] };
+    for (let run = -1; run < Number(runs); run++) {
+      rmSync(copy, { recursive: true, force: true });
+      const rsync = timed(['rsync', '-a', `${tree}/`, `${copy}/`]);
+      const second = async (isAhead) => {
+        const name = said('create', '--backend', 'store', `docker:${image}`);
+        if (isAhead) await sleep(aheadMs);
+        else said('run', name, '/bin/sh', '-c', ':');
+        const ms = timed([gomote, 'push', name, tree, '--dest', 'tree', '--no-ignore']);
+        said('destroy', name);
+        return ms;
+      };
+      const [ahead, sent] = [await second(true), await second(false)];
+      if (run >= 0) times.rsync.push(rsync) && times.ahead.push(ahead) && times.sent.push(sent);
+    }
+    const reference = median(times.rsync);
+    rows.push({ what: 'rsync -a of the tree', ms: reference, reference });
+    rows.push({ what: 'push, made ahead', ms: median(times.ahead), reference, limit: 0.8 });
+    rows.push({ what: 'push, from the store', ms: median(times.sent), reference });
   }
 } finally {
-  spawnSync(gomote, ['destroy', '--all', '--backend', 'docker']);
+  for (const backend of ['docker', 'store']) {
+    spawnSync(gomote, ['destroy', '--all', '--backend', backend]);
+  }
   spawnSync(gomote, ['destroy', '--all']);
   rmSync(directory, { recursive: true, force: true });
 }

@@ -74,4 +74,4 @@ it(`${kills} kills of buildlets with one store lose no file and leave no wrong o
   const { storedBytes, bytes } = await pushTo(last.client, top);
   expect(storedBytes).toBe(bytes);
   expect(seen(last.tree)).toEqual(seen(top));
-}, 600_000);
+}, 1_800_000);
