@@ -22,6 +22,8 @@ const httpWithoutWebSocket = {
  * All modules that `import 'gomote'` loads are put into one file, because Node takes half a millisecond to find, read and link a file.
  * esbuild cannot do that: it makes forty files of them, one for each set of modules that import the same ones.
  *
+ * Returns the paths of the bundled modules.
+ *
  * @param root The package's directory.
  * @param external Packages that npm installs beside the library.
  * @param apart Modules that are files of their own: the file's name by the module's path.
@@ -53,7 +55,7 @@ export async function buildLibrary(root, external, apart) {
     plugins: [httpWithoutWebSocket, withModulesApart],
     transform: { target: 'node20.18' },
   });
-  await library.write({
+  const { output } = await library.write({
     dir: 'dist',
     // They lie beside the entry points: src/package-root.ts counts on it.
     chunkFileNames: 'chunk-[hash].js',
@@ -62,4 +64,5 @@ export async function buildLibrary(root, external, apart) {
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
   });
   await library.close();
+  return output.flatMap(({ moduleIds = [] }) => moduleIds);
 }

@@ -9,8 +9,10 @@ const entryPoints = {
   'store-worker': 'src/coordinator/store/worker.ts',
 };
 
+/** Returns what was bundled. */
 export async function buildWorkers() {
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     entryPoints,
     bundle: true,
     platform: 'node',
@@ -21,6 +23,9 @@ export async function buildWorkers() {
     outExtension: { '.js': '.cjs' },
     minify: !process.env.NOMINIFY,
   });
+  return metafile;
 }
 
-export { buildWorkers as setup };
+export async function setup() {
+  await buildWorkers();
+}

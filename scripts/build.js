@@ -6,6 +6,7 @@ import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { buildLibrary } from './build-library.js';
+import { buildLicenses } from './build-licenses.js';
 import { buildMan } from './build-man.js';
 import { buildWorkers } from './build-workers.js';
 
@@ -80,8 +81,9 @@ const withoutSubprograms = {
 
 rmSync('dist', { recursive: true, force: true });
 
-await build({
+const programs = await build({
   bundle: true,
+  metafile: true,
   platform: 'node',
   target: 'node20.18',
   outdir: 'dist',
@@ -110,9 +112,12 @@ await build({
 
 // All else comes with the library: npm installs these alone.
 const installed = [...Object.keys(dependencies), ...Object.keys(optionalDependencies)];
-await buildLibrary(root, installed, heavyModules);
+const libraryModules = await buildLibrary(root, installed, heavyModules);
 
-await buildWorkers();
+const workers = await buildWorkers();
+
+const outputs = [programs.metafile, workers].flatMap(({ outputs }) => Object.values(outputs));
+buildLicenses(root, [...libraryModules, ...outputs.flatMap(({ inputs }) => Object.keys(inputs))]);
 
 await buildMan(root);
 

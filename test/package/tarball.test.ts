@@ -43,6 +43,16 @@ it('the packed tarball has what users need, and installs little beside it', () =
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(installLimitBytes);
 });
 
+it('it has the licenses of the packages whose code it has', () => {
+  const path = join(inject('installed'), 'node_modules/gomote/dist/LICENSES.txt');
+  const names = readFileSync(path, 'utf8').match(/^[\w@/.-]+(?= \d+\.\d+\.\d+$)/gm);
+  // Of programs, of threads, of files apart and of the library alone.
+  expect(names).toEqual(
+    expect.arrayContaining(['commander', 'tar', '@kubernetes/client-node', 'ssh2', 'valibot']),
+  );
+  expect(names).not.toContain('vitest');
+});
+
 it('its programs start, and work together', async () => {
   const directory = consumer();
   const bin = join(inject('installed'), 'node_modules', '.bin');
