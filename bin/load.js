@@ -1,7 +1,8 @@
-// Loads a program together with what V8 made of it the last time. From version 22 on, Node keeps that itself.
+// Loads a program together with its compiled code of the last time. Node 22 and later can keep it, too, but keep less of it: a run
+// then takes a fifth more processor time.
 const { closeSync, constants: flags, fstatSync, lstatSync, openSync } = require('node:fs');
 const { mkdirSync, readFileSync, statSync } = require('node:fs');
-const { createRequire, enableCompileCache, wrap } = require('node:module');
+const { createRequire, wrap } = require('node:module');
 const { basename, dirname, isAbsolute, join } = require('node:path');
 const { constants, Script } = require('node:vm');
 
@@ -11,12 +12,6 @@ const { constants, Script } = require('node:vm');
  */
 module.exports = function load(program, use) {
   const path = join(__dirname, '..', 'dist', `${program}.cjs`);
-  if (enableCompileCache !== undefined) {
-    // Without a directory, Node takes one that every user of the machine can make first.
-    const directory = codeDirectory();
-    if (directory !== undefined) enableCompileCache(directory);
-    return { exports: require(path), keep: () => undefined };
-  }
   const cache = cachePath(path, program, use);
   const kept = cache === undefined ? undefined : readOwn(cache);
   const script = new Script(wrap(readFileSync(path, 'latin1')), {

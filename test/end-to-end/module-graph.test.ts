@@ -21,7 +21,7 @@ it('only the program itself is loaded by list, run, ls and destroy on a local bu
   const name = await create();
   const started = ['gomote.js', 'hook.cjs', 'package.json', 'start.js'];
   expect(await loadedBy('--version')).toEqual(started);
-  // Node 20 does not know of the program's own file, whose compiled code is kept for it.
+  // Node does not know of the program’s own file, which is loaded with its compiled code.
   const program = [...started, 'early.js', 'gomote.cjs', 'load.js'];
   const besideIt = async (...args: string[]) => {
     const loaded = await loadedBy(...args);

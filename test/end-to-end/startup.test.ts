@@ -47,9 +47,7 @@ it('a silent run loads no unused part of Node, also in a pushed tree', async () 
   expect(await ofRun()).toEqual(loaded);
 });
 
-const isOld = !('enableCompileCache' in process.getBuiltinModule('node:module'));
-
-it.runIf(isOld)('the compiled code of the program is cached, unless it is damaged', async () => {
+it('the compiled code of the program is cached, unless it is damaged', async () => {
   const { directory, environment, start } = workshop();
   const code = join(directory, 'cache', 'gomote', 'code');
   const env = { ...environment, XDG_CACHE_HOME: join(directory, 'cache') };
@@ -70,29 +68,26 @@ it.runIf(isOld)('the compiled code of the program is cached, unless it is damage
   expect(mended.ino).not.toBe(kept.ino);
 });
 
-it.runIf(isOld)(
-  'code of other versions is kept until it is old, and foreign files stay',
-  async () => {
-    const { directory, environment, start } = workshop();
-    const code = join(directory, 'cache', 'gomote', 'code');
-    const env = { ...environment, XDG_CACHE_HOME: join(directory, 'cache') };
-    mkdirSync(code, { recursive: true, mode: 0o700 });
-    const past = new Date(Date.now() - 30 * 24 * 3_600_000);
-    for (const [name, isOldFile] of [
-      ['gomote_1-1_v20.1.0_x64_list', false],
-      ['gomote_2-1_v20.1.0_x64_list', true],
-      ['gomote_2-1_v20.1.0_x64_list.77', true],
-      ['gomote_9.0.0-2-1_v20.1.0_x64_list', true],
-      ['notes', true],
-    ] as const) {
-      writeFileSync(join(code, name), '');
-      if (isOldFile) utimesSync(join(code, name), past, past);
-    }
-    expect(await ending(start('gomote', ['list'], { env }))).toMatchObject({ code: 0 });
-    const left = readdirSync(code).filter((name) => !name.includes(process.version));
-    expect(left).toEqual(['gomote_1-1_v20.1.0_x64_list', 'notes']);
-  },
-);
+it('code of other versions is kept until it is old, and foreign files stay', async () => {
+  const { directory, environment, start } = workshop();
+  const code = join(directory, 'cache', 'gomote', 'code');
+  const env = { ...environment, XDG_CACHE_HOME: join(directory, 'cache') };
+  mkdirSync(code, { recursive: true, mode: 0o700 });
+  const past = new Date(Date.now() - 30 * 24 * 3_600_000);
+  for (const [name, isOldFile] of [
+    ['gomote_1-1_v20.1.0_x64_list', false],
+    ['gomote_2-1_v20.1.0_x64_list', true],
+    ['gomote_2-1_v20.1.0_x64_list.77', true],
+    ['gomote_9.0.0-2-1_v20.1.0_x64_list', true],
+    ['notes', true],
+  ] as const) {
+    writeFileSync(join(code, name), '');
+    if (isOldFile) utimesSync(join(code, name), past, past);
+  }
+  expect(await ending(start('gomote', ['list'], { env }))).toMatchObject({ code: 0 });
+  const left = readdirSync(code).filter((name) => !name.includes(process.version));
+  expect(left).toEqual(['gomote_1-1_v20.1.0_x64_list', 'notes']);
+});
 
 describe('no code is kept or run', () => {
   it.each<[string, (top: string) => NodeJS.ProcessEnv]>([
