@@ -28,10 +28,13 @@ class Ring {
   /** Passes on what was read. Returns whether to read on. */
   readonly callback = (size: number): boolean => {
     const large = this.to !== undefined && size > smallBytes ? this.#memory : undefined;
+    const full = this.#memory.length;
     const bytes = this.#memory.subarray(0, size);
     const piece = large === undefined ? Buffer.from(bytes) : bytes;
     if (large === undefined) giveBack(this.#memory);
-    this.#memory = size < smallBytes ? this.#small : takeLarge();
+    // A connection that may be idle from now on holds no large buffer.
+    const isBusy = size >= Math.max(smallBytes, full / 4);
+    this.#memory = isBusy ? takeLarge() : this.#small;
     if (this.to === undefined) return this.from?.push(piece) ?? false;
     this.#waiting++;
     this.to.write(piece, (error) => {
