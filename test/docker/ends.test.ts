@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { docker, images, type Lab, newLab } from './lab.ts';
 
 const types = `
@@ -72,6 +72,26 @@ describe('a buildlet whose container ends', () => {
     await expect.poll(() => containers()).toEqual([]);
     expect((await gomote(['run', name, 'true'])).stderr).toMatch(/no buildlet|has died/);
   });
+});
+
+it('the programs of no container are removed by reap, also from a volume without labels', async () => {
+  const { gomote } = newLab(types);
+  const [bare, others, labelled] = [
+    'gomote-00000000000000aa',
+    'gomote-aa',
+    'gomote-00000000000000bb',
+  ];
+  docker('volume', 'create', bare);
+  docker('volume', 'create', others);
+  docker('volume', 'create', '--label', 'team=x', labelled);
+  onTestFinished(() => void docker('volume', 'rm', '--force', bare, others, labelled));
+  expect(await gomote(['reap'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`volume ${bare}: no container uses it`),
+  });
+  const left = docker('volume', 'ls', '-q').split('\n');
+  expect(left).not.toContain(bare);
+  expect(left).toEqual(expect.arrayContaining([others, labelled]));
 });
 
 describe('a container that is paused', () => {

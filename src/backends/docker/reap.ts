@@ -34,10 +34,16 @@ function whyUnusable({ State, Status, Labels, Created }: ListedContainer): strin
   return Date.now() - createdMs > youngMs ? 'never started' : undefined;
 }
 
+const payloadName = /^gomote-[0-9a-f]{16}$/;
+
 /** The engine refuses to remove what is in use. */
 async function removePayloads(engine: Engine, call: BackendCall): Promise<string[]> {
   const said: string[] = [];
-  for (const { Name } of await volumesWith(engine, { [labels.role]: 'payload' }, call)) {
+  for (const { Name, Labels } of await volumesWith(engine, {}, call)) {
+    // Podman gives no labels to volumes that it makes with a container.
+    const isBare = Object.keys(Labels ?? {}).length === 0;
+    const isPayload = Labels?.[labels.role] === 'payload' || (isBare && payloadName.test(Name));
+    if (!isPayload) continue;
     if ((await removeVolume(engine, Name, call.signal)) !== 'removed') continue;
     said.push(`volume ${Name}: no container uses it`);
   }
