@@ -15,7 +15,7 @@ export interface CachePlace {
 }
 
 /** Where the paths of caches begin. */
-interface Tops {
+interface LinkRoots {
   readonly workDir: string;
   readonly home: string | undefined;
 }
@@ -39,9 +39,9 @@ export function readCaches({ cache = [] }: ValuesOf<typeof cacheFlags>) {
 }
 
 /** Makes the links. Only existing links and empty directories are replaced. */
-export function linkCaches(caches: readonly CachePlace[], tops: Tops): void {
+export function linkCaches(caches: readonly CachePlace[], roots: LinkRoots): void {
   for (const { path, directory } of caches) {
-    const place = placeOf(path, tops);
+    const place = placeOf(path, roots);
     try {
       link(place, directory);
     } catch (error) {
@@ -66,7 +66,7 @@ export const linksOf = (caches: readonly CachePlace[], workDir: string): string[
     .map(({ path }) => path);
 
 /** The top directory and the way down from it, whose links are not followed. */
-function placeOf(path: string, { workDir, home }: Tops): { top: string; below: string } {
+function placeOf(path: string, { workDir, home }: LinkRoots): { top: string; below: string } {
   if (isAbsolute(path)) return { top: dirname(path), below: basename(path) };
   if (!path.startsWith('~/')) return { top: workDir, below: path };
   if (home !== undefined && isAbsolute(home)) return { top: home, below: path.slice(2) };

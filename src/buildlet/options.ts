@@ -17,7 +17,7 @@ import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
 /** Options of the agent, whose defaults are its own. */
-type OwnOfAgent =
+type AgentOptionName =
   | 'workDir'
   | 'password'
   | 'tls'
@@ -28,7 +28,7 @@ type OwnOfAgent =
   | 'store'
   | 'caches';
 
-export interface BuildletOptions extends Pick<AgentOptions, OwnOfAgent> {
+export interface BuildletOptions extends Pick<AgentOptions, AgentOptionName> {
   /** Absent: a unix socket in a new directory. */
   readonly address: ListenAddress | undefined;
   readonly powerOff: boolean;

@@ -24,7 +24,7 @@ import { type CommandStreams, type PipeStock, withPipes } from './output-pipe.ts
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 import { usageMeter } from './usage-meter.ts';
 
-export interface CommandSurroundings {
+export interface CommandContext {
   readonly workDir: string;
   readonly environment: Environment;
   /** Words to put before each command: a program that starts it. Default: none. */
@@ -39,7 +39,7 @@ export interface CommandNetwork {
   readonly isClosed: boolean;
 }
 
-export interface CommandHost extends CommandSurroundings {
+export interface CommandHost extends CommandContext {
   readonly pipes: PipeStock;
   /** Creates a control group for a command. Default: none. */
   readonly groups?: (() => CommandGroup) | undefined;
@@ -95,9 +95,9 @@ export interface PreparedCommand {
 /** Finds what to run, or returns the Process-State text that says why it cannot be started. */
 export async function prepareCommand(
   request: ExecRequest & { readonly subsystem?: Subsystem | undefined },
-  surroundings: CommandSurroundings,
+  context: CommandContext,
 ): Promise<PreparedCommand | { notStarted: string }> {
-  const { workDir, environment: base, prefix = [], network } = surroundings;
+  const { workDir, environment: base, prefix = [], network } = context;
   const environment = commandEnvironment(base, request, workDir);
   const words = request.subsystem === undefined ? request : { ...request, ...ownProgram() };
   const found = findCommandFile(words, workDir, [environment.PATH, base.PATH]);
@@ -107,7 +107,7 @@ export async function prepareCommand(
   const closing = isClosed ? await closeNetwork(network?.close) : undefined;
   if (closing !== undefined && 'notStarted' in closing) return closing;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
-  makeTemporary(surroundings);
+  makeTemporary(context);
   // make and others trust this variable: it must never be another directory.
   if (environment.PWD !== undefined) environment.PWD = directory;
   const args = words.args.map(textOf);
@@ -154,7 +154,7 @@ function withPrefix([file, ...words]: readonly string[], command: CommandLine): 
 }
 
 /** An earlier command may have removed the directory for temporary files. */
-function makeTemporary({ environment: { TMPDIR } }: CommandSurroundings): void {
+function makeTemporary({ environment: { TMPDIR } }: CommandContext): void {
   if (TMPDIR !== undefined) mkdirSync(TMPDIR, { recursive: true, mode: 0o700 });
 }
 

@@ -7,8 +7,8 @@ import { formatTarget, type SocketTarget } from '../../protocol/forward.ts';
 import type { SandboxRequest, SentReport, StartRequest } from '../../protocol/sandbox.ts';
 import { alreadyClosed } from '../command/closed-network.ts';
 import {
+  type CommandContext,
   type CommandProcess,
-  type CommandSurroundings,
   markPrefix,
   type PreparedCommand,
   prepareCommand,
@@ -21,7 +21,7 @@ import { spawnTerminalCommand } from '../command/terminal-command.ts';
 
 const running = new Map<number, CommandProcess>();
 const listeners = new Map<number, Listening>();
-let surroundings: CommandSurroundings | undefined;
+let context: CommandContext | undefined;
 
 const report = (message: SentReport, socket?: Socket) => process.send?.(message, socket);
 
@@ -32,14 +32,14 @@ process.on('message', (message: SandboxRequest) => void handle(message));
 async function handle(message: SandboxRequest): Promise<void> {
   if ('setup' in message) {
     // Commands that ask for no network are started in a sandbox without one.
-    surroundings = { ...message.setup, network: { close: alreadyClosed, isClosed: false } };
+    context = { ...message.setup, network: { close: alreadyClosed, isClosed: false } };
   } else if ('start' in message) {
     await start(message.start);
   } else if ('end' in message) {
     await running.get(message.end.run)?.end(message.end.graceMs);
     report({ id: message.end.id, done: true });
   } else if ('endAll' in message) {
-    const workDir = surroundings?.workDir ?? '';
+    const workDir = context?.workDir ?? '';
     await endProcesses({ markPrefix: markPrefix(workDir) }, message.endAll.graceMs);
     report({ id: message.endAll.id, done: true });
   } else if ('connect' in message) {
@@ -55,7 +55,7 @@ async function handle(message: SandboxRequest): Promise<void> {
     listeners.delete(message.unlisten.id);
   } else if ('ports' in message) {
     const { id } = message.ports;
-    report({ id, ports: await listeningPorts(markPrefix(surroundings?.workDir ?? '')) });
+    report({ id, ports: await listeningPorts(markPrefix(context?.workDir ?? '')) });
   } else if ('signal' in message) {
     await running.get(message.signal.run)?.signal(message.signal.name);
   } else {
@@ -78,8 +78,8 @@ async function listen(id: number, target: SocketTarget): Promise<void> {
 async function start(message: StartRequest): Promise<void> {
   const { id } = message;
   try {
-    if (surroundings === undefined) throw new Error('no setup');
-    const prepared = await prepareCommand(message.request, surroundings);
+    if (context === undefined) throw new Error('no setup');
+    const prepared = await prepareCommand(message.request, context);
     const command =
       'notStarted' in prepared ? prepared : await startInOrder(() => spawnOn(prepared, message));
     if ('notStarted' in command) {

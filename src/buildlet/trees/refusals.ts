@@ -5,7 +5,7 @@ import { outsideLinkError } from '../../tar/archive-error.ts';
 import type { TreeWriterOptions } from '../../tree/tree-writer.ts';
 import type { ChangeOptions } from './jobs.ts';
 
-type GivingUp = Pick<ChangeOptions, 'givesUpEntries' | 'replacesDirectories'>;
+type RefusalPolicy = Pick<ChangeOptions, 'givesUpEntries' | 'replacesDirectories'>;
 
 /** The maximum number of named entries, and the maximum size of their JSON. */
 const maxNamed = 100;
@@ -21,7 +21,7 @@ export class Refusals {
 
   /** The options of a writer that skips entries; `isNamed` returns whether contents are named. */
   options(
-    { givesUpEntries, replacesDirectories }: GivingUp,
+    { givesUpEntries, replacesDirectories }: RefusalPolicy,
     isNamed: () => boolean,
   ): Pick<TreeWriterOptions, 'onOutsideLink' | 'onRefused' | 'replaces'> {
     if (!givesUpEntries) return {};

@@ -18,7 +18,7 @@ export interface CommandAudit {
   readonly withArguments: boolean;
 }
 
-interface CommandOver {
+interface CommandEnd {
   readonly session: Session;
   readonly user: User;
   readonly record: RelayRecord;
@@ -35,7 +35,7 @@ interface CommandPeek {
   /** Whether it continues without the request once it was started. */
   readonly isDetached: boolean;
   /** Records the command, and how it ended as far as the reply shows. */
-  over(audit: CommandAudit, over: CommandOver): void;
+  ended(audit: CommandAudit, end: CommandEnd): void;
 }
 
 /** How much of a form is parsed, in bytes, and how much of a command or a path is recorded, in characters. */
@@ -64,7 +64,7 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;
     },
-    over: ({ log, runs, withArguments }, { session, user, record, failure, startMs, run }) => {
+    ended: ({ log, runs, withArguments }, { session, user, record, failure, startMs, run }) => {
       const fields = {
         name: session.name,
         owner: session.owner,
@@ -106,7 +106,7 @@ const directions: ReadonlyMap<string, 'put' | 'get'> = new Map([
   [`POST ${treeRead.path}`, 'get'],
 ]);
 
-interface TransferOver {
+interface TransferEnd {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
@@ -118,8 +118,8 @@ interface TransferOver {
 }
 
 /** Writes a row, if the request was a transfer. */
-export function auditTransfer(log: Log, over: TransferOver): void {
-  const { method, path, query, session, record, failure, withNames } = over;
+export function auditTransfer(log: Log, end: TransferEnd): void {
+  const { method, path, query, session, record, failure, withNames } = end;
   const direction = directions.get(`${method} ${path}`);
   if (direction === undefined) return;
   const { name, owner, machine } = session;

@@ -8,7 +8,7 @@ import type { FreeMachines, MachineAllocator } from './machine-allocator.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 import {
   hasMachinesUp,
-  type Lent,
+  type LentMachine,
   type MachineRequest,
   refuseUnsatisfiable,
   type WaitingView,
@@ -69,7 +69,7 @@ export class MachineQueue {
    * Hands out machines, all at once, when it is the owner's turn and there are as many; cancelled, nothing is left
    * behind. Throws ERR_NO_CAPACITY where there will never be as many, and while none that would do is up.
    */
-  async allocate(owner: string, call: AllocateCall): Promise<Lent[]> {
+  async allocate(owner: string, call: AllocateCall): Promise<LentMachine[]> {
     call.signal.throwIfAborted();
     this.refuseUnsatisfiable(call);
     const startMs = performance.now();
@@ -134,7 +134,7 @@ export class MachineQueue {
   async #serve(request: MachineRequest, chosen: readonly MachineAllocator[]): Promise<void> {
     const failed = new AbortController();
     const results = await Promise.allSettled(
-      chosen.map(async (allocator): Promise<Lent> => {
+      chosen.map(async (allocator): Promise<LentMachine> => {
         // Separate signals: Node warns about many listeners on one signal.
         const signal = anySignal(request.signal, failed.signal);
         try {

@@ -5,7 +5,7 @@ import { hasLabels, labelText, type WantedLabels, wantedText } from '../../proto
 import type { AcquireCall, Member, Pool } from './pool.ts';
 
 /** A machine that was handed out. */
-export interface Lent {
+export interface LentMachine {
   /** The name of its pool. */
   readonly pool: string;
   readonly id: string;
@@ -22,7 +22,7 @@ export interface MachineRequest extends AcquireCall {
   readonly sinceMs: number;
   /** The last position that was reported. */
   shownAhead: number | undefined;
-  readonly grant: (machines: Lent[]) => void;
+  readonly grant: (machines: LentMachine[]) => void;
   readonly refuse: (error: unknown) => void;
 }
 

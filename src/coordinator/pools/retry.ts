@@ -1,6 +1,6 @@
 // Repeats work until it succeeds, with growing delays.
 
-interface InsistOptions {
+interface RetryOptions {
   /** Ends the work and the waits. */
   readonly signal: AbortSignal;
   /** The wait after the first failure, in ms; it doubles up to the longest. */
@@ -12,7 +12,7 @@ interface InsistOptions {
 /** Does the work until it succeeds; returns undefined when the signal aborts first. */
 export async function retry<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  { signal, firstWaitMs, longestWaitMs, onFailure }: InsistOptions,
+  { signal, firstWaitMs, longestWaitMs, onFailure }: RetryOptions,
 ): Promise<T | undefined> {
   for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
     try {

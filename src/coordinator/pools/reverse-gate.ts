@@ -18,7 +18,7 @@ import type { CoordinatorExchange } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { ReversePool } from './reverse-pool.ts';
 
-interface Entrance {
+interface PoolEntry {
   readonly pool: ReversePool;
   /** One key a line; any of them lets a machine in. Read at each arrival. */
   readonly keyFile: string;
@@ -32,7 +32,7 @@ type Refusal = { readonly status: number; readonly text: string };
 export class ReverseGate {
   readonly #log: Log;
   /** By the names of pools. */
-  readonly #entrances = new Map<string, Entrance>();
+  readonly #entries = new Map<string, PoolEntry>();
   #isClosed = false;
 
   constructor(log: Log) {
@@ -40,19 +40,19 @@ export class ReverseGate {
   }
 
   /** Throws ERR_CONFIG when others can read the keys; a file that is missing may come later. */
-  add(entrance: Entrance): void {
-    if (existsSync(entrance.keyFile)) keysIn(entrance.keyFile);
-    this.#entrances.set(entrance.pool.name, entrance);
+  add(entry: PoolEntry): void {
+    if (existsSync(entry.keyFile)) keysIn(entry.keyFile);
+    this.#entries.set(entry.pool.name, entry);
   }
 
   setKeyFile(pool: string, keyFile: string): void {
-    const entrance = this.#entrances.get(pool);
-    if (entrance !== undefined) this.#entrances.set(pool, { ...entrance, keyFile });
+    const entry = this.#entries.get(pool);
+    if (entry !== undefined) this.#entries.set(pool, { ...entry, keyFile });
   }
 
   /** No more machines come into the pool of that name. */
   remove(pool: string): void {
-    this.#entrances.delete(pool);
+    this.#entries.delete(pool);
   }
 
   /** Machines that dial from here on are to come again later. */
@@ -87,11 +87,11 @@ export class ReverseGate {
       return { status: 503, text: 'the coordinator is ending' };
     }
     // Which of several pools of the host type it comes into, its key says.
-    const entrance = [...this.#entrances.values()]
+    const entry = [...this.#entries.values()]
       .filter(({ pool }) => pool.hostType === hostType)
       .find(({ keyFile }) => isKey(header('Authorization'), keyFile));
     // The same answer for a wrong key and an unknown host type.
-    if (entrance === undefined) {
+    if (entry === undefined) {
       await sleep(wrongKeyDelayMs);
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;
       return { status: 401, text };
@@ -100,14 +100,14 @@ export class ReverseGate {
     if (!machineNamePattern.test(machine) || !bootPattern.test(boot)) {
       return { status: 400, text: `bad machine name "${machine}", or no boot id` };
     }
-    if (!(await entrance.pool.admits(machine, boot))) {
+    if (!(await entry.pool.admits(machine, boot))) {
       const text = `another machine called ${machine} is connected: give one of them --machine NAME`;
       return { status: 409, text };
     }
     acceptUpgrade(response, reverseUpgrade);
     const link = callingLink(upgrade, { label: `machine ${machine}` });
     const labels = labelsInText(header(reverseHeaders.labels));
-    entrance.pool.arrive({ machine, boot, link, labels });
+    entry.pool.arrive({ machine, boot, link, labels });
     return undefined;
   }
 

@@ -9,7 +9,7 @@ import { levelOf, type Priority } from '../../protocol/priority.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { AllocateCall, MachineQueue } from '../pools/machine-queue.ts';
-import type { Lent } from '../pools/request.ts';
+import type { LentMachine } from '../pools/request.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import { Creation, type CreationCall } from './creation.ts';
@@ -175,7 +175,7 @@ export class Admission {
     if (first === undefined) return [];
     const { owner, hostType, createdMs } = first;
     const queue = queueOf(hostType);
-    let machines: Lent[] = [];
+    let machines: LentMachine[] = [];
     /** As they are called by now. */
     const current = [...names];
     try {
@@ -217,7 +217,7 @@ export class Admission {
   /** Gives the session its machine, under a name that no other coordinator has given; notes the name. */
   async #publish(
     session: Session,
-    { pool, id: machine }: Lent,
+    { pool, id: machine }: LentMachine,
     { signal }: CreationCall,
     current: string[],
     at: number,

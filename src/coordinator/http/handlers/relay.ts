@@ -165,7 +165,7 @@ async function pass(
     const isLeft = signal.aborted || followed?.signal.aborted || command?.isDetached === true;
     over?.(path === endpoints.session.path && isLeft);
     coordinator.used(session, failure);
-    command?.over(audit, { session, user, record, failure, startMs, run });
+    command?.ended(audit, { session, user, record, failure, startMs, run });
     const withNames = audit.withArguments;
     auditTransfer(audit.log, { method, path, query, session, record, failure, withNames });
   }
