@@ -1,13 +1,13 @@
 // Stores contents by their SHA-256 on disk. The disk may be full or damaged, and several processes may write. A store is
 // a cache: its failures affect nobody, and the content that it returns has the requested digest.
 import { createHash, hash, randomBytes } from 'node:crypto';
-import { readdirSync, statfsSync } from 'node:fs';
+import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makePrivateDirectory } from '../files/private-directory.ts';
 import type { Contents, ContentWriter } from './contents.ts';
 import { evict, removePack } from './eviction.ts';
 import { createFile, OwnPack, writeNew } from './own-pack.ts';
-import { maxRecords, Pack, type Place } from './pack.ts';
+import { maxRecords, Pack, type Place, recordBytes } from './pack.ts';
 import { PiecewiseWriter, smallBytes } from './piecewise-writer.ts';
 import { minStoreBytes } from './store-size.ts';
 
@@ -27,6 +27,8 @@ const readBytes = 1 << 20;
 const timeDigits = 9;
 /** One part in this many of the disk is left free. */
 const keptFree = 20;
+/** Of more contents, the oldest packs are ignored: commands in a container can write lists of any length. */
+const maxListBytes = 2 * maxRecords * recordBytes;
 /** Combines the number of a pack and that of a record. */
 const packUnit = 2 * maxRecords;
 
@@ -63,11 +65,18 @@ export class ContentStore implements Contents {
   /** Picks up the changes of other processes. */
   refresh(): void {
     this.#quietly(() => {
+      let left = maxListBytes;
       const stems = readdirSync(this.directory)
         .filter((name) => name.endsWith('.list'))
+        .sort()
+        .reverse()
+        .filter((name) => {
+          left -= lstatSync(join(this.directory, name), { throwIfNoEntry: false })?.size ?? 0;
+          return left >= 0;
+        })
         .map((name) => join(this.directory, name.slice(0, -'.list'.length)))
         // The later of two copies counts: the earlier one may be damaged.
-        .sort();
+        .reverse();
       const there = new Set(stems);
       for (const [stem, number] of this.#byStem) if (!there.has(stem)) this.#forget(stem, number);
       for (const stem of stems) {

@@ -196,6 +196,25 @@ describe('a store of contents', () => {
     one.close();
   });
 
+  it('ignores older packs than its memory should hold, whatever their lists claim', () => {
+    const { at, store, files } = open();
+    const old = Buffer.from('old');
+    put(store(), old);
+    // They take no room on the disk.
+    for (let count = 0; count < 5; count++) {
+      const stem = join(at, `zzzzzzzz${count}-000000000000`);
+      for (const end of ['.list', '.pack']) {
+        writeFileSync(stem + end, '');
+        truncateSync(stem + end, 44 << 20);
+      }
+    }
+    const one = store();
+    expect(get(one, old)).toBeUndefined();
+    for (const name of files('')) if (name.startsWith('zz')) rmSync(join(at, name));
+    one.refresh();
+    expect(get(one, old)?.equals(old)).toBe(true);
+  });
+
   it('removes nothing behind a link that took the place of a directory', () => {
     const { root, store } = open({ limitBytes: 2 * mebibyte });
     const other = join(root, 'git');
