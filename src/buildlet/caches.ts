@@ -2,6 +2,7 @@
 import { lstatSync, mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { makeDirectories } from '../files/make-directories.ts';
 import { holdThroughLinks, type OpenDirectory } from '../files/open-directory.ts';
 import { plainCachePath } from '../protocol/cache.ts';
 import { errnoText } from '../protocol/process-state.ts';
@@ -76,7 +77,7 @@ function placeOf(path: string, { workDir, home }: LinkRoots): { top: string; bel
 }
 
 function link({ top, below }: { top: string; below: string }, target: string): void {
-  mkdirSync(top, { recursive: true, mode: 0o755 });
+  makeDirectories(top, 0o755);
   const elements = below.split('/');
   const last = elements.pop() ?? '';
   let directory = holdThroughLinks(top);

@@ -1,7 +1,8 @@
 // Limits the resources of commands: by a control group where one can be created (version 2), else by
 // the limits that each process inherits.
-import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '../files/make-directories.ts';
 import { readSystemFile } from '../files/process-file.ts';
 import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
 import { findOwnProgram } from './command/command-file.ts';
@@ -128,7 +129,7 @@ function makeGroup(root: string): string | undefined {
     const group = join(place, `gomote-${process.pid}`);
     try {
       // A group with this pid belongs to a process that has ended.
-      mkdirSync(group, { recursive: true });
+      makeDirectories(group);
     } catch {
       continue;
     }

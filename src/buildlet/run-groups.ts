@@ -1,6 +1,7 @@
 // A control group for each command, in the group of all commands of a buildlet, to measure its resources.
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../files/make-directories.ts';
 import { readSystemFile } from '../files/process-file.ts';
 import type { RunUsage } from '../protocol/session.ts';
 import type { CommandGroup } from './command/command.ts';
@@ -42,7 +43,7 @@ export class RunGroups {
   #make(name: string): RunGroup {
     const path = join(this.#parent, name);
     // An existing group belongs to a killed buildlet with the same pid.
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
     return {
       path,
       enter: entering(path),

@@ -1,10 +1,10 @@
 // A running command: its process group, its streams, and how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, isGomoteError, messageAndHint } from '../../errors.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { nodeCommand } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
@@ -155,7 +155,7 @@ function withPrefix([file, ...words]: readonly string[], command: CommandLine): 
 
 /** An earlier command may have removed the directory for temporary files. */
 function makeTemporary({ environment: { TMPDIR } }: CommandContext): void {
-  if (TMPDIR !== undefined) mkdirSync(TMPDIR, { recursive: true, mode: 0o700 });
+  if (TMPDIR !== undefined) makeDirectories(TMPDIR, 0o700);
 }
 
 /**

@@ -1,5 +1,4 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
-
 import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -218,7 +217,8 @@ async function fileDigest(
   try {
     const got = readSync(fd, buffer, 0, smallBytes, 0);
     const first = buffer.subarray(0, got);
-    const digest = got < smallBytes ? hash('sha1', first) : await restDigest(fd, first);
+    const isWhole = got === before.size && got < smallBytes;
+    const digest = isWhole ? hash('sha1', first) : await restDigest(fd, first);
     const { size, mtimeMs, ctimeMs, ino } = fstatSync(fd);
     const isUnchanged =
       size === before.size &&

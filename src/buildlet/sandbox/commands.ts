@@ -1,8 +1,8 @@
 // Commands in a sandbox. A process inside starts them; this end stays outside, with the buildlet's secrets.
-import { mkdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { parseBool, textOf } from '../../protocol/form.ts';
 import { notStarted } from '../../protocol/process-state.ts';
 import { closedNetworkVariable } from '../../protocol/session.ts';
@@ -111,7 +111,7 @@ export class SandboxedCommands implements Commands {
 /** Opens a sandbox over its own directories, which a reset has removed. */
 async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   for (const directory of [options.view.temporary, options.view.home]) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
   }
   return await Sandbox.open(options);
 }

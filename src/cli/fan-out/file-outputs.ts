@@ -1,11 +1,12 @@
 // The output of several buildlets in files: those that were asked for, or temporary ones until equal outputs are printed once.
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { reasonOf } from '../../files/local-error.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { temporaryDirectory } from '../../files/user-directories.ts';
 import { printable } from '../../printable.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -34,7 +35,7 @@ export class FileOutputs implements Outputs {
     this.#terminal = terminal;
     this.areHidden = collapse !== true;
     try {
-      if (outputDir !== undefined) mkdirSync(outputDir, { recursive: true });
+      if (outputDir !== undefined) makeDirectories(outputDir);
       const temporary = () => join(temporaryDirectory(terminal.environment), 'gomote-output-');
       this.#directory = outputDir ?? mkdtempSync(temporary());
     } catch (error) {

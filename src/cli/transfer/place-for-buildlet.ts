@@ -1,7 +1,7 @@
 // The local place of files from one of several buildlets, which must not overwrite each other's files.
 import { basename, dirname, join } from 'node:path';
 import { localError } from '../../files/local-error.ts';
-import { mkdirSync } from '../../files/named-fs.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
 import type { Context } from '../context.ts';
 
 /** Returns the path in a directory with the name of the buildlet, which is created; for a single buildlet, the path unchanged. */
@@ -9,7 +9,7 @@ export function placeForBuildlet(file: string, { ownName }: Context): string {
   if (ownName === undefined) return file;
   const directory = join(dirname(file), ownName);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
   } catch (error) {
     throw localError('make', directory, error);
   }

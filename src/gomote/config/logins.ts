@@ -1,11 +1,11 @@
 // The backends of `gomote login`, in a separate file, and the files that belong to each.
-
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseFile } from '../../config/file.ts';
 import { namedValues, nameSchema } from '../../config/values.ts';
 import { ifThere } from '../../files/if-there.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { loginsPath } from './config.ts';
@@ -50,7 +50,7 @@ export async function addLogin(
   const { token, ...section } = login;
   const logins = await readLogins(directory);
   const isDefault = (logins.default ?? name) === name;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
   await writeLogins(directory, {
     default: logins.default ?? name,

@@ -1,10 +1,8 @@
 // What gomote itself has pushed from and pulled into a local directory: everything else there is somebody's
 // work. Stored in the cache directory: without it, more counts as somebody's work, and nothing is lost.
-
 import { hash } from 'node:crypto';
 import {
   closeSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,6 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { algorithmOf } from '../../protocol/tree-difference.ts';
@@ -152,7 +151,7 @@ export class KnownStates {
     const name = this.#nameOf(use);
     const path = join(this.#directory, name);
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makeDirectories(this.#directory, 0o700);
       const text = `gomote state 1\0${digest}\0${encodeEntries(entries)}`;
       replaceFile(path, bytesOfName(text));
       this.#prune(this.#directory, use);

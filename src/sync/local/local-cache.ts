@@ -1,9 +1,9 @@
 // A cache for a local tree: the digests of its files, and its state at the last push. Only a cache:
 // without it, a push takes longer.
-
 import { hash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '../../files/make-directories.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import { isSettled } from '../../tree/digest-cache.ts';
@@ -131,7 +131,7 @@ export class LocalCache {
   #write(name: string, content: string): void {
     if (this.#prefix === undefined) return;
     try {
-      mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });
+      makeDirectories(dirname(this.#prefix), 0o700);
       replaceFile(`${this.#prefix}.${name}`, content);
     } catch {
       // The next push will be slower.

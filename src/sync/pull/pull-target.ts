@@ -2,13 +2,8 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { reasonOf } from '../../files/local-error.ts';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-} from '../../files/named-fs.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
+import { existsSync, lstatSync, readdirSync, realpathSync } from '../../files/named-fs.ts';
 
 export interface PullTarget {
   /** A real path. */
@@ -37,7 +32,7 @@ export function pullTarget(to: string, makes: boolean): PullTarget {
 function realPathOf(to: string, makes: boolean): string {
   if (existsSync(to)) return realpathSync(to);
   const above = dirname(to);
-  if (makes && !existsSync(above)) mkdirSync(above, { recursive: true });
+  if (makes && !existsSync(above)) makeDirectories(above);
   return join(realPathOf(above, false), basename(to));
 }
 

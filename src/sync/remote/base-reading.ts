@@ -4,7 +4,8 @@ import { closeSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf, StatusError } from '../../errors.ts';
-import { mkdirSync, openSync, rmSync } from '../../files/named-fs.ts';
+import { makeDirectories } from '../../files/make-directories.ts';
+import { openSync, rmSync } from '../../files/named-fs.ts';
 import { isReserved } from '../../files/reserved-names.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
@@ -87,7 +88,7 @@ class Staging implements TarSink, StagedFiles {
     const file = join(this.#stage, path);
     try {
       withErrorsOf(path, () => {
-        mkdirSync(dirname(file), { recursive: true });
+        makeDirectories(dirname(file));
         this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1'), size: 0 };
       });
     } catch (error) {
