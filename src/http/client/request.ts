@@ -264,7 +264,7 @@ export function transportError(
   if (errnoOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
     return new GomoteError('ERR_BROKEN', 'no reply came in time', { cause: error });
   }
-  const isUnreached = code === 'ERR_CONNECT';
+  const isUnreached = code === 'ERR_CONNECT' && !isErrno(error, 'ECONNRESET', 'EPIPE');
   const what = isUnreached ? `cannot reach ${peer}` : 'the connection was lost';
   const hint = isUnreached ? unreachableHint : undefined;
   return new GomoteError(code, `${what}: ${messageOf(error)}`, { hint, cause: error });

@@ -25,7 +25,7 @@ function setUp(options: Partial<LadderOptions> = {}, failure?: GomoteError) {
   } as unknown as Session;
   const context = {
     signal: new AbortController().signal,
-    messages: { say: (line: string) => said.push(line) },
+    messages: { remark: (line: string) => said.push(`gomote: ${line}`) },
     interrupts: {
       take: (taker: (name: NodeJS.Signals) => void) => {
         listener = taker;
