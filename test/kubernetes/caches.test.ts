@@ -96,7 +96,7 @@ async function onNode(script: string): Promise<void> {
 
 async function created(cli: Cli, ...options: string[]): Promise<string> {
   const result = await cli(['create', ...options, 'linux']);
-  expect(result).toMatchObject({ code: 0 });
+  expect(result.code, result.stderr).toBe(0);
   return result.stdout.trim();
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { isGomoteError } from '../../src/errors.ts';
 import { ending, gomoteProgram } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import {
@@ -33,7 +34,8 @@ it(`${count} creations cancelled at random moments leave no pod and no Secret`, 
         await backend.destroy(name, { signal: never });
         return 'made';
       } catch (error) {
-        return (error as Error).message;
+        const isCancel = error === cancel.signal.reason || isGomoteError(error, 'ERR_ABORTED');
+        return isCancel ? 'cancelled' : String(error);
       } finally {
         await timer;
       }

@@ -13,7 +13,7 @@ import { type CacheClaim, cacheClaim, type PodCaches, podCaches } from './pod-ca
 const cacheAnnotation = 'gomote/cache';
 
 /** How long a pod or a claim that is being deleted is waited for, in ms. */
-const deletionMs = 60_000;
+const deletionMs = 180_000;
 
 /** What a new pod with caches needs; undefined: it has none. The claims are there then. */
 export async function readyCaches(
