@@ -28,10 +28,12 @@ export class Interrupts {
 
   /** Whether a listener took the signal; otherwise this aborts. */
   handle(name: NodeJS.Signals): boolean {
-    const listener = this.#listener ?? (() => this.cancel(name));
-    const isTaken = this.#listener !== undefined;
-    listener(name);
-    return isTaken;
+    if (this.#listener === undefined) {
+      this.cancel(name);
+      return false;
+    }
+    this.#listener(name);
+    return true;
   }
 
   /** Passes the signals to `listener`. Returns a function that restores the previous listener. */

@@ -23,7 +23,7 @@ export function define(command: Command, context: Context): void {
     const place = isHere && !context.backends.isGiven ? '--backend local ' : '';
     const next =
       job === undefined ? 'it has no jobs yet: write some' : `try: gomote job ${place}${job}`;
-    context.messages.remark(`${next}`);
+    context.messages.remark(next);
   });
 }
 

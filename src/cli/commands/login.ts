@@ -103,7 +103,7 @@ async function signIn(
   } catch (error) {
     // A user who also has a token can still sign in.
     if (sso || !(error instanceof StatusError)) throw error;
-    context.messages.remark(`${error.message}`);
+    context.messages.remark(error.message);
     return undefined;
   } finally {
     await client.disconnect();

@@ -115,7 +115,7 @@ async function sayUsage({ context, record }: Run): Promise<void> {
   const { end } = record;
   if (end === undefined) return;
   const { usageLine } = await import('./run-usage.ts');
-  context.messages.remark(`${usageLine(end)}`);
+  context.messages.remark(usageLine(end));
 }
 
 async function runIn(
@@ -267,6 +267,6 @@ export function exitCodeOf(
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
   const status = statusOf(end, lostBytes, limits);
   const remark = describeEnd(end);
-  if (remark !== undefined && by === undefined) context.messages.remark(`${remark}`);
+  if (remark !== undefined && by === undefined) context.messages.remark(remark);
   return status;
 }
