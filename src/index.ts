@@ -3,7 +3,6 @@
  *
  * @module gomote
  */
-
 export { gceGate } from './backends/gce/gate.ts';
 export type {
   CreatedVm,

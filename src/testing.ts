@@ -3,7 +3,6 @@
  *
  * @module gomote/testing
  */
-
 export type { Fault } from './testing/faults.ts';
 export type { Network } from './testing/network.ts';
 export { openTest, TestGomote, type TestOptions } from './testing/test-gomote.ts';

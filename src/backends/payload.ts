@@ -1,5 +1,4 @@
 // What a buildlet needs on a bare machine: its programs, and a Node with the libraries that it loads.
-
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {

@@ -1,5 +1,4 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
-
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 import { type Cache, cacheModes, cacheName, plainCachePath } from '../protocol/cache.ts';

@@ -1,5 +1,4 @@
 // The options of buildlet clients and their calls.
-
 import type { Dispatcher } from 'undici';
 import type { GomoteError } from '../errors.ts';
 

@@ -1,5 +1,4 @@
 // coordinator.toml: where to listen, who may have how much, and where machines come from.
-
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../backends/catalogue.ts';

@@ -1,5 +1,4 @@
 // The coordinator's log: one JSON object a line.
-
 import { createWriteStream } from 'node:fs';
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,5 +1,4 @@
 // Metrics for Prometheus: the coordinator's current state, and counters.
-
 import { readVersion } from '../package-root.ts';
 import type { Snapshot } from '../protocol/snapshot.ts';
 import type { Coordinator } from './coordinator.ts';

@@ -1,5 +1,4 @@
 // Paths that stay inside a directory, whatever symbolic links are on the way.
-
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { GomoteError, isErrno } from '../errors.ts';

@@ -1,6 +1,5 @@
 // File names on this machine. A name is text in which a byte that is not UTF-8 is a lone surrogate
 // (protocol/name-bytes.ts); named-fs.ts has the calls of node:fs for such names.
-
 import { GomoteError } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';

@@ -1,6 +1,5 @@
 // Files that another process has named. Only files that it may name are opened: regular files of this user below
 // one directory, without following links.
-
 import { closeSync, fstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { GomoteError } from '../errors.ts';

@@ -1,6 +1,5 @@
 // Walks to a path below a directory, element by element, holding each directory open: whatever is swapped meanwhile,
 // the result is below that directory. Links on the way are resolved by their text, and must stay inside.
-
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError, isErrno } from '../errors.ts';

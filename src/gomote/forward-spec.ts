@@ -1,5 +1,4 @@
 // Parses what to forward: 8080, 8080:3000, 5432:db:5432, unix:/tmp/here:unix:/tmp/there.
-
 import { GomoteError } from '../errors.ts';
 import { parseTarget, type SocketTarget } from '../protocol/forward.ts';
 import { checkText } from './arguments.ts';

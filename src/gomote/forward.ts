@@ -1,5 +1,4 @@
 // Forwards connections between sockets here and on a buildlet's machine.
-
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';

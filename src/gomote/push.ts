@@ -1,5 +1,4 @@
 // Pushes a local tree to buildlets, and records where it went.
-
 import { basename } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
 import { currentDirectory } from '../files/named-fs.ts';

@@ -1,5 +1,4 @@
 // One file, to a buildlet or from it.
-
 import { basename, join, posix } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { whyNoName } from '../files/file-name.ts';

@@ -1,5 +1,4 @@
 // Checks paths on a buildlet that a caller passes.
-
 import { GomoteError } from '../errors.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { checkText } from './arguments.ts';

@@ -1,5 +1,4 @@
 // The error messages of packing and unpacking, most of them as in Go's buildlet.
-
 import { errnoOf, GomoteError } from '../errors.ts';
 import { fullFileSystem } from '../files/mount-point.ts';
 import { quoted } from '../printable.ts';

@@ -1,5 +1,4 @@
 // Puts the entries of one tar archive into a directory, and nothing outside it.
-
 import { posix, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { realRoot, trace } from '../files/confine.ts';

@@ -1,5 +1,4 @@
 // The connections between a client and servers, and their faults.
-
 import { once } from 'node:events';
 import {
   connect,

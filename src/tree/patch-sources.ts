@@ -1,6 +1,5 @@
 // The sources of patches, held during a change of the tree: their names may be removed or reused
 // meanwhile.
-
 import { copyFileSync, linkSync, lstatSync, rmSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors } from '../tar/archive-error.ts';

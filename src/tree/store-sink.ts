@@ -1,5 +1,4 @@
 // A tree sink beside which contents are kept in a store, once their digests have proved them.
-
 import { hash } from 'node:crypto';
 import type { WriteChange } from '../protocol/tree-change.ts';
 import type { Contents, ContentWriter } from '../store/contents.ts';

@@ -1,5 +1,4 @@
 // The question which contents of a push a store has: a head by its digest, which may come as well.
-
 import { hash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';

@@ -1,5 +1,4 @@
 // One file of a tree that is being written, under a temporary name.
-
 import { createHash, type Hash, hash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
 import { GomoteError } from '../errors.ts';

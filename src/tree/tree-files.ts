@@ -1,5 +1,4 @@
 // Reads the files of a tree and checks them against their entries: for sending, or for copying by name.
-
 import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { GomoteError, isErrno, isGomoteError, messageOf } from '../errors.ts';

@@ -1,5 +1,4 @@
 // Labels through each backend: what is written of a buildlet there gives the same labels again, and nothing that is no label.
-
 import * as v from 'valibot';
 import { expect, it } from 'vitest';
 import { containerOf, instanceOf as ofContainer } from '../../src/backends/docker/container.ts';

@@ -1,5 +1,4 @@
 // Our buildlet answers every request recorded with a Go buildlet as that did.
-
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,5 +1,4 @@
 // What the library promises of times, cancelling, errors and replies that are left.
-
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';

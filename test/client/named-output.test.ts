@@ -1,5 +1,4 @@
 // Long output to a client that shares its files with the buildlet: read out of the log's files, each byte proved.
-
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,4 @@
 // Sessions through a relay that cuts, ends, stalls, splits and corrupts: every byte once, or an error, never less.
-
 import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';

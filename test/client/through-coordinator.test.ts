@@ -1,5 +1,4 @@
 // How many requests commands make through a coordinator, and by which way: straight, or through a proxy.
-
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';

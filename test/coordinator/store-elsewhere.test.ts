@@ -1,5 +1,4 @@
 // The content store with machines that dial in, and of several coordinators behind one address.
-
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

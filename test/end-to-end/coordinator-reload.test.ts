@@ -1,5 +1,4 @@
 // The coordinator as a program takes another configuration over while it serves, or keeps the old one and says why.
-
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

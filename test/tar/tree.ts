@@ -1,5 +1,4 @@
 // Real directories for the archive tests: made, compared, removed.
-
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,

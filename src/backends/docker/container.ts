@@ -1,5 +1,4 @@
 // What is stored of a buildlet on the engine: its container, with its state in the container's labels.
-
 import * as v from 'valibot';
 import type { ContainerOptions, DockerMachine, HostType } from '../../builders.ts';
 import { forCommandsPrefix } from '../../buildlet/command/environment.ts';

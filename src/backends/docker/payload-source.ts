@@ -1,5 +1,4 @@
 // Chooses the Node for a container: this machine's, or one from the configuration for the architecture.
-
 import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { nodePath } from '../../node-command.ts';

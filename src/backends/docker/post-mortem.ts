@@ -1,5 +1,4 @@
 // Finds out how a removed container ended: the engine remembers recent events.
-
 import * as v from 'valibot';
 import { killedForMemory } from '../../protocol/limits.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';

@@ -1,5 +1,4 @@
 // The tables of processes on this machine: [backends.NAME] with kind "local", and [hosts.NAME.local].
-
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
 import { memorySchema, tableOf } from '../../config/values.ts';

@@ -1,5 +1,4 @@
 // Starts and ends the process of a local buildlet.
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -2,7 +2,6 @@
 //
 // The files are tiny, and every command reads them first: it does so without Node's promises for files, which take
 // longer to load.
-
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
 import { reasonOf } from '../../files/local-error.ts';

@@ -1,5 +1,4 @@
 // Installs on a host what buildlets need, and starts the program there that manages them.
-
 import { createHash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

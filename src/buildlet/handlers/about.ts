@@ -1,5 +1,4 @@
 // Liveness, version and the path of the work directory.
-
 import { release } from 'node:os';
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';

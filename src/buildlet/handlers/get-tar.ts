@@ -1,5 +1,4 @@
 // GET /tgz: a directory as .tar.gz, or in the compression that the client asks for.
-
 import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';

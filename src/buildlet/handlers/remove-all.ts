@@ -1,5 +1,4 @@
 // POST /removeall: removes paths; the work directory itself is emptied. Names what was not there.
-
 import { GomoteError, isErrno } from '../../errors.ts';
 import { lstatSync } from '../../files/named-fs.ts';
 import { type Place, reach } from '../../files/reach.ts';

@@ -1,6 +1,5 @@
 // POST /reset: ends every process, forgets every session and empties the work directory and the directory for temporary
 // files, so that the machine can be given to someone else.
-
 import { openDirectory } from '../../files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../files/remove-tree.ts';
 import { sendText } from '../../http/server/reply.ts';

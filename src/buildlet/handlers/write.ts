@@ -1,5 +1,4 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
-
 import { fchmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';

@@ -1,6 +1,5 @@
 // The times of files in a push. A file keeps the time that it has on the pusher's machine, unless a command
 // ran here since then: its output would look newer than a source that it did not see.
-
 import type { TreeChange, WriteChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { TreeSink } from '../../tree/tree-sink.ts';

@@ -1,5 +1,4 @@
 // The jobs of the thread that keeps the trees pushed into a work directory.
-
 import type { StoreAt } from '../../protocol/stored.ts';
 import type { KnownHead } from '../../protocol/tree-change.ts';
 import type { Thread } from '../../worker/thread.ts';

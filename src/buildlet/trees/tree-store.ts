@@ -1,5 +1,4 @@
 // All the trees of a work directory.
-
 import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { errnoOf, GomoteError } from '../../errors.ts';

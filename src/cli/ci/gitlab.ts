@@ -1,5 +1,4 @@
 // The stages of GitLab Runner's custom executor. Each is a process of its own; a file keeps the job's machine between them.
-
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';

@@ -1,5 +1,4 @@
 // gomote attach: follows a running or finished run as if this command had started it.
-
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { findRun } from '../../gomote/run/find-run.ts';

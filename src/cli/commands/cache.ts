@@ -1,5 +1,4 @@
 // gomote cache: directories that outlive buildlets.
-
 import type { Command } from 'commander';
 import { formatAge } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';

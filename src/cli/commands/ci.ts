@@ -1,5 +1,4 @@
 // gomote ci: what CI systems call.
-
 import { Argument, type Command } from 'commander';
 import type { GitlabOptions } from '../ci/gitlab.ts';
 import type { Context } from '../context.ts';

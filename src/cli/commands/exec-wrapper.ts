@@ -1,5 +1,4 @@
 // gomote exec-wrapper: runs a program of this machine on a buildlet, for build tools that run what they have built by a wrapper.
-
 import { join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';

@@ -1,5 +1,4 @@
 // gomote forward: makes ports and sockets of a buildlet available here, or those of this machine there.
-
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Forward } from '../../gomote/forward.ts';

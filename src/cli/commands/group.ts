@@ -1,5 +1,4 @@
 // gomote group: manages groups of buildlets, as Go's gomote does.
-
 import { Argument, type Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';

@@ -1,5 +1,4 @@
 // gomote login: adds a coordinator as a backend, after checking its certificate and the token.
-
 import type { Command } from 'commander';
 import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';

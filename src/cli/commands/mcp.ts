@@ -1,5 +1,4 @@
 // gomote mcp: machines for an agent, within limits.
-
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';

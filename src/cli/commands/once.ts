@@ -1,5 +1,4 @@
 // gomote once: runs one command on a new machine, with this tree on it.
-
 import { type Command, Option } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { borrowOptions, type OptionSource } from '../borrowed-options.ts';

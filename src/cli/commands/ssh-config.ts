@@ -1,5 +1,4 @@
 // gomote ssh-config: writes entries for buildlets into the configuration of ssh.
-
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { sshHosts } from '../../gomote/ssh/hosts.ts';

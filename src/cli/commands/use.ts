@@ -1,5 +1,4 @@
 // gomote use: sets the default buildlet of this project.
-
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';

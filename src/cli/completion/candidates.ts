@@ -1,5 +1,4 @@
 // Candidates at the cursor: the current names, types, runs and files.
-
 import type { AnyBackend } from '../../backends/backend.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';

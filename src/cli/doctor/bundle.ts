@@ -1,5 +1,4 @@
 // What gomote doctor prints about a failure bundle. The bundle is not trusted: its text is printed with escaped control characters.
-
 import { readBundle } from '../../gomote/failure/read-bundle.ts';
 import type { FailureReport } from '../../gomote/failure/report.ts';
 import { shortDuration } from '../../gomote/run/ending.ts';

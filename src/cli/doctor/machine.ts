@@ -1,5 +1,4 @@
 // Checks this machine: Node, the configuration, free disk space, other programs.
-
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';

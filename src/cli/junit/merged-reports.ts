@@ -1,5 +1,4 @@
 // Merges JUnit reports of several files, machines and shards, and summarizes them.
-
 import { plural } from '../../plural.ts';
 import { printable } from '../../printable.ts';
 import { attribute, type JUnitReport, type SuiteResult } from './junit-report.ts';

@@ -1,5 +1,4 @@
 // The machines of one `gomote mcp`: created within its limits, held while the process runs, and destroyed at its end.
-
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';

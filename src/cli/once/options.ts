@@ -1,5 +1,4 @@
 // The options of `gomote once`, read and checked: nothing is made before that.
-
 import { resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';

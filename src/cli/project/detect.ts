@@ -1,5 +1,4 @@
 // Finds out from a project's files how it is built and tested.
-
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import { lstatSync } from '../../files/named-fs.ts';

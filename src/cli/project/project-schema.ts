@@ -1,5 +1,4 @@
 // The schema of `.gomote.toml`: settings, and jobs that extend them.
-
 import * as v from 'valibot';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { cachesSchema } from '../../config/caches.ts';

@@ -1,5 +1,4 @@
 // What signals such as Ctrl-C do to a run: the first is passed on, the next ends the run, the last detaches the client.
-
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';

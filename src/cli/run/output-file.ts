@@ -1,5 +1,4 @@
 // A file that holds all that the last run of a command wrote.
-
 import type { FileHandle } from 'node:fs/promises';
 import { localError } from '../../files/local-error.ts';
 import { open } from '../../files/named-fs.ts';

@@ -1,5 +1,4 @@
 // The variables a command gets by -e and --env-file.
-
 import { GomoteError } from '../../errors.ts';
 import { localError } from '../../files/local-error.ts';
 import { readFileSync } from '../../files/named-fs.ts';

@@ -1,5 +1,4 @@
 // The options of `gomote run`, and which of them exclude each other.
-
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { isSessionId } from '../../protocol/session.ts';

@@ -1,5 +1,4 @@
 // gomote watch: pushes the tree and runs the command, again whenever something of the tree has changed.
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../../errors.ts';
 import { defaultKillAfterMs } from '../../gomote/run/lost.ts';

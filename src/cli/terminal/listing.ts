@@ -1,5 +1,4 @@
 // Prints lists: as a table, as JSON, or with a template for each item.
-
 import type { Command } from 'commander';
 import { nearest } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';

@@ -1,5 +1,4 @@
 // The progress line of a transfer on a terminal.
-
 import { plural } from '../../plural.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 

@@ -1,5 +1,4 @@
 // Copies one file or directory between this machine and a buildlet, or between two buildlets, as a stream.
-
 import { resolve } from 'node:path';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';

@@ -1,5 +1,4 @@
 // Reports the result of a push.
-
 import { GomoteError } from '../../errors.ts';
 import { plural } from '../../plural.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';

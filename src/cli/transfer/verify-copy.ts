@@ -1,5 +1,4 @@
 // Checks whether a file is a complete copy of a run's output.
-
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Session } from '../../client/runs/session.ts';

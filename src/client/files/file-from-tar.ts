@@ -1,5 +1,4 @@
 // Reads one file of a base-protocol buildlet from an archive.
-
 import { GomoteError } from '../../errors.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { type TarEntry, TarReader } from '../../tar/tar-reader.ts';

@@ -1,5 +1,4 @@
 // Reads single files, resuming after a cut, and writes them with checksums.
-
 import { GomoteError, StatusError } from '../../errors.ts';
 import { type HttpRequest, type HttpResponse, readText } from '../../http/client/request.ts';
 import { type Endpoint, endpoints } from '../../protocol/endpoints.ts';

@@ -1,5 +1,4 @@
 // Reads long replies: archives as byte streams, listings as entries.
-
 import { Readable } from 'node:stream';
 import { type ErrorCode, GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';

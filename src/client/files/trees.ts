@@ -1,5 +1,4 @@
 // Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
-
 import { hash } from 'node:crypto';
 import { collected } from '../../files/collected.ts';
 import { type HttpResponse, readText } from '../../http/client/request.ts';

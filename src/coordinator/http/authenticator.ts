@@ -1,5 +1,4 @@
 // Authenticates requests: Basic user `user-<name>` with that user's token, or Bearer with the token. Failures are answered late, and logged.
-
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,4 @@
 // All that the page of one buildlet shows, for one viewer: also of one that has ended.
-
 import type { Relay } from '../../http/relay/proxy.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';

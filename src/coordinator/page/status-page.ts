@@ -1,5 +1,4 @@
 // The page in browsers: signing in, its files, and what it shows.
-
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';

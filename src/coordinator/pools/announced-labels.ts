@@ -1,5 +1,4 @@
 // Labels of machines that dial in: those of their pool, and of what a machine says of itself the ones that are believed.
-
 import { setNewest } from '../../newest.ts';
 import { hasLabels, type Labels, type WantedLabels } from '../../protocol/labels.ts';
 

@@ -1,5 +1,4 @@
 // Ends expired sessions.
-
 import type { SessionBook } from '../state/session-book.ts';
 import type { MachineConnections } from './machine-connections.ts';
 import type { Session } from './session.ts';

@@ -1,5 +1,4 @@
 // The user's name at a coordinator, and the files with tokens and passwords.
-
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';

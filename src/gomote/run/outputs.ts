@@ -1,5 +1,4 @@
 // The output of a command: kept as text up to a limit, and forwarded to readers.
-
 import { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';

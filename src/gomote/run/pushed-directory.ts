@@ -1,6 +1,5 @@
 // Records where a tree was pushed on a buildlet: commands run there by default. The record is local, so that a
 // run needs no request for it; its key is the buildlet's address and password, so that another buildlet of the same name has none.
-
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { readFileSync, realpathSync } from '../../files/named-fs.ts';

@@ -1,5 +1,4 @@
 // Builds the request for a command.
-
 import type { BuilderType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';

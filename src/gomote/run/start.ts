@@ -1,5 +1,4 @@
 // Starts a command on a buildlet, as a session if the buildlet supports them, otherwise by the base protocol; or attaches to a run.
-
 import type { CallOptions } from '../../client/client-options.ts';
 import { withOutputs, withStream } from '../../client/given-streams.ts';
 import { randomId } from '../../client/random-id.ts';

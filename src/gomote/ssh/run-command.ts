@@ -1,5 +1,4 @@
 // Runs a command of an SSH client on the buildlet.
-
 import { randomBytes } from 'node:crypto';
 import { messageAndHint, NotStartedError } from '../../errors.ts';
 import { joinStreams } from '../../files/join-streams.ts';

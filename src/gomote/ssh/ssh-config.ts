@@ -1,5 +1,4 @@
 // Prints the OpenSSH configuration for buildlets, writes it into our own file, and removes it.
-
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { userInfo } from 'node:os';

@@ -1,5 +1,4 @@
 // The SSH files of the user: two key pairs, created once, and the files for OpenSSH.
-
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';

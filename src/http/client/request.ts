@@ -1,5 +1,4 @@
 // HTTP requests to one server, by Node's own client over connections of `openSocket`.
-
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';

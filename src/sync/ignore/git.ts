@@ -1,5 +1,4 @@
 // The only place that runs git: git sees only the tree in question, and runs nothing of that tree.
-
 import { closeSync } from 'node:fs';
 import { dirname, join, parse, relative } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';

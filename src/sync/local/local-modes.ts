@@ -1,5 +1,4 @@
 // Modes of a tree on Windows, whose file systems have none: those of git's index, else what the content tells.
-
 import { sentMode, usualModes } from '../../files/file-modes.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';

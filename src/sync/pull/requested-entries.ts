@@ -1,5 +1,4 @@
 // Which entries of a buildlet's tree are requested: all, those that commands have changed, or those that match patterns.
-
 import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { IgnorePatterns } from '../ignore/ignore-patterns.ts';

@@ -1,6 +1,5 @@
 // Filters a tree stream of a buildlet: it may write the wanted entries, each once, and
 // nothing else. Anything else in a part of the stream ends it before that part is applied.
-
 import { GomoteError } from '../../errors.ts';
 import { ownMode } from '../../files/file-modes.ts';
 import { hasGitDirectory, whyRefused } from '../../files/foreign-name.ts';

@@ -1,5 +1,4 @@
 // Patches of large files that changed: only new parts are sent.
-
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { type Chunk, chunkFile, patchParts } from '../../tree/chunks.ts';

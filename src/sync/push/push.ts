@@ -1,5 +1,4 @@
 // Sends a tree of this machine to a directory of one or more buildlets.
-
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { pointsOutside } from '../../tar/entry-name.ts';

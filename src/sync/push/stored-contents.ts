@@ -1,5 +1,4 @@
 // Of what a push sends, a store on the way may have the contents: they are asked for by their digests first.
-
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { StoredAnswer } from '../../protocol/stored.ts';
 import { askedHeadBytes } from '../../protocol/stored.ts';

@@ -1,5 +1,4 @@
 // Replies about files and trees that are not what they must be.
-
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -1,5 +1,4 @@
 // What clients may take before they have shown who they are.
-
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';

@@ -1,5 +1,4 @@
 // Tools for existing runs: logs, stop.
-
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';
 import { compileGoPattern } from '../../../go-pattern.ts';

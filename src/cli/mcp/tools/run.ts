@@ -1,5 +1,4 @@
 // The tool that runs a command on a machine.
-
 import * as v from 'valibot';
 import { GomoteError, isGomoteError } from '../../../errors.ts';
 import { shortDuration } from '../../../gomote/run/ending.ts';

@@ -1,5 +1,4 @@
 // Tools that move trees between the project and a machine.
-
 import { relative, resolve, sep } from 'node:path';
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';

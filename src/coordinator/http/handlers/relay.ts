@@ -1,5 +1,4 @@
 // Relays requests that name a buildlet, and streams the replies; POST /halt ends the buildlet.
-
 import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../../../errors.ts';
