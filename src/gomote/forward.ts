@@ -81,7 +81,7 @@ export async function openForward(
   // Each connection that it carries listens to it.
   setMaxListeners(0, signal);
   const { onTrouble = () => undefined } = options;
-  const place: Place = { buildlet, to, signal, onTrouble, onFailure: seldom(onTrouble) };
+  const place: Place = { buildlet, to, signal, onTrouble, onFailure: withoutRepeats(onTrouble) };
   const opened = await (options.remote ? listenThere(place, from) : listenHere(place, from));
   const ended = opened.kept.catch((error: unknown) => {
     if (!closing.signal.aborted) throw error;
@@ -102,14 +102,14 @@ export async function openForward(
 }
 
 /** Passes a line on unless the same one was passed on recently: a program may keep trying a refused port. */
-function seldom(tell: (line: string) => void): (line: string) => void {
+function withoutRepeats(tell: (line: string) => void): (line: string) => void {
   let last = '';
-  let untilMs = 0;
+  let untilAtMs = 0;
   return (line) => {
     const nowMs = performance.now();
-    if (line === last && nowMs < untilMs) return;
+    if (line === last && nowMs < untilAtMs) return;
     last = line;
-    untilMs = nowMs + repeatMs;
+    untilAtMs = nowMs + repeatMs;
     tell(line);
   };
 }
@@ -204,11 +204,11 @@ async function keep(
   let link = first;
   let pauseMs = 0;
   for (;;) {
-    const madeMs = performance.now();
+    const connectedAtMs = performance.now();
     const reason = await Promise.race([link.ended, aborted]);
-    const lostMs = performance.now();
+    const lostAtMs = performance.now();
     // Do not reconnect at once after a connection that was lost immediately.
-    if (lostMs - madeMs > longestPauseMs) pauseMs = 0;
+    if (lostAtMs - connectedAtMs > longestPauseMs) pauseMs = 0;
     onTrouble(`${buildlet.name}: ${reason}; it is connected again`);
     for (let isMade = false; !isMade; ) {
       await Promise.race([aborted, sleep(pauseMs, undefined, { signal })]);
@@ -218,7 +218,7 @@ async function keep(
         isMade = true;
       } catch (error) {
         const known = await buildlet.explain(error);
-        const isHeld = isGomoteError(known, 'ERR_CONFLICT') && performance.now() - lostMs < heldMs;
+        const isHeld = isGomoteError(known, 'ERR_CONFLICT') && performance.now() - lostAtMs < heldMs;
         if (signal.aborted || !(isConnectionError(known) || isHeld)) throw known;
       }
     }

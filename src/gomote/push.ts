@@ -85,15 +85,25 @@ export async function pushToAll(
   return results;
 }
 
-/** Pushes to one buildlet. Throws also when something could not be sent. */
+/** Pushes to one buildlet. Its summary says what could not be sent. */
+export async function pushToOne(
+  buildlet: Place,
+  place: PushPlace,
+  options: Parameters<typeof pushToAll>[2],
+): Promise<PushSummary> {
+  const [result] = await pushToAll([buildlet], place, options);
+  if (result?.status !== 'fulfilled') throw result?.reason;
+  return result.value;
+}
+
+/** {@link pushToOne} to a directory as given. Throws also when something could not be sent. */
 export async function pushTree(
   buildlet: Place,
   given: string | undefined,
   { dest, ...options }: PushTreeOptions & { signal: AbortSignal },
 ): Promise<{ dir: string; summary: PushSummary }> {
   const place = pushPlace(given, dest);
-  const [result] = await pushToAll([buildlet], place, options);
-  if (result?.status !== 'fulfilled') throw result?.reason;
-  throwUnsent(result.value);
-  return { dir: place.dir, summary: result.value };
+  const summary = await pushToOne(buildlet, place, options);
+  throwUnsent(summary);
+  return { dir: place.dir, summary };
 }

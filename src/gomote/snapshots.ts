@@ -133,7 +133,7 @@ async function emptyWorkDir(client: BuildletClient, signal: AbortSignal): Promis
 }
 
 /** How a buildlet begins with a snapshot. */
-export interface Beginning {
+interface SnapshotStart {
   /** The image of its machine; absent: that of its host type. */
   readonly image?: string | undefined;
   readonly restore: Restore;
@@ -145,7 +145,7 @@ export async function restorer(
   backends: Backends,
   { name: backend, keepImage }: AnyBackend,
   signal: AbortSignal,
-): Promise<Beginning> {
+): Promise<SnapshotStart> {
   const { snapshot, tag, at } = await locate(name, backends, signal, backend);
   if (at === undefined) {
     const { environment } = backends.settings;

@@ -2,7 +2,7 @@
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { TreeWatch } from '../sync/push/watch.ts';
 import type { Place } from './place.ts';
-import { type PushTreeOptions, pushPlace, pushToAll } from './push.ts';
+import { type PushTreeOptions, pushPlace, pushToOne } from './push.ts';
 
 /** One push after another; what could not be read is in each summary, and does not end it. */
 export async function* watchTree(
@@ -14,13 +14,11 @@ export async function* watchTree(
   const watch = new TreeWatch(where.top);
   try {
     for (;;) {
-      const [result] = await pushToAll([place], where, {
+      yield await pushToOne(place, where, {
         ...options,
         onEnter: (directory) => watch.enter(directory),
         onTree: () => watch.leave(),
       });
-      if (result?.status !== 'fulfilled') throw result?.reason;
-      yield result.value;
       await watch.changed(options.signal);
     }
   } finally {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
 import {
-  type Death,
   MachineConnections,
+  type MachineLoss,
 } from '../../src/coordinator/sessions/machine-connections.ts';
 import { MachineRuns } from '../../src/coordinator/sessions/machine-runs.ts';
 import type { Session } from '../../src/coordinator/sessions/session.ts';
@@ -27,7 +27,7 @@ async function lookAt(fails: {
   readonly connect?: () => unknown;
   readonly explain?: () => unknown;
 }) {
-  const deaths: Death[] = [];
+  const deaths: MachineLoss[] = [];
   const events: string[] = [];
   const pool = {
     connect: async () => {

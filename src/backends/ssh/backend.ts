@@ -88,7 +88,7 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
     const stem = `${call.user}-${builder.name}`;
     this.#chooser ??= import('./choose-host.ts').then(({ HostChooser }) => new HostChooser());
     const chooser = await this.#chooser;
-    return await chooser.withChosen(await this.#all(), picked, stem, call, ({ host, number }) =>
+    return await chooser.withHost(await this.#all(), picked, stem, call, ({ host, number }) =>
       this.#createOn(host, builder, call, number),
     );
   }

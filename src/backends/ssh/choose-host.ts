@@ -34,7 +34,7 @@ export class HostChooser {
    * Of all that answer, the first in the configuration assigns the number, so that concurrent clients get
    * different ones. When another client was faster, the choice is repeated.
    */
-  async withChosen<T>(
+  async withHost<T>(
     hosts: readonly SshHost[],
     picked: SshHost | undefined,
     stem: string,

@@ -7,7 +7,7 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { collect, type RemoteProcess, type SshLink } from './link.ts';
 import { lineLimit } from './messages.ts';
 import { readScript } from './scripts.ts';
-import { lastLine, sshError } from './ssh-error.ts';
+import { lastUsefulLine, sshError } from './ssh-error.ts';
 
 /** How much output of the login shell is accepted before the script begins, in bytes. */
 const bannerLimitBytes = 1 << 20;
@@ -133,7 +133,7 @@ export class RemoteSession {
       }
       return sshError(this.#link.destination, said);
     }
-    const words = lastLine(said) ?? (this.#banner || undefined);
+    const words = lastUsefulLine(said) ?? (this.#banner || undefined);
     const hint = /No space left|quota/i.test(words ?? '')
       ? 'free some space there'
       : `see that this prints "ok": ssh ${this.#link.destination.text} "exec /bin/sh -c 'echo ok'"`;

@@ -59,7 +59,7 @@ const refusals: readonly Refusal[] = [
 export function sshError(destination: Destination, said: string): GomoteError {
   const { text, host } = destination;
   const filled = (words: string) => words.replaceAll('HOST', text).replaceAll('NAME', host);
-  const last = lastLine(said);
+  const last = lastUsefulLine(said);
   const known = refusals.find(({ pattern }) => pattern.test(said));
   const what = known?.what ?? 'ssh cannot connect';
   const hint = filled(known?.hint ?? 'see what "ssh HOST" says');
@@ -71,7 +71,7 @@ export function sshError(destination: Destination, said: string): GomoteError {
 }
 
 /** The last useful line of a program's output. */
-export const lastLine = (said: string): string | undefined =>
+export const lastUsefulLine = (said: string): string | undefined =>
   said
     .split(/[\r\n]+/)
     .map((line) => line.trim())

@@ -11,7 +11,7 @@ import { socketDirectory } from './places.ts';
 import type { RemoteSession } from './remote-session.ts';
 
 type Op = Exclude<HostRequest['op'], 'create' | 'dial'>;
-type Asked<O extends Op> = HostRequest & { readonly op: O };
+type RequestOf<O extends Op> = HostRequest & { readonly op: O };
 
 /** The time limit of a request, in ms. */
 const requestMs = 120_000;
@@ -49,7 +49,7 @@ export class SshHost {
     await this.#link.open(signal);
   }
 
-  async ask<O extends Op>(request: Asked<O>, call: EnterCall): Promise<HostReply<O>> {
+  async ask<O extends Op>(request: RequestOf<O>, call: EnterCall): Promise<HostReply<O>> {
     // Copying programs has no time limit.
     const session = await enter(this.#link, call);
     try {

@@ -6,7 +6,7 @@ import { isInside } from '../../files/confine.ts';
 import { currentDirectory, realpathSync } from '../../files/named-fs.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { carryProgram, programsDirectory } from '../../gomote/carry-program.ts';
-import { type PushPlace, pushPlace, pushToAll } from '../../gomote/push.ts';
+import { type PushPlace, pushPlace, pushToOne } from '../../gomote/push.ts';
 import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runOn } from '../run/run-command.ts';
@@ -90,12 +90,9 @@ async function pushTree(
   { exclude, ignore }: Options,
   { signal, messages }: Context,
 ): Promise<void> {
-  const [result] = await pushToAll([buildlet], place, { signal, exclude, noIgnore: !ignore });
-  if (result?.status === 'rejected') throw result.reason;
+  const { unsent } = await pushToOne(buildlet, place, { signal, exclude, noIgnore: !ignore });
   // The rest is there: the program may need none of what is not.
-  for (const { message } of result?.value.unsent.values() ?? []) {
-    messages.remark(`not sent: ${message}`);
-  }
+  for (const { message } of unsent.values()) messages.remark(`not sent: ${message}`);
 }
 
 /** The directory there for the current one: in the pushed tree, or an empty one. */

@@ -11,7 +11,7 @@ import { type ListingOptions, listingOptions, printListing } from '../terminal/l
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { printLines } from '../terminal/terminal.ts';
 import { Groups } from '../which/groups.ts';
-import { type Asked, isThere } from '../which/names.ts';
+import { type AskedBackends, isThere } from '../which/names.ts';
 
 interface Options extends ListingOptions {
   all?: boolean;
@@ -141,7 +141,7 @@ async function dropGone(
 ): Promise<void> {
   const known = new Set(listed.map(({ name }) => name));
   const missing = [...groupsOfMembers(context).keys()].filter((name) => !known.has(name));
-  const asked: Asked = new Map();
+  const asked: AskedBackends = new Map();
   const gone = await Promise.all(
     missing.map(async (name) => {
       try {

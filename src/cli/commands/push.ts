@@ -9,7 +9,7 @@ import type { PushOptions } from '../../sync/push/push-options.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { pushProgress, reportPush } from '../transfer/push-report.ts';
+import { pushProgress, reportPushes } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
 import { addPattern, contradiction, parseCommaList, parseCompress } from '../values.ts';
 import { fullNameOf } from '../which/names.ts';
@@ -132,7 +132,7 @@ async function pushTo(
   };
   const report: WatchedPush['report'] = async (some, results, sinceMs, onlyChanges) => {
     const seconds = (performance.now() - sinceMs) / 1000;
-    await reportPush(some, results, seconds, { ...options, dir: there, onlyChanges }, context);
+    await reportPushes(some, results, seconds, { ...options, dir: there, onlyChanges }, context);
   };
   const startMs = performance.now();
   try {

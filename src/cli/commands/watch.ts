@@ -3,7 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
-import { pushPlace, pushToAll } from '../../gomote/push.ts';
+import { pushPlace, pushToOne } from '../../gomote/push.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
 import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
@@ -84,21 +84,21 @@ async function watchTree(
   };
   try {
     return await context.withBuildlet(name, async (buildlet) => {
-      const isChanged = async ({ dryRun }: { readonly dryRun: boolean }) => {
+      const push = async ({ dryRun }: { readonly dryRun: boolean }) => {
         const startMs = performance.now();
-        const [result] = await pushToAll([buildlet], place, { ...pushOptions, dryRun });
-        if (result?.status !== 'fulfilled') throw result?.reason;
+        const summary = await pushToOne(buildlet, place, { ...pushOptions, dryRun });
         const seconds = (performance.now() - startMs) / 1_000;
         const report = { dir: place.dir, onlyChanges: true };
         // Files that could not be sent are named; the rest has been sent.
         const say = (error: unknown) => context.messages.remark(messageOf(error));
-        if (!dryRun && result.value.changes.length > 0)
-          await reportPush([name], [result], seconds, report, context).catch(say);
-        return result.value.changes.length > 0;
+        const isChanged = summary.changes.length > 0;
+        if (!dryRun && isChanged)
+          await reportPush(name, summary, seconds, report, context).catch(say);
+        return isChanged;
       };
       const common = { buildlet, command, dir: options.dir ?? place.dir, options, context };
       return await watchRuns(common, {
-        ...{ watch, top: place.top, push: isChanged },
+        ...{ watch, top: place.top, push },
         run: (record) => runOn({ ...common, record }),
         interrupts: options.interrupt === true,
         clears: options.clear && terminal.stdout.isTTY === true,

@@ -1,6 +1,6 @@
 // Pushes the tree, as `gomote push` does.
 import type { Buildlet } from '../../gomote/buildlet.ts';
-import { pushToAll } from '../../gomote/push.ts';
+import { pushToOne } from '../../gomote/push.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { pushProgress, reportPush } from '../transfer/push-report.ts';
@@ -21,21 +21,11 @@ export async function pushTree(
   const { signal, messages } = context;
   const startMs = performance.now();
   const passed: Passed = { bytes: 0 };
-  const [result] = await messages.showing(passed, () =>
-    pushToAll(
-      [buildlet],
-      { top, dir },
-      {
-        ...{ signal, exclude, noIgnore, isNoted },
-        ...pushProgress(passed, context),
-      },
-    ),
-  );
-  if (result === undefined) return undefined;
-  if (result.status === 'rejected') throw result.reason;
+  const options = { signal, exclude, noIgnore, isNoted, ...pushProgress(passed, context) };
+  const summary = await messages.showing(passed, () => pushToOne(buildlet, { top, dir }, options));
   const seconds = (performance.now() - startMs) / 1_000;
   try {
-    await reportPush([buildlet.name], [result], seconds, { dir, areDetails: true }, context);
+    await reportPush(buildlet.name, summary, seconds, { dir, areDetails: true }, context);
     return undefined;
   } catch (error) {
     return error;

@@ -29,8 +29,19 @@ const largeBytes = 200e6;
 const namedPaths = 3;
 const namedUnsent = 20;
 
-/** Reports each buildlet's push, then throws if any of them failed. */
+/** Reports the push to one buildlet, then throws if something was not sent. */
 export async function reportPush(
+  name: string,
+  value: PushSummary,
+  seconds: number,
+  options: ReportOptions,
+  context: Context,
+): Promise<void> {
+  await reportPushes([name], [{ status: 'fulfilled', value }], seconds, options, context);
+}
+
+/** Reports each buildlet's push, then throws if any of them failed. */
+export async function reportPushes(
   names: readonly string[],
   results: readonly PromiseSettledResult<PushSummary>[],
   seconds: number,

@@ -4,15 +4,15 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { splitName } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { type Asked, isThere, looksLikeName, namesInList, shortName } from './names.ts';
+import { type AskedBackends, isThere, looksLikeName, namesInList, shortName } from './names.ts';
 
-export interface Chosen {
+interface CommandBuildlets {
   readonly names: readonly string[];
   readonly rest: readonly string[];
 }
 
 /** The buildlets of a command that names none, and what to print about the choice on stderr. */
-export interface Standing {
+interface DefaultBuildlets {
   readonly names: readonly string[];
   readonly remark?: string | undefined;
   /** Why there are none. */
@@ -30,14 +30,14 @@ export async function chooseBuildlets(
   most: number,
   context: Context,
   say = (remark: string) => context.messages.say(remark),
-): Promise<Chosen | undefined> {
+): Promise<CommandBuildlets | undefined> {
   const [first, ...rest] = words;
   const named = first === undefined ? undefined : (namesInList(first) ?? [first]);
   if (named !== undefined) {
     const isMeant = words.length > most || (await isAny(named, looksLikeName, context));
     if (isMeant) return { names: named, rest };
   }
-  const find = await standIn(context);
+  const find = await defaultBuildlets(context);
   if (find === undefined) return named && { names: named, rest };
   if (named !== undefined && (await isAny(named, isThere, context))) return { names: named, rest };
   if (first !== undefined && (await wasGiven(first, context))) return { names: [first], rest };
@@ -64,7 +64,9 @@ async function isAny(
 }
 
 /** How to find the default buildlets; undefined when there are none. */
-async function standIn(context: Context): Promise<(() => Promise<Standing>) | undefined> {
+async function defaultBuildlets(
+  context: Context,
+): Promise<(() => Promise<DefaultBuildlets>) | undefined> {
   const chosen = await chosenBuildlets(context);
   if (chosen !== undefined) return async () => chosen;
   const project = await import('./project.ts');
@@ -85,7 +87,7 @@ async function standIn(context: Context): Promise<(() => Promise<Standing>) | un
 }
 
 /** The user's choice: a group, GOMOTE_BUILDLET, or the buildlet of `gomote use`. */
-export async function chosenBuildlets(context: Context): Promise<Standing | undefined> {
+export async function chosenBuildlets(context: Context): Promise<DefaultBuildlets | undefined> {
   const group = await activeGroup(context);
   if (group !== undefined) {
     const names = await thoseThere(group.members, context);
@@ -135,7 +137,7 @@ const quickKinds: readonly string[] = ['local', 'docker', 'coordinator'];
 
 /** Drops buildlets that have ended, where checking costs no request. */
 async function thoseThere(names: readonly string[], context: Context): Promise<string[]> {
-  const asked: Asked = new Map();
+  const asked: AskedBackends = new Map();
   const there = await Promise.all(
     names.map(async (name) => {
       const kind = (

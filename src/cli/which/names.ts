@@ -30,13 +30,14 @@ export async function looksLikeName(word: string, context: Context): Promise<boo
 const isBackend = (name: string, configured: ReadonlyMap<string, unknown>): boolean =>
   configured.has(name) || name === 'docker' || isAdHocHost(name);
 
-export type Asked = Map<string, Promise<ReadonlySet<string>>>;
+/** The names on each backend that was asked. */
+export type AskedBackends = Map<string, Promise<ReadonlySet<string>>>;
 
 /** Whether there is a buildlet of that name. Throws when its backend cannot tell. */
 export async function isThere(
   word: string,
   context: Context,
-  asked: Asked = new Map(),
+  asked: AskedBackends = new Map(),
 ): Promise<boolean> {
   const { backends } = await context.backends.config();
   const { backend: given, instance } = splitName(word);

@@ -29,7 +29,7 @@ interface MachineUse {
 }
 
 /** A machine that has ended, one that its platform does not know, one that has not answered for long. */
-export type Death = 'ended' | 'unknown' | 'silent';
+export type MachineLoss = 'ended' | 'unknown' | 'silent';
 
 interface MachineConnectionsOptions {
   /** How long a probe may take, in ms. */
@@ -38,7 +38,7 @@ interface MachineConnectionsOptions {
   readonly graceMs: number;
   readonly poolOf: (name: string | undefined) => Pool;
   /** Called when a session's machine is of no use any more. */
-  readonly onDead: (name: string, reason: string, how: Death) => void;
+  readonly onDead: (name: string, reason: string, how: MachineLoss) => void;
   readonly onHealth: () => void;
   readonly isRunning: (name: string) => boolean;
   /** Whether the arguments of commands may be shown. */

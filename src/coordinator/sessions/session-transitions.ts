@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import { retry } from '../pools/retry.ts';
 import type { SessionBook } from '../state/session-book.ts';
-import type { Death, MachineConnections } from './machine-connections.ts';
+import type { MachineConnections, MachineLoss } from './machine-connections.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 
 interface SessionTransitionsOptions {
@@ -154,7 +154,7 @@ export class SessionTransitions {
   }
 
   /** A session's machine is lost, as far as this coordinator knows. */
-  lost(name: string, reason: string, how: Death): void {
+  lost(name: string, reason: string, how: MachineLoss): void {
     const { book, isShared, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.machine === undefined) return;

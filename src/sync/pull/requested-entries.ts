@@ -4,7 +4,7 @@ import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { IgnorePatterns } from '../ignore/ignore-patterns.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
 
-interface Asked {
+interface RequestedEntries {
   readonly asked: readonly TreeEntry[];
   /** Paths that match one of the patterns, if there are patterns: `asked` also has their parent directories. */
   readonly matched?: readonly string[] | undefined;
@@ -17,7 +17,7 @@ export async function requestedEntries(
     readonly changedOnly?: boolean | undefined;
     readonly only?: readonly string[] | undefined;
   },
-): Promise<Asked> {
+): Promise<RequestedEntries> {
   const changed = options.changedOnly ? await changedPaths(remote) : undefined;
   const all = changed?.size === 0 ? [] : await remote.entries('pull');
   const since = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
@@ -41,7 +41,10 @@ export function pathMatcher(
   return (path, isDirectory) => rules.test(path, isDirectory) === true;
 }
 
-function matching(entries: readonly TreeEntry[], patterns: readonly string[]): Required<Asked> {
+function matching(
+  entries: readonly TreeEntry[],
+  patterns: readonly string[],
+): Required<RequestedEntries> {
   const matches = pathMatcher(patterns);
   const matched = entries.filter(({ path, kind }) => matches(path, kind === 'directory'));
   const wanted = new Set<string>();

@@ -11,13 +11,16 @@ import { behindPlain, kinds } from './kinds.ts';
 /** Another address of this machine than that of the balancers. */
 const client = '127.0.0.9';
 
-interface Asked {
+interface RequestOptions {
   readonly token?: string;
   readonly headers?: Record<string, string>;
   readonly from?: string;
 }
 
-async function ask(url: string, { token = tokenOf('me'), headers, from = client }: Asked = {}) {
+async function ask(
+  url: string,
+  { token = tokenOf('me'), headers, from = client }: RequestOptions = {},
+) {
   const pair = Buffer.from(`user-me:${token}`).toString('base64');
   const asked = (url.startsWith('https:') ? secureRequest : request)(`${url}/buildlet/list`, {
     localAddress: from,

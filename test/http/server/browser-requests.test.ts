@@ -10,7 +10,7 @@ import { ask, startCoordinator } from '../../helpers/coordinator.ts';
 const onTcp = (options: Partial<AgentOptions> = {}) =>
   startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, ...options });
 
-interface Asked {
+interface RequestOptions {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Record<string, string>;
@@ -18,7 +18,10 @@ interface Asked {
 }
 
 /** Asks a buildlet; the headers are sent as they are given. */
-async function askBuildlet(address: string, { method = 'GET', path = '/', headers, body }: Asked) {
+async function askBuildlet(
+  address: string,
+  { method = 'GET', path = '/', headers, body }: RequestOptions,
+) {
   const where = address.startsWith('unix:')
     ? { socketPath: address.slice('unix:'.length) }
     : { host: address.split(':')[0], port: address.split(':')[1] };
