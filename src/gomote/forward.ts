@@ -218,7 +218,8 @@ async function keep(
         isMade = true;
       } catch (error) {
         const known = await buildlet.explain(error);
-        const isHeld = isGomoteError(known, 'ERR_CONFLICT') && performance.now() - lostAtMs < heldMs;
+        const isHeld =
+          isGomoteError(known, 'ERR_CONFLICT') && performance.now() - lostAtMs < heldMs;
         if (signal.aborted || !(isConnectionError(known) || isHeld)) throw known;
       }
     }
