@@ -119,10 +119,19 @@ it('every page and every decision is in the table of contents, and numbers are u
     .filter((page) => page.startsWith('docs/') && !/README|CODE_OF_CONDUCT/.test(page))
     .filter((page) => !contents.includes(`(${page.slice('docs/'.length)})`));
   expect(missing).toEqual([]);
-  const numbers = decisions.map((name) => name.slice(0, 3));
-  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(new Set(decisions.map((name) => name.slice(0, 3))).size).toBe(decisions.length);
+});
+
+it('every decision has the same form, and its title in the table of contents', () => {
+  const contents = read('docs/README.md');
   for (const name of decisions) {
-    expect(read(`docs/decisions/${name}`)).toMatch(new RegExp(`^# ${name.slice(0, 3)}: `));
+    const text = read(`docs/decisions/${name}`);
+    const [, number, title] = /^# (\d{3}): (.+)\n/.exec(text) ?? [];
+    expect(name.slice(0, 3)).toBe(number);
+    expect(contents).toContain(`| [${number}](decisions/${name}) | ${title} |`);
+    const headings = [...text.matchAll(/^## (.+)$/gm)].map((match) => match[1]);
+    const form = ['Context', 'Decision', 'Consequences'];
+    expect(headings, name).toEqual(headings.length > 3 ? [...form, 'Considered'] : form);
   }
 });
 
