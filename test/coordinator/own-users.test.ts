@@ -5,10 +5,12 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LocalBackend } from '../../src/backends/local/backend.ts';
@@ -16,6 +18,7 @@ import { requireOwnUsers } from '../../src/backends/local/own-users.ts';
 import { readOptions } from '../../src/buildlet/options.ts';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
+import { removeTreeSync } from '../../src/files/remove-tree.ts';
 import { hasBubblewrap } from '../helpers/bubblewrap.ts';
 import { Collector } from '../helpers/collect.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
@@ -134,6 +137,22 @@ describe.runIf(isRoot)('machines of a pool with uids', () => {
     await until(() => !existsSync(String(work)) && !existsSync(left));
     expect(hasProcesses(Number(uid))).toBe(false);
     expect(existsSync(join(kept, 'file'))).toBe(true);
+  });
+
+  it('reach every network, and leave files where every user can write', async () => {
+    const { one } = await twoMachines('isolation = "none"');
+    const server = createServer((socket) => socket.end('outside'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as { port: number };
+    // Nobody looks for files there.
+    const open = mkdtempSync('/var/lib/gomote-test-');
+    onTestFinished(() => removeTreeSync(open));
+    chmodSync(open, 0o1777);
+    const connect = `require('net').connect(${port}, '127.0.0.1').pipe(process.stdout)`;
+    expect(await shell(one, `touch ${open}/left; node -e "${connect}"`)).toBe('outside');
+    await one.halt();
+    expect(existsSync(join(open, 'left'))).toBe(true);
   });
 
   it('are cleared when the record of a machine is gone before its processes', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -163,6 +164,35 @@ describe('the container of a buildlet', () => {
     expect(stdout).toMatch(/^(docker|podman)-init$/m);
     expect(stdout).toContain('Networks: /sys/class/net/lo\n');
     expect(stdout).toContain('Pids: 4096\n');
+  });
+
+  it('writes to volumes that were named, and leaves nothing else', async () => {
+    const volume = `gomote-test-${randomBytes(4).toString('hex')}`;
+    onTestFinished(() => void docker('volume', 'rm', '--force', volume));
+    const { create, gomote, containers, user } = newLab(`
+[hosts.given]
+image = "${images.shell}"
+[hosts.given.docker]
+volumes = ["${volume}:/given"]
+[builders.given]
+host = "given"
+`);
+    const [first, second] = [await create('given'), await create('given')];
+    const write = 'echo x >/own; echo kept >/given/file; cat /own';
+    expect(await gomote(['run', first, 'sh', '-c', write])).toMatchObject({ stdout: 'x\n' });
+    expect(await gomote(['run', second, 'sh', '-c', 'cat /given/file /own'])).toMatchObject({
+      code: 1,
+      stdout: 'kept\n',
+    });
+    const used = containers().flatMap(({ Mounts }) =>
+      Mounts.map(({ Name }: { Name: string }) => Name),
+    );
+    expect((await gomote(['destroy', first, second])).code).toBe(0);
+    expect(containers()).toEqual([]);
+    const volumes = docker('volume', 'ls', '-q').split('\n');
+    // The programs of all buildlets are a volume, which commands cannot write.
+    const left = volumes.filter((name) => used.includes(name) && !storesOf(user).includes(name));
+    expect(left.filter((name) => !/^gomote-[0-9a-f]{16}$/.test(name))).toEqual([volume]);
   });
 
   it('is limited as the host type and the command line say', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { docker, images, type Lab, newLab } from './lab.ts';
+import { docker, images, isPodman, type Lab, newLab } from './lab.ts';
 
 const types = `
 [hosts.box]
@@ -45,7 +45,8 @@ describe('a buildlet whose container ends', () => {
     expect((await lab.gomote(['list'])).stdout).toBe('');
   });
 
-  it('because all its processes were killed has died', async () => {
+  // Podman has forgotten a container that it removes before it can be asked about it.
+  it.skipIf(isPodman)('because all its processes were killed has died', async () => {
     const lab = newLab(types);
     const { name, run } = await running(lab);
     docker('exec', name, '/bin/bash', '-c', 'kill -KILL -1');

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { storeVolume } from '../../src/backends/docker/creations.ts';
 import { type Cli, type CliOptions, type CliResult, testCli } from '../helpers/cli.ts';
 import { images } from './images.ts';
 
@@ -13,14 +14,17 @@ export { images };
 export const docker = (...args: string[]): string =>
   execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
-/** The volumes that keep what a user has pushed. */
-export const storesOf = (user: string): string[] =>
-  docker(
-    ...['volume', 'ls', '-q', '--filter', `label=gomote.owner=${user}`],
-    ...['--filter', 'label=gomote.role=store'],
-  )
-    .split('\n')
-    .filter(Boolean);
+/** What Podman 4.3 does not do as Docker does is not tried there: each test says what. */
+export const isPodman = docker('version').includes('Podman Engine');
+
+/** The users that the containers of tests run as. */
+const users = ['root', 'worker', '1234'];
+
+/** The volumes that keep what somebody has pushed. */
+export function storesOf(owner: string): string[] {
+  const volumes = docker('volume', 'ls', '-q').split('\n');
+  return users.map((user) => storeVolume(owner, user)).filter((name) => volumes.includes(name));
+}
 
 export interface Lab {
   readonly cli: Cli;

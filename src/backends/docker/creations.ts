@@ -105,7 +105,7 @@ export class Creations {
 }
 
 /** A volume for each owner; what runs as another user of the images could not write to the same files. */
-function storeVolume(owner: string, user: string): string {
+export function storeVolume(owner: string, user: string): string {
   const digest = hash('sha256', JSON.stringify([owner, user]), 'hex');
   return `gomote-store-${digest.slice(0, 24)}`;
 }

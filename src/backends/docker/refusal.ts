@@ -27,7 +27,7 @@ const kinds: readonly Kind[] = [
   },
   {
     words:
-      /no matching manifest|does not match the (specified|detected)|exec format error|image operating system|not provide the specified platform|wanted platform/i,
+      /no matching manifest|no image found in (manifest list|image index)|does not match the (specified|detected)|exec format error|image operating system|not provide the specified platform|wanted platform/i,
     code: 'ERR_PLATFORM',
     hint: 'the image is for another platform: give platform = "linux/ARCH" of one that it has and the engine runs',
   },

@@ -1,6 +1,6 @@
 // What a "VM" of the fake Compute API is: a real buildlet that reads a metadata server of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
@@ -8,13 +8,14 @@ import { startAgent } from '../../../src/buildlet/agent.ts';
 import { readOptions } from '../../../src/buildlet/options.ts';
 import { removeTreeSync } from '../../../src/files/remove-tree.ts';
 import { type MetadataServer, startMetadataServer } from '../metadata-server.ts';
-import { buildletProgram } from '../programs.ts';
+import { buildletProgram, projectRoot } from '../programs.ts';
 
 /**
- * `process`: the buildlet program; `here`: the same buildlet in this process, for many at once; `silent`: a machine
- * whose buildlet never comes up; `stops`: one that powers itself off at once.
+ * `process`: the buildlet program; `apart`: the service of docs/compute-engine.md, as root of a system with files and processes of
+ * its own; `here`: the buildlet in this process, for many at once; `silent`: a machine whose buildlet never comes up; `stops`: one
+ * that powers itself off at once.
  */
-export type MachineKind = 'process' | 'here' | 'silent' | 'stops';
+export type MachineKind = 'process' | 'apart' | 'here' | 'silent' | 'stops';
 
 export interface Machine {
   /** Turns the machine off, without waiting for anything on it. */
@@ -38,15 +39,40 @@ export async function boot(
   const ip = nic?.accessConfigs?.[0]?.natIP ?? nic?.networkIP ?? '';
   const defaultPort = 'tls-cert' in attributes ? 443 : 80;
   const line = ['--gce', '--listen', `${ip}${attributes.listen ?? `:${defaultPort}`}`];
-  return kind === 'process' ? await inProcess(line, metadata) : await here(line, metadata);
+  if (kind === 'here') return await here(line, metadata);
+  return inProcess(kind === 'process' ? plain : apart, line, metadata);
 }
 
-async function inProcess(line: readonly string[], metadata: MetadataServer): Promise<Machine> {
+/** What starts the buildlet, given the machine's disk. */
+type Start = (disk: string) => readonly [program: string, ...args: string[]];
+
+const plain: Start = () => [process.execPath, buildletProgram];
+
+const apart: Start = (disk) => {
+  const guide = readFileSync(join(projectRoot, 'docs/compute-engine.md'), 'utf8');
+  const [, service = ''] = /^ *ExecStart=(.*)$/m.exec(guide) ?? [];
+  writeFileSync(
+    join(disk, 'buildlet'),
+    `#!/bin/sh\nexec ${process.execPath} ${buildletProgram} "$@"\n`,
+    { mode: 0o755 },
+  );
+  const system = ['/usr', '/bin', '/lib', '/lib64', '/etc', '/opt', projectRoot, process.execPath];
+  return [
+    ...(['bwrap', '--unshare-pid', '--unshare-ipc', '--die-with-parent'] as const),
+    ...['--unshare-user', '--uid', '0', '--gid', '0', '--proc', '/proc', '--dev', '/dev'],
+    ...system.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['--bind', disk, disk],
+    ...service.split(' '),
+  ];
+};
+
+function inProcess(start: Start, line: readonly string[], metadata: MetadataServer): Machine {
   const disk = mkdtempSync(join(tmpdir(), 'gomote-vm-'));
   // To power off, the buildlet calls this; its process then ends, which turns the machine off.
   writeFileSync(join(disk, 'shutdown'), '#!/bin/sh\nexit 0\n');
   chmodSync(join(disk, 'shutdown'), 0o755);
-  const child = spawn(process.execPath, [buildletProgram, ...line], {
+  const [program, ...args] = start(disk);
+  const child = spawn(program, [...args, ...line], {
     cwd: disk,
     env: {
       PATH: `${disk}:${process.env.PATH}`,
