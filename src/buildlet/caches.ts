@@ -39,6 +39,10 @@ export function readCaches({ cache = [] }: ValuesOf<typeof cacheFlags>) {
   });
 }
 
+/** Reads the attribute `cache-disks`: a line `PATH:DEVICE` for each. */
+export const readCacheDisks = (text: string | undefined): CachePlace[] | undefined =>
+  text === undefined ? undefined : readCaches({ cache: text.split('\n') });
+
 /** Makes the links. Only existing links and empty directories are replaced. */
 export function linkCaches(caches: readonly CachePlace[], roots: LinkRoots): void {
   for (const { path, directory } of caches) {

@@ -30,7 +30,7 @@ export async function run(argv: readonly string[], state?: StartState): Promise<
     }
     if (options === 'help') process.stdout.write(helpText);
     else if (options === 'version') process.stdout.write(`${readVersion()}\n`);
-    else await serve(options, state);
+    else return await serve(options, state);
     return 0;
   } catch (error) {
     log(messageAndHint(error));
@@ -38,10 +38,14 @@ export async function run(argv: readonly string[], state?: StartState): Promise<
   }
 }
 
-async function serve(options: BuildletOptions, state: StartState | undefined): Promise<void> {
+/** Returns the exit code. */
+async function serve(options: BuildletOptions, state: StartState | undefined): Promise<number> {
   const removed = [...options.removeAtEnd];
   try {
     logUnhandled();
+    const caches = await allCaches(options);
+    // Its client sees that the machine has ended, and need not wait for an answer.
+    if (caches === undefined) return options.powerOff ? await powerOff().then(() => 1) : 1;
     const wanted = options.address ?? (await privateSocket(removed));
     const address =
       options.userId === undefined ? wanted : await becomeUser(options.userId, wanted);
@@ -50,7 +54,15 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
     // Sessions on a machine that dials in are held by its coordinator.
     const features = options.reverse && buildletFeatures.filter((one) => one !== holdFeature);
     const tls = options.isSelfSigned ? await ownCertificate(address) : options.tls;
-    const agent = await startAgent({ ...options, tls, address, environment, features, log });
+    const agent = await startAgent({
+      ...options,
+      caches,
+      tls,
+      address,
+      environment,
+      features,
+      log,
+    });
     let offered: ReverseConnection | undefined;
     let reason = 'it failed';
     try {
@@ -75,6 +87,19 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
     for (const directory of removed) await removeTree(directory);
   }
   if (options.powerOff) await powerOff();
+  return 0;
+}
+
+/** Undefined: some cannot be mounted, which was logged. */
+async function allCaches({ caches = [], cacheDisks }: BuildletOptions) {
+  if (cacheDisks === undefined) return caches;
+  try {
+    const { mountCacheDisks } = await import('./cache-disks.ts');
+    return [...caches, ...(await mountCacheDisks(cacheDisks))];
+  } catch (error) {
+    log(messageAndHint(error));
+    return undefined;
+  }
 }
 
 /** An unhandled rejection is a bug in this program: it is logged with its stack, and ends no command. */

@@ -8,7 +8,7 @@ import { isLoopback, type ListenAddress, parseListenAddress } from '../http/serv
 import type { StoreOptions } from '../store/content-store.ts';
 import { defaultStoreBytes } from '../store/store-size.ts';
 import type { AgentOptions } from './agent.ts';
-import { cacheFlags, cachesHelp, readCaches } from './caches.ts';
+import { type CachePlace, cacheFlags, cachesHelp, readCacheDisks, readCaches } from './caches.ts';
 import { confinementFlags, confinementHelp, readConfinement } from './confinement.ts';
 import { environmentMeta, isOnGce, type Meta } from './meta.ts';
 import { secretLine, usage } from './option-values.ts';
@@ -31,6 +31,8 @@ type AgentOptionName =
 export interface BuildletOptions extends Pick<AgentOptions, AgentOptionName> {
   /** Absent: a unix socket in a new directory. */
   readonly address: ListenAddress | undefined;
+  /** Caches on disks that are to be mounted: each `directory` is the path of a disk. */
+  readonly cacheDisks: readonly CachePlace[] | undefined;
   readonly powerOff: boolean;
   /** Whether the password was generated for this start, and so must be printed. */
   readonly isPasswordMade?: boolean | undefined;
@@ -172,6 +174,7 @@ export async function readOptions(
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     store: readStore(values, reverse !== undefined),
     caches: readCaches(values),
+    cacheDisks: readCacheDisks(await gce?.('cache-disks')),
     reverse,
   };
 }

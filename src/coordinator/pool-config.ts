@@ -221,7 +221,12 @@ function checkCaches(
   if (host.caches === undefined || (section.kind === 'local' && !hasUsers)) return;
   const backend = section.kind === 'backend' ? backends.get(section.backend) : undefined;
   if (backend?.kind === 'docker' || backend?.kind === 'ssh') return;
-  if (backend?.kind === 'kubernetes' && backend.caches !== undefined) return;
+  const shared = host.caches.find(({ mode }) => mode !== 'exclusive');
+  if (backend?.kind === 'gce' && backend.caches !== undefined && shared !== undefined) {
+    const why = `one machine at a time can write to a disk: its cache "${shared.name}" needs mode = "exclusive"`;
+    throw badValue(path, `pools.${name}.host`, host.name, why);
+  }
+  if ((backend?.kind === 'kubernetes' || backend?.kind === 'gce') && backend.caches) return;
   const kind = hasUsers ? 'local with uids' : (backend?.kind ?? section.kind);
   const why = `this host type has caches, which a pool of kind ${kind} cannot keep`;
   throw badValue(path, `pools.${name}.host`, host.name, why);

@@ -166,18 +166,22 @@ async function possibleCaches(
   const isHome =
     (config?.kind === 'local' || config?.kind === 'ssh') &&
     { ...config.defaults, ...host.local }.isolation !== 'bubblewrap';
-  const possible = caches.filter(({ isOptional, path, name: cache }) => {
-    const isPossible = backend.caches !== undefined && !(isHome && /^[~/]/.test(path));
-    if (isOptional && !isPossible) {
-      const why =
-        backend.caches === undefined ? 'it keeps none' : 'commands are not isolated there';
-      leftOut.push(`without the cache "${cache}" at ${path} on ${name}: ${why}`);
-    }
-    return isPossible || !isOptional;
+  const whyNot = ({ path, mode }: Cache): string | undefined => {
+    if (backend.caches === undefined) return 'it keeps none';
+    if (isHome && /^[~/]/.test(path)) return 'commands are not isolated there';
+    return config?.kind === 'gce' && mode !== 'exclusive'
+      ? 'its disks are for one at a time'
+      : undefined;
+  };
+  const possible = caches.filter((cache) => {
+    const why = whyNot(cache);
+    if (why === undefined || !cache.isOptional) return true;
+    leftOut.push(`without the cache "${cache.name}" at ${cache.path} on ${name}: ${why}`);
+    return false;
   });
   if (backend.caches !== undefined || possible.length === 0) return possible;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no caches`, {
-    hint: 'leave them out, or use a backend of kind local, ssh, docker, or kubernetes with volumes for them; at a coordinator its host types have them',
+    hint: 'leave them out, or use a backend of kind local, ssh or docker, or one of kind kubernetes or gce that has `caches`; at a coordinator its host types have them',
   });
 }
 

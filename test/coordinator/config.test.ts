@@ -222,6 +222,41 @@ describe('the command line', () => {
   });
 });
 
+it.each([
+  ['size = "20g"', 'mode = "exclusive"', undefined],
+  ['size = "20g"', 'mode = "exclusive", shared = true', undefined],
+  ['size = "20g"', 'mode = "shared"', /pools\.p\.host.*its cache "c" needs mode = "exclusive"/],
+  ['', 'mode = "exclusive"', /pools\.p\.host.*a pool of kind gce cannot keep/],
+])(
+  'a pool of virtual machines with caches { %s } and a cache with %s is checked',
+  (disks, mode, said) => {
+    const path = join(temporaryDirectory(), 'coordinator.toml');
+    writeFileSync(
+      path,
+      `state-directory = "state"
+    listen = "127.0.0.1:0"
+    users-file = "users.json"
+    [backends.vms]
+    kind = "gce"
+    project = "my-project"
+    zones = ["us-central1-f"]
+    ${disks && `caches = { ${disks} }`}
+    [hosts.h]
+    caches = [{ name = "c", path = "x", ${mode} }]
+    gce = { image = "x", machine-type = "m" }
+    [builders.b]
+    host = "h"
+    [pools.p]
+    kind = "backend"
+    backend = "vms"
+    host = "h"
+    maximum = 1`,
+    );
+    if (said === undefined) expect(loadCoordinatorConfig(path).pools).toHaveLength(1);
+    else expect(() => loadCoordinatorConfig(path)).toThrow(said);
+  },
+);
+
 describe('a pool of pods whose host type has caches', () => {
   const withVolumes = (volumes: string) => {
     const path = join(temporaryDirectory(), 'coordinator.toml');

@@ -66,6 +66,29 @@ describe('gomote on virtual machines', () => {
     expect(again.stderr).toMatch(`gomote: vms: no buildlet "${name}"; it may have expired`);
   });
 
+  it('has caches on disks where the backend has some, each for one machine at a time', async () => {
+    const without = await cloud();
+    const option = ['--cache', 'npm:.npm,mode=exclusive'];
+    const refused = await without.gomote('create', ...option, 'linux');
+    expect(refused.stderr).toContain('the backend "vms" keeps no caches');
+    expect(without.fake.api.instances).toEqual([]);
+
+    const { fake, gomote } = await cloud('caches = { size = "20g" }');
+    // No machine here has the disk, which a real one mounts.
+    fake.api.plan.machine = () => 'here';
+    const shared = await gomote('create', '--cache', 'npm:.npm', 'linux');
+    expect(shared.stderr).toContain('give it mode = "exclusive"');
+    const created = await gomote('create', ...option, 'linux');
+    const name = created.stdout.toString().trim();
+    expect((await gomote('cache', 'list')).stdout.toString()).toBe(`npm\tvms\t21.5 GB\t${name}\n`);
+    const again = await gomote('create', ...option, 'linux');
+    expect(again.stderr).toContain(`the cache "npm" is in use by ${name}`);
+    await gomote('destroy', name);
+    await until(() => fake.api.instances.length === 0);
+    expect(await gomote('cache', 'purge')).toMatchObject({ code: 0, stderr: '' });
+    expect(fake.api.disks.all.size).toBe(0);
+  });
+
   it('begins with an image of another one', async () => {
     const { fake, gomote } = await cloud();
     const create = async (...args: string[]) => {

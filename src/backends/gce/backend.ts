@@ -10,6 +10,7 @@ import type {
   Backend,
   BackendCall,
   BackendContext,
+  CacheKeeper,
   Cleanup,
   CreateCall,
   Diagnosis,
@@ -25,9 +26,11 @@ import type {
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import { withNewName } from '../new-name.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
+import { type ReadyDisks, withDisks } from './cache-disks.ts';
 import { ComputeApi, type VmInstance } from './compute.ts';
 import type { GceConfig } from './config.ts';
 import { isNotFound } from './errors.ts';
+import { listCaches, purgeCache } from './kept-disks.ts';
 import type { CreatedVm, GceAuth } from './options.ts';
 import { reapVms } from './reap.ts';
 import {
@@ -35,6 +38,7 @@ import {
   expiresLabel,
   filterOf,
   filterOfName,
+  isLeaving,
   noteItem,
   recordOf,
   type VmRecord,
@@ -48,8 +52,12 @@ export interface GceSettings extends GceConfig, BackendContext {
   readonly auth?: GceAuth | undefined;
 }
 
-export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup, ImageKeeper {
+export class GceBackend
+  implements Backend, Partial<CacheKeeper>, Diagnosis, Renewal, SharedNotes, Cleanup, ImageKeeper
+{
   readonly name: string;
+  declare readonly caches?: CacheKeeper['caches'];
+  declare readonly purgeCache?: CacheKeeper['purgeCache'];
   readonly #settings: GceSettings;
   readonly #onRequest: RequestLog;
   readonly #api: ComputeApi;
@@ -64,6 +72,10 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     this.#onRequest = onRequest;
     const gate = tokenBucket({ perSecond: apiRate });
     this.#api = new ComputeApi({ project, endpoint, auth, gate, onRequest });
+    if (settings.caches === undefined) return;
+    const { user } = settings;
+    this.caches = (call) => listCaches(this.#api, user, call);
+    this.purgeCache = (cache, call) => purgeCache(this.#api, user, cache, call);
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
@@ -73,7 +85,9 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     const create = async (pricing: typeof machine.pricing) =>
       await withNewName(`${call.user}-${builder.name}`, async (name) => {
         const host = { ...call.host, gce: { ...machine, pricing } };
-        return await this.#createAs(name, builder, { ...call, host, tls });
+        return await withDisks(this.#api, this.#settings, call, (disks) =>
+          this.#createAs(name, builder, { ...call, host, tls, disks }),
+        );
       });
     const { pricing = 'standard' } = machine;
     try {
@@ -89,14 +103,14 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   async #createAs(
     name: string,
     builder: BuilderType,
-    call: CreateCall & { readonly tls: KeyPair },
+    call: CreateCall & { readonly tls: KeyPair; readonly disks: ReadyDisks | undefined },
   ): Promise<Instance> {
-    const { project, zones, externalIp, port, idleTimeoutMs, maxLifetimeMs } = this.#settings;
-    const [zone, ...moreZones] = zones;
-    const { signal, onProgress, tls, user, host, labels: userLabels } = call;
+    const { project, externalIp, port, idleTimeoutMs, maxLifetimeMs } = this.#settings;
+    const { signal, onProgress, tls, user, host, labels: userLabels, disks } = call;
+    const [zone, ...moreZones] = disks?.zones ?? this.#settings.zones;
     const vmName = vmNameOf(name);
     const { client, instance } = await startVm(this.#api, vmName, host, {
-      ...{ zone, moreZones, projectId: project, externalIp, port, tls, signal, onProgress },
+      ...{ zone, moreZones, projectId: project, externalIp, port, tls, signal, onProgress, disks },
       ...describeVm({ name, owner: user, builderType: builder.name, idleTimeoutMs, userLabels }),
       description: `gomote buildlet ${name}`,
       deleteInMs: maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs,
@@ -266,10 +280,6 @@ const isConflict = (error: unknown): boolean =>
 
 /** The time limit for inspecting the machine of a buildlet that does not answer, in ms. */
 const lookTimeoutMs = 10_000;
-
-/** Being deleted: it cannot be used and need not be destroyed. */
-const isLeaving = ({ status }: VmInstance): boolean =>
-  status === 'STOPPING' || status === 'PENDING_STOP';
 
 /** The order of creation; ids decide between equal times. */
 const byAge = (a: VmInstance, b: VmInstance): number =>

@@ -47,8 +47,8 @@ const writeTimeoutMs = 60_000;
 
 const firstPauseMs = 500;
 
-/** The maximum number of machines in one page of a list. */
-const pageSize = 500;
+/** The maximum number of things in one page of a list. */
+export const pageSize = 500;
 
 export class ComputeApi {
   readonly project: string;
@@ -228,6 +228,15 @@ export class ComputeApi {
     }
     const failure = operationError(what, current);
     if (failure !== undefined) throw failure;
+  }
+
+  /** Makes a call of another part of the API. `what` begins with `cannot`. */
+  async ask<T>(
+    what: string,
+    call: ComputeCall,
+    ask: (api: compute_v1.Compute, options: { signal: AbortSignal }) => Promise<{ data: T }>,
+  ): Promise<T> {
+    return await this.#call(what, call, (options) => ask(this.#api, options));
   }
 
   async #call<T>(

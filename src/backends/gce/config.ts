@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import {
   lifetimeEntries,
   lifetimeNames,
+  memorySchema,
   portSchema,
   tableOf,
   textSchema,
@@ -27,6 +28,20 @@ const endpoint = v.pipe(
   ),
 );
 
+/** The disks of caches. */
+const cacheDisks = v.pipe(
+  v.strictObject({
+    size: memorySchema,
+    type: v.optional(
+      v.pipe(v.string(), v.regex(/^[a-z0-9-]+$/, 'a type of disk is such as "pd-ssd"')),
+      'pd-balanced',
+    ),
+  }),
+  v.transform(({ size, type }) => ({ sizeBytes: size, type })),
+);
+
+export type CacheDisks = v.InferOutput<typeof cacheDisks>;
+
 export const gceSection = tableOf(
   {
     kind: v.literal('gce'),
@@ -42,6 +57,8 @@ export const gceSection = tableOf(
     /** How many calls of the API a second one client makes at most. */
     'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
     ...lifetimeEntries,
+    /** Absent: buildlets have no caches. */
+    caches: v.optional(cacheDisks),
   },
   {
     'external-ip': 'externalIp',

@@ -25,6 +25,8 @@ const codes: readonly (readonly [reason: string, code: ErrorCode])[] = [
   ['STOCKOUT', 'ERR_NO_CAPACITY'],
   ['RESOURCE_ALREADY_EXISTS', 'ERR_NAME_TAKEN'],
   ['alreadyExists', 'ERR_NAME_TAKEN'],
+  ['RESOURCE_IN_USE_BY_ANOTHER_RESOURCE', 'ERR_CONFLICT'],
+  ['resourceInUseByAnotherResource', 'ERR_CONFLICT'],
   ['rateLimitExceeded', 'ERR_UNAVAILABLE'],
   ['userRateLimitExceeded', 'ERR_UNAVAILABLE'],
   ['RATE_LIMIT_EXCEEDED', 'ERR_UNAVAILABLE'],

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { BackendCall, ImageRequest, KeptImage } from '../backend.ts';
 import type { ComputeApi } from './compute.ts';
 import { isNotFound } from './errors.ts';
-import { imageLabels, type VmRecord } from './record.ts';
+import { keptLabels, type VmRecord } from './record.ts';
 
 /** How long Compute Engine may take to make or remove one, in ms. */
 const imageTimeoutMs = 30 * 60_000;
@@ -22,7 +22,7 @@ export async function keepImage(
     name: image,
     description: `of the gomote buildlet ${name}`,
     sourceDisk: `projects/${api.project}/zones/${zone}/disks/${vmName}`,
-    labels: imageLabels(owner),
+    labels: keptLabels('snapshot', owner),
   };
   const call = { signal, timeoutMs: imageTimeoutMs };
   await api.waitFor(what, undefined, await api.insertImage(what, body, randomUUID(), call), call);

@@ -52,6 +52,10 @@ const deadStates: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+/** Being deleted: it cannot be used and need not be destroyed. */
+export const isLeaving = ({ status }: VmInstance): boolean =>
+  status === 'STOPPING' || status === 'PENDING_STOP';
+
 /** The machine's name for a buildlet's: the same, or a prefix of it and a digest. */
 export function vmNameOf(name: string): string {
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
@@ -59,10 +63,10 @@ export function vmNameOf(name: string): string {
   return `${`g-${plainNamePart(name)}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
 }
 
-/** A filter for the buildlets of an owner, or of everybody. */
-export function filterOf(owner: string | undefined): string {
+/** A filter for the buildlets, or the disks of caches, of an owner or of everybody. */
+export function filterOf(owner: string | undefined, as = role): string {
   const own = owner === undefined ? '' : ` (labels.${labels.owner} = "${labelValue(owner)}")`;
-  return `(labels.${labels.role} = "${role}")${own}`;
+  return `(labels.${labels.role} = "${as}")${own}`;
 }
 
 export const filterOfName = (vmName: string): string => `(name = "${vmName}")`;
@@ -101,10 +105,13 @@ export function describeVm({ name, owner, builderType, userLabels, ...times }: N
   };
 }
 
-/** The labels of an image. */
-export const imageLabels = (owner: string): Record<string, string> => ({
-  [labels.role]: 'snapshot',
-  [labels.owner]: labelValue(owner),
+/** The labels of an image or a disk. */
+export const keptLabels = (
+  as: 'snapshot' | 'cache',
+  owner: string | undefined,
+): Record<string, string> => ({
+  [labels.role]: as,
+  ...(owner !== undefined && { [labels.owner]: labelValue(owner) }),
 });
 
 /** The label that says when the buildlet ends unless it is used. */

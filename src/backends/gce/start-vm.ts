@@ -10,7 +10,7 @@ import { isRefusal } from './errors.ts';
 import type { GceAuth, StartVmOptions } from './options.ts';
 import { probeVm } from './probe.ts';
 import { removeVm, removeVmOf } from './remove-vm.ts';
-import { gceMachineOf, reachOf, type VmRequest, vmBody } from './vm.ts';
+import { gceMachineOf, type MachineDisks, reachOf, type VmRequest, vmBody } from './vm.ts';
 
 /** The time limit for Compute Engine to create a machine, in ms. */
 const createTimeoutMs = 10 * 60_000;
@@ -43,7 +43,7 @@ export async function startVm(
   api: ComputeApi,
   name: string,
   hostType: HostType,
-  options: StartVmOptions,
+  options: StartVmOptions & { readonly disks?: MachineDisks | undefined },
 ): Promise<StartedVm> {
   const { pricing = 'standard' } = gceMachineOf(hostType);
   const { tls = NoKeyPair, fallbackToFullPrice } = options;
@@ -58,6 +58,7 @@ export async function startVm(
     labels: options.labels ?? {},
     hasExternalIp: options.externalIp ?? !tls.isZero(),
     port: options.port,
+    disks: options.disks,
   };
   const zones = [options.zone, ...(options.moreZones ?? [])];
   const inAnyZone = (as: Pick<VmRequest, 'name' | 'pricing'>) =>

@@ -3,6 +3,7 @@ import type { GceMachine, HostType } from '../../builders.ts';
 import { KeyPair } from '../../client/key-pair.ts';
 import { GomoteError } from '../../errors.ts';
 import type { VmInstance } from './compute.ts';
+import type { AttachedDisk } from './disks.ts';
 
 /** The metadata that a buildlet and its clients read; the first seven are those of Go's coordinator. */
 export const metadataKeys = {
@@ -18,7 +19,16 @@ export const metadataKeys = {
   listen: 'listen',
   /** The request that created the machine. */
   request: 'gomote-request',
+  /** The disks of its caches: a line `PATH:DEVICE` for each. */
+  cacheDisks: 'cache-disks',
 } as const;
+
+/** What a machine has because of its caches. */
+export interface MachineDisks {
+  /** The value of its metadata `cache-disks`. */
+  readonly places: string;
+  attachedIn(zone: string): AttachedDisk[];
+}
 
 export interface VmRequest {
   readonly name: string;
@@ -34,6 +44,7 @@ export interface VmRequest {
   readonly hasExternalIp: boolean;
   readonly port: number | undefined;
   readonly requestId: string;
+  readonly disks?: MachineDisks | undefined;
 }
 
 /** The minimum and maximum run duration that Compute Engine can enforce, in s. */
@@ -74,6 +85,7 @@ export function vmBody(project: string, request: VmRequest): VmInstance {
           ...(machine.diskSizeGb !== undefined && { diskSizeGb: String(machine.diskSizeGb) }),
         },
       },
+      ...(request.disks?.attachedIn(zone) ?? []),
     ],
     networkInterfaces: [
       {
@@ -112,6 +124,7 @@ function metadataItems(request: VmRequest, machine: GceMachine) {
       [metadataKeys.deleteAt]: String(Math.floor((Date.now() + deleteInMs) / 1_000)),
     }),
     ...(port !== undefined && { [metadataKeys.listen]: `:${port}` }),
+    [metadataKeys.cacheDisks]: request.disks?.places,
   };
   return Object.entries({ ...machine.meta, ...request.meta, ...own }).flatMap(([key, value]) =>
     value === undefined ? [] : [{ key, value }],
@@ -139,8 +152,8 @@ export function metadataOf(instance: VmInstance): ReadonlyMap<string, string> {
   return new Map(items.map(({ key = '', value = '' }) => [key, value]));
 }
 
-/** The name of the machine's zone, which the API gives as a URL. */
-export const zoneOf = (instance: VmInstance): string => instance.zone?.split('/').at(-1) ?? '';
+/** The name of the zone of a machine or a disk, which the API gives as a URL. */
+export const zoneOf = ({ zone }: Pick<VmInstance, 'zone'>): string => zone?.split('/').at(-1) ?? '';
 
 /** The address and credentials of the machine's buildlet; undefined when the machine has no address. */
 export function reachOf(instance: VmInstance): { ipPort: string; tls: KeyPair } | undefined {

@@ -16,6 +16,7 @@ it('a backend of virtual machines has what docs/compute-engine.md says', () => {
     port = 8443
     api-rate = 5
     endpoint = "https://compute.example.com/"
+    caches = { size = "20g" }
     [hosts.vm.gce]
     image = "linux-buildlet"
     machine-type = "n1-standard-4"
@@ -41,6 +42,7 @@ it('a backend of virtual machines has what docs/compute-engine.md says', () => {
     port: 8443,
     apiRate: 5,
     endpoint: 'https://compute.example.com/',
+    caches: { sizeBytes: 20 * 1024 ** 3, type: 'pd-balanced' },
   });
   expect(catalogue.hosts.find(({ name }) => name === 'vm')?.gce).toEqual({
     image: 'linux-buildlet',
@@ -62,7 +64,7 @@ it('the configuration requires a project and a zone, and has defaults for the re
   expect(parse(`[backends.vms]\n${backend}`).backends.get('vms')).toEqual({
     ...{ kind: 'gce', name: 'vms', project: 'my-project', zones: ['us-central1-f'] },
     ...{ endpoint: undefined, port: undefined, externalIp: true, apiRate: 20 },
-    ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000 },
+    ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000, caches: undefined },
   });
 });
 
@@ -77,6 +79,9 @@ it.each([
   [`${backend}api-rate = 0`, 'backends.vms.api-rate: 0'],
   [`${backend}port = 99999`, 'backends.vms.port: 99999'],
   [`${backend}max-lifetime = "40s30"`, 'backends.vms.max-lifetime'],
+  [`${backend}caches = {}`, 'backends.vms.caches.size is missing'],
+  [`${backend}caches = { size = "big" }`, 'backends.vms.caches.size: "big"'],
+  [`${backend}caches = { size = "1g", type = "a/b" }`, 'a type of disk is such as "pd-ssd"'],
   [`${backend}url = "https://h"`, 'unknown key backends.vms.url'],
 ])('the configuration refuses %j', (section, message) => {
   expect(() => parse(`[backends.vms]\n${section}`)).toThrow(

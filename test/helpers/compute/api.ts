@@ -1,6 +1,7 @@
 // A fake Compute API: instances and their operations of one project, in the words of Google's schema.
 import { randomUUID } from 'node:crypto';
 import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
+import { FakeDisks } from './disks.ts';
 import { boot, type Machine, type MachineKind } from './machine.ts';
 import { type ApiError, checkInstance, refusal } from './rules.ts';
 
@@ -58,6 +59,7 @@ export class FakeApi {
   readonly #entries = new Map<string, Entry>();
   /** All images, by name. */
   readonly images = new Map<string, Image>();
+  readonly disks: FakeDisks;
   readonly #operations = new Map<string, Operation>();
   readonly #byRequest = new Map<string, Operation>();
   readonly #waiting = new Set<() => void>();
@@ -68,6 +70,7 @@ export class FakeApi {
     this.project = project;
     this.zones = zones;
     this.#self = `${endpoint}compute/v1/projects/${project}`;
+    this.disks = new FakeDisks(this.#self);
   }
 
   /** All machines, in the order they were made. */
@@ -91,7 +94,8 @@ export class FakeApi {
   insert(zone: string, body: Instance, requestId: string = randomUUID()): Operation | ApiError {
     const known = this.#byRequest.get(requestId);
     if (known !== undefined) return known;
-    const problem = checkInstance(this.project, zone, body);
+    const { disks = [] } = body;
+    const problem = checkInstance(this.project, zone, body) ?? this.disks.refuse(zone, disks);
     if (problem !== undefined) return problem;
     const target = `projects/${this.project}/zones/${zone}/instances/${body.name}`;
     const key = `${zone}/${body.name}`;
@@ -101,7 +105,10 @@ export class FakeApi {
     const failure = this.plan.insertError(body, zone);
     const instance = { ...this.#outputFields(zone, body), status: 'PROVISIONING' };
     const entry: Entry = { zone, instance, machine: undefined };
-    if (failure === undefined) this.#entries.set(key, entry);
+    if (failure === undefined) {
+      instance.disks = this.disks.attach(zone, disks, body.name ?? '');
+      this.#entries.set(key, entry);
+    }
     const operation = this.#operation('insert', zone, body.name ?? '');
     this.#byRequest.set(requestId, operation);
     this.#run(operation, async () => {
@@ -135,7 +142,9 @@ export class FakeApi {
     const operation = this.#operation('delete', zone, name);
     this.#run(operation, async () => {
       await entry.machine?.kill();
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      if (this.#entries.get(key) !== entry) return undefined;
+      this.disks.detach(entry.instance.disks ?? []);
+      this.#entries.delete(key);
       return undefined;
     });
     return operation;
@@ -183,6 +192,34 @@ export class FakeApi {
     };
     const operation = this.#operation('setMetadata', zone, name);
     this.#run(operation, async () => undefined);
+    return operation;
+  }
+
+  detachDisk(zone: string, name: string, deviceName: string): Operation | ApiError {
+    const entry = this.#entries.get(`${zone}/${name}`);
+    if (entry === undefined) return this.#notFound(zone, name);
+    const { disks = [] } = entry.instance;
+    const detached = disks.find((disk) => disk.deviceName === deviceName);
+    if (detached === undefined) {
+      return refusal(400, 'invalid', `No attached disk found with device name '${deviceName}'`);
+    }
+    const operation = this.#operation('detachDisk', zone, name);
+    this.#run(operation, async () => {
+      entry.instance.disks = disks.filter((disk) => disk !== detached);
+      this.disks.detach([{ ...detached, autoDelete: false }]);
+      return undefined;
+    });
+    return operation;
+  }
+
+  deleteDisk(zone: string, name: string): Operation | ApiError {
+    const problem = this.disks.refuseDeletion(zone, name);
+    if (problem !== undefined) return problem;
+    const operation = this.#operation('delete', zone, name, 'disks');
+    this.#run(operation, async () => {
+      this.disks.all.delete(`${zone}/${name}`);
+      return undefined;
+    });
     return operation;
   }
 
@@ -313,7 +350,12 @@ export class FakeApi {
   }
 
   /** @param zone Absent: a global one. */
-  #operation(type: string, zone: string | undefined, target: string): Operation {
+  #operation(
+    type: string,
+    zone: string | undefined,
+    target: string,
+    kind = 'instances',
+  ): Operation {
     const name = `operation-${randomUUID()}`;
     const place = `${this.#self}/${zone === undefined ? 'global' : `zones/${zone}`}`;
     const operation: Operation = {
@@ -322,7 +364,7 @@ export class FakeApi {
       name,
       ...(zone !== undefined && { zone: `${this.#self}/zones/${zone}` }),
       operationType: type,
-      targetLink: `${place}/${zone === undefined ? '' : 'instances/'}${target}`,
+      targetLink: `${place}/${zone === undefined ? '' : `${kind}/`}${target}`,
       selfLink: `${place}/operations/${name}`,
       status: 'PENDING',
       progress: 0,

@@ -22,12 +22,15 @@ BODIES = {
     "instances.setMetadata": "Metadata",
 }
 ANSWERS = {
+    "disks.aggregatedList": "DiskAggregatedList",
+    "disks.delete": "Operation",
     "images.insert": "Operation",
     "images.get": "Image",
     "images.delete": "Operation",
     "globalOperations.wait": "Operation",
     "instances.insert": "Operation",
     "instances.delete": "Operation",
+    "instances.detachDisk": "Operation",
     "instances.setLabels": "Operation",
     "instances.setMetadata": "Operation",
     "zoneOperations.get": "Operation",

@@ -47,6 +47,9 @@ export interface FakeCompute {
   close(): Promise<void>;
 }
 
+/** What lists are of. */
+type Listed = Pick<Instance, 'name' | 'zone' | 'labels'>;
+
 interface Route {
   readonly method: string;
   readonly path: RegExp;
@@ -71,6 +74,9 @@ const routes: readonly Route[] = [
   route('POST', 'instances.setLabels', `${one}/setLabels`),
   route('POST', 'instances.setMetadata', `${one}/setMetadata`),
   route('GET', 'instances.getSerialPortOutput', `${one}/serialPort`),
+  route('POST', 'instances.detachDisk', `${one}/detachDisk`),
+  route('GET', 'disks.aggregatedList', '/aggregated/disks'),
+  route('DELETE', 'disks.delete', `${zonal}/disks/(?<disk>[^/]+)`),
   route('GET', 'zoneOperations.get', operation),
   route('POST', 'zoneOperations.wait', `${operation}/wait`),
   route('POST', 'images.insert', '/global/images'),
@@ -105,7 +111,7 @@ export async function startFakeCompute(
     const exchange: Exchange = {
       verb: found?.verb ?? `${request.method} ${pathname}`,
       zone: groups.zone ?? '',
-      name: groups.instance ?? groups.operation ?? groups.image ?? '',
+      name: groups.instance ?? groups.operation ?? groups.image ?? groups.disk ?? '',
       params: { ...Object.fromEntries(searchParams), ...groups },
       body: body === '' ? undefined : JSON.parse(body),
       authorization: request.headers.authorization,
@@ -158,6 +164,12 @@ export async function startFakeCompute(
         return api.setMetadata(zone, name, body as compute_v1.Schema$Metadata);
       case 'instances.getSerialPortOutput':
         return api.serialOutput(zone, name);
+      case 'instances.detachDisk':
+        return api.detachDisk(zone, name, params.deviceName ?? '');
+      case 'disks.aggregatedList':
+        return aggregatedDisks(params);
+      case 'disks.delete':
+        return api.deleteDisk(zone, name);
       case 'instances.list':
         return listOf(params, zone);
       case 'instances.aggregatedList':
@@ -183,11 +195,10 @@ export async function startFakeCompute(
     }
   }
 
-  function page(params: Exchange['params'], zone?: string) {
+  function page<T extends Listed>(from: Iterable<T>, params: Exchange['params'], zone?: string) {
     const isMatch = matcher(params.filter ?? '');
-    const all = api.instances.filter(
-      (instance) =>
-        isMatch(instance) && (zone === undefined || instance.zone?.endsWith(`/${zone}`)),
+    const all = [...from].filter(
+      (one) => isMatch(one) && (zone === undefined || one.zone?.endsWith(`/${zone}`)),
     );
     const start = Number(params.pageToken ?? 0);
     const end = start + Math.min(Number(params.maxResults ?? 500), fake.pageSize);
@@ -196,25 +207,43 @@ export async function startFakeCompute(
   }
 
   function listOf(params: Exchange['params'], zone: string): compute_v1.Schema$InstanceList {
-    return { kind: 'compute#instanceList', id: `projects/${project}`, ...page(params, zone) };
+    return {
+      kind: 'compute#instanceList',
+      id: `projects/${project}`,
+      ...page(api.instances, params, zone),
+    };
   }
 
   function aggregated(params: Exchange['params']): compute_v1.Schema$InstanceAggregatedList {
-    const { items, ...more } = page(params);
-    const scoped = zones.map((zone) => {
-      const instances = items.filter((instance) => instance.zone?.endsWith(`/${zone}`));
+    const { items, ...more } = page(api.instances, params);
+    return {
+      kind: 'compute#instanceAggregatedList',
+      id: `projects/${project}/aggregated/instances`,
+      items: scoped(items, (instances) => ({ instances })),
+      ...more,
+    };
+  }
+
+  function aggregatedDisks(params: Exchange['params']): compute_v1.Schema$DiskAggregatedList {
+    const { items, ...more } = page(api.disks.all.values(), params);
+    return {
+      kind: 'compute#diskAggregatedList',
+      id: `projects/${project}/aggregated/disks`,
+      items: scoped(items, (disks) => ({ disks })),
+      ...more,
+    };
+  }
+
+  function scoped<T extends Listed, R>(items: readonly T[], wrap: (items: T[]) => R) {
+    const scopes = zones.map((zone) => {
+      const own = items.filter((one) => one.zone?.endsWith(`/${zone}`));
       const scope = `zones/${zone}`;
       const message = `There are no results for scope '${scope}' on this page.`;
       const data = [{ key: 'scope', value: scope }];
       const warning = { code: 'NO_RESULTS_ON_PAGE', message, data };
-      return [scope, instances.length > 0 ? { instances } : { warning }] as const;
+      return [scope, own.length > 0 ? wrap(own) : { warning }] as const;
     });
-    return {
-      kind: 'compute#instanceAggregatedList',
-      id: `projects/${project}/aggregated/instances`,
-      items: Object.fromEntries(scoped),
-      ...more,
-    };
+    return Object.fromEntries(scopes);
   }
 
   const fake: FakeCompute = {
@@ -242,14 +271,14 @@ function reply(
 }
 
 /** The part of the filter language that is in use: `(field = "value")`, all of which must hold; `name eq` of gcloud. */
-function matcher(filter: string): (instance: Instance) => boolean {
+function matcher(filter: string): (one: Listed) => boolean {
   const terms = [...filter.matchAll(/\(?([\w.-]+) (?:=|eq) "?([^")]*)"?\)?/g)];
   if (terms.map(([term]) => term).join('').length < filter.replaceAll(' ', '').length / 2) {
     throw new Error(`the fake cannot read the filter ${filter}`);
   }
-  return (instance) =>
+  return (one) =>
     terms.every(([, field = '', value]) => {
       const label = /^labels\.(.+)$/.exec(field)?.[1];
-      return (label === undefined ? instance.name : instance.labels?.[label]) === value;
+      return (label === undefined ? one.name : one.labels?.[label]) === value;
     });
 }
