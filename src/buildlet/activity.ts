@@ -31,7 +31,7 @@ export class Activity {
   }
 
   /** The last time at which a command ran: now, while one is running. */
-  get ranMs(): number {
+  get ranAtMs(): number {
     return this.#running > 0 ? Date.now() : this.#lastAtMs;
   }
 }

@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { GomoteError, isErrno } from '../errors.ts';
 import { quoted } from '../printable.ts';
-import { elementsOf } from './file-name.ts';
+import { elementsOf, maxLinks } from './file-name.ts';
 import { reasonOf } from './local-error.ts';
 import { lstatSync, readlinkSync, realpathSync } from './named-fs.ts';
 
@@ -23,9 +23,6 @@ interface Trace {
 
 /** The result of a lookup: a link's target, `other` for anything else, undefined when nothing exists. */
 export type LinkTarget = { target: string } | 'other' | undefined;
-
-/** The maximum number of links in one path, as on Linux. */
-const maxLinks = 40;
 
 /** Whether `path` is `root` or below it; both in real form. */
 export const isInside = (root: string, path: string): boolean =>

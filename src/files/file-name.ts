@@ -35,6 +35,9 @@ export const fitsInPath = (path: string, platform: NodeJS.Platform = process.pla
       path.length < 32_767 - 8
     : bytesOfName(path).length < (platform === 'linux' ? 4096 : 1024);
 
+/** The maximum number of links in one path, as on Linux. */
+export const maxLinks = 40;
+
 /** Splits a path of the protocol into elements. Throws ERR_PATH when it is not one, or no file on this machine can have it. */
 export function elementsOf(relative: string): string[] {
   // Refuse `/etc/passwd`, `../x` and, where a backslash separates, `a\..\..\x`.

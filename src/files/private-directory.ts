@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { maxLinks } from './file-name.ts';
 import { reasonOf } from './local-error.ts';
 
 interface DirectoryRule {
@@ -30,9 +31,6 @@ interface DirectoryRule {
   /** How to use another directory, for messages: `set XDG_STATE_HOME`. */
   readonly cure?: string | undefined;
 }
-
-/** The maximum number of links in one path, as on Linux. */
-const maxLinks = 40;
 
 const rootUid = 0;
 const stickyBit = 0o1000;

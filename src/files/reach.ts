@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { quoted } from '../printable.ts';
-import { elementsOf } from './file-name.ts';
+import { elementsOf, maxLinks } from './file-name.ts';
 import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
 import {
   bestAccess,
@@ -39,8 +39,6 @@ export interface Place {
   close(): void;
 }
 
-/** The maximum number of links in one path, as on Linux. */
-const maxLinks = 40;
 /** Each is held open. */
 const maxDepth = 1024;
 

@@ -67,11 +67,11 @@ export const emptyDirectory = (directory: OpenDirectory): Promise<void> =>
   inTurns(emptying(directory));
 
 async function inTurns(steps: Generator<void, void, void>): Promise<void> {
-  let endsMs = performance.now() + turnMs;
+  let turnEndsAtMs = performance.now() + turnMs;
   for (const _ of steps) {
-    if (performance.now() < endsMs) continue;
+    if (performance.now() < turnEndsAtMs) continue;
     await setImmediate();
-    endsMs = performance.now() + turnMs;
+    turnEndsAtMs = performance.now() + turnMs;
   }
 }
 

@@ -8,15 +8,6 @@ import { GomoteError } from '../errors.ts';
  */
 type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file' | 'time' | 'state';
 
-/** Complete records of a log in a file of the buildlet's machine: the content of a `file` record. */
-export interface FileRange {
-  readonly path: string;
-  /** The identity of the file at the buildlet. */
-  readonly identity: string;
-  readonly at: number;
-  readonly bytes: number;
-}
-
 export interface RecordPiece {
   readonly kind: RecordKind;
   /** The stream's offset of `bytes`; meaningless for other records. */

@@ -1,11 +1,9 @@
 // Reads a buildlet's JSON about sessions: replies and records of logs. Unknown fields are ignored.
 import * as v from 'valibot';
-import type { FileRange } from './log-records.ts';
 import { largestStatus } from './process-state.ts';
 import { count, listOf, moment, parseBy, sha256, text } from './reply-fields.ts';
 import {
   endReasons,
-  type Gap,
   isSessionId,
   memoryMeasures,
   networkClosings,
@@ -64,12 +62,19 @@ const info = v.object({
   end: v.optional(sessionEnd),
 });
 
+/** Log offsets, and the offsets of the streams after the gap. */
 const gap = v.pipe(
   v.object({ from: count, to: count, stdout: count, stderr: count }),
   v.check(({ from, to }) => to >= from),
 );
 
+/** Output that was dropped from the log before a reader had it. */
+export type Gap = v.InferOutput<typeof gap>;
+
 const range = v.object({ path: text(), identity: text(64), at: count, bytes: count });
+
+/** Complete records of a log in a file of the buildlet's machine, with the identity that it has there: the content of a `file` record. */
+export type FileRange = v.InferOutput<typeof range>;
 
 const times = v.pipe(v.array(v.tuple([count, count])), v.maxLength(1 << 16));
 

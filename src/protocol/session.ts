@@ -217,16 +217,6 @@ export interface SessionEnd {
   readonly stderr: StreamSum;
 }
 
-/** Output that was dropped from the log before a reader had it. */
-export interface Gap {
-  /** Log offsets. */
-  readonly from: number;
-  readonly to: number;
-  /** The stream offsets after the gap. */
-  readonly stdout: number;
-  readonly stderr: number;
-}
-
 /** Why the processes of a session are stopped: a line of output matched, or STOP was sent. */
 export const standstillCauses = ['break', 'signal'] as const;
 

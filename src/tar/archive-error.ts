@@ -41,8 +41,12 @@ export const archiveErrors = {
   unpackable: (path: string, reason: string) => refuse(`${shown(path)}: ${reason}`),
 };
 
-/** A system call that failed here, for the entry or path `subject`. `place`: what is written to, for the message of a full disk. */
+/**
+ * A system call that failed here, for the entry or path `subject`; an error that says so already stays. `place`: what is written
+ * to, for the message of a full disk.
+ */
 export function localFileError(subject: string, error: unknown, place?: string): GomoteError {
+  if (error instanceof GomoteError) return error;
   const code = errnoOf(error);
   const reason = code === undefined ? String(error) : errnoText(code);
   const full = place === undefined ? '' : fullFileSystem(code, place);
@@ -58,7 +62,7 @@ export function withErrorsOf<T>(path: string, calls: () => T, place?: string): T
   try {
     return calls();
   } catch (error) {
-    throw error instanceof GomoteError ? error : localFileError(path, error, place);
+    throw localFileError(path, error, place);
   }
 }
 

@@ -2,14 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { isInside, type LinkTarget, lookAt, trace } from '../files/confine.ts';
 import { setLinkTime } from '../files/exact-time.ts';
+import { maxLinks } from '../files/file-name.ts';
 import { lstatSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors, outsideLinkError } from './archive-error.ts';
 import { directoryInPlace, type Placement } from './placement.ts';
 import type { Staging } from './staging.ts';
 import type { TarEntry } from './tar-reader.ts';
-
-/** The maximum number of links in one path, as on Linux. */
-const maxLinks = 40;
 
 /** A link that is made last, by its name in the archive. */
 export interface DeferredLink {

@@ -1,6 +1,5 @@
 // A directory as a compressed tar stream.
 import { join, resolve } from 'node:path';
-import { GomoteError } from '../errors.ts';
 import { realRoot } from '../files/confine.ts';
 import { type Reached, reachTree } from '../files/reach.ts';
 import type { Compression } from '../protocol/transfer.ts';
@@ -71,7 +70,6 @@ function open(root: string, dir: string): Reached {
   try {
     return reachTree(real, dir);
   } catch (error) {
-    if (error instanceof GomoteError) throw error;
     throw localFileError(`lstat ${join(resolve(root), dir)}`, error);
   }
 }

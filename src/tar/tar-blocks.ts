@@ -122,7 +122,7 @@ export class TarBlocks {
     const isTop = name === '';
     if (wasReplaced(error) && !isTop) this.#change(name);
     else if (this.#onSkipped === undefined || isTop) {
-      throw described(this.#tree.shown(name), error);
+      throw localFileError(this.#tree.shown(name), error);
     } else this.#onSkipped(name, reasonOf(error));
   }
 
@@ -249,9 +249,6 @@ const directoryHeader = (name: string, stats: Stats, path: string): HeaderFields
 const wasReplaced = (error: unknown): boolean => isErrno(error, ...replacedCodes);
 
 const aDevice = 'a device cannot be sent';
-
-const described = (path: string, error: unknown): unknown =>
-  error instanceof GomoteError ? error : localFileError(path, error);
 
 /** Why an entry is skipped, without its path. */
 function reasonOf(error: unknown): string {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { WriteChange } from '../protocol/tree-change.ts';
 import type { Contents, ContentWriter } from '../store/contents.ts';
-import type { TreeSink } from './tree-sink.ts';
+import { passingTo, type TreeSink } from './tree-sink.ts';
 
 /** Of a patch, only what is new is in the stream. */
 const isWhole = ({ patch }: WriteChange): boolean => patch === undefined;
@@ -23,7 +23,7 @@ export function withStore(
   if (store === undefined) return sink;
   let writer: ContentWriter | undefined;
   return {
-    ...bound(sink),
+    ...passingTo(sink),
     whole: (change, content, sha256, isProved) => {
       sink.whole(change, content, sha256, isProved);
       if (!isWhole(change) || isProved === true || isNamed()) return;
@@ -45,15 +45,3 @@ export function withStore(
     },
   };
 }
-
-const bound = (sink: TreeSink): TreeSink => ({
-  begin: (changes, head) => sink.begin(changes, head),
-  apply: (change) => sink.apply(change),
-  trust: () => sink.trust(),
-  whole: (...file) => sink.whole(...file),
-  open: (change) => sink.open(change),
-  content: (piece) => sink.content(piece),
-  close: (sha256) => sink.close(sha256),
-  ...(sink.stored && { stored: (change) => sink.stored?.(change) }),
-  ...(sink.giveUp && { giveUp: (change, reason) => sink.giveUp?.(change, reason) }),
-});

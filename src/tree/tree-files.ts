@@ -137,8 +137,6 @@ const gone = (path: string, cause?: unknown): GomoteError =>
 
 /** What a failure to read a file means. */
 export function whyUnread(path: string, error: unknown): unknown {
-  if (error instanceof GomoteError) return error;
   const isReplaced = isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR');
-  if (isReplaced) return gone(path, error);
-  return localFileError(path, error);
+  return isReplaced ? gone(path, error) : localFileError(path, error);
 }

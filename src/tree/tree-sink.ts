@@ -22,3 +22,16 @@ export interface TreeSink {
    */
   trust(): void;
 }
+
+/** A sink that passes everything on, for one that changes or sees some of it. */
+export const passingTo = (sink: TreeSink): TreeSink => ({
+  begin: (changes, head) => sink.begin(changes, head),
+  apply: (change) => sink.apply(change),
+  trust: () => sink.trust(),
+  whole: (...file) => sink.whole(...file),
+  open: (change) => sink.open(change),
+  content: (piece) => sink.content(piece),
+  close: (sha256) => sink.close(sha256),
+  ...(sink.stored && { stored: (change) => sink.stored?.(change) }),
+  ...(sink.giveUp && { giveUp: (change, reason) => sink.giveUp?.(change, reason) }),
+});

@@ -122,7 +122,7 @@ function entriesOf(top: OpenTree, prefix: string): NamedEntry[] {
     return sortedEntries(top.directory(path).self);
   } catch (error) {
     if (prefix !== '' && isGone(error)) return [];
-    throw error instanceof GomoteError ? error : localFileError(top.shown(path), error);
+    throw localFileError(top.shown(path), error);
   }
 }
 
@@ -147,7 +147,7 @@ export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefin
     };
   } catch (error) {
     if (isGone(error)) return undefined;
-    throw error instanceof GomoteError ? error : localFileError(shownIn(top, path), error);
+    throw localFileError(shownIn(top, path), error);
   }
 }
 

@@ -328,7 +328,7 @@ it('a buildlet that is killed after it moved a tree that was made ahead knows it
   const { generation, prepared } = trees.answer(asked) as Answer;
   trees.change({
     ...{ kind: 'apply', dir: 'tree', generation, prepared: prepared.digest, storeAt: undefined },
-    ...{ ranMs: 0, givesUpEntries: true, replacesDirectories: false },
+    ...{ ranAtMs: 0, givesUpEntries: true, replacesDirectories: false },
   });
   // No record has been written.
   expect((new TreeStore(places).answer(asked) as Answer).digest).toBe(prepared.digest);

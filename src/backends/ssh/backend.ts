@@ -71,7 +71,7 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
     if (!canAsk(this.#settings.environment)) return;
     const hosts = onHost === undefined ? await this.#all() : [await this.#picked(onHost)];
     // One at a time, because they share the terminal. Commands that need the host report its error.
-    for (const host of hosts) await host.open(signal).catch(() => signal.throwIfAborted());
+    for (const host of hosts) await host.link.open(signal).catch(() => signal.throwIfAborted());
   }
 
   async #picked(onHost: string): Promise<SshHost> {
@@ -127,13 +127,18 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
 
   async list(call: ListCall): Promise<Instance[]> {
     const { user } = this.#settings;
-    const { askAll } = await import('./ask-all.ts');
-    const lists = await askAll(await this.#all(), call, async (host) => {
-      const found = await host.ask({ op: 'list', user }, call);
-      this.#forgetAllBut(found, host);
-      return found;
+    const found = await this.#fromAll(call, async (host) => {
+      const ofHost = await host.ask({ op: 'list', user }, call);
+      this.#forgetAllBut(ofHost, host);
+      return ofHost;
     });
-    return lists.flat().map(instanceOf);
+    return found.map(instanceOf);
+  }
+
+  /** What the hosts answer, together. */
+  async #fromAll<T>(call: PartsCall, ask: (host: SshHost) => Promise<T[]>): Promise<T[]> {
+    const { askAll } = await import('./ask-all.ts');
+    return (await askAll(await this.#all(), call, ask)).flat();
   }
 
   /** The buildlets that this machine has reached: asking the hosts may be slow and need a password. */
@@ -201,27 +206,23 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
       throw unknown(name, hosts, error);
     }
     this.#connections.forget(name);
-    await host.stopForwarding(known?.socket ?? where?.found.socket ?? '');
+    await host.link.unforward(known?.socket ?? where?.found.socket ?? '');
   }
 
   async reap(call: PartsCall): Promise<string[]> {
     const several = this.#settings.hosts.length > 1;
-    const { askAll } = await import('./ask-all.ts');
-    const lists = await askAll(await this.#all(), call, async (host) => {
+    return await this.#fromAll(call, async (host) => {
       const lines = await host.ask({ op: 'reap' }, call);
       return lines.map((line) => (several ? `${host.text}: ${line}` : line));
     });
-    return lists.flat();
   }
 
   async caches(call: PartsCall): Promise<KeptCache[]> {
     const { user } = this.#settings;
-    const { askAll } = await import('./ask-all.ts');
-    const lists = await askAll(await this.#all(), call, async (host) => {
+    return await this.#fromAll(call, async (host) => {
       const found = await host.ask({ op: 'caches', user }, call);
       return found.map((cache): KeptCache => ({ ...cache, machine: host.text }));
     });
-    return lists.flat();
   }
 
   async purgeCache(name: string, call: PartsCall): Promise<boolean> {

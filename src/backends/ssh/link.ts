@@ -139,6 +139,11 @@ export class SshLink {
     });
   }
 
+  /** Whether ssh can express the path of a socket that is to be forwarded. */
+  canForward(remote: string): boolean {
+    return /^[\w./@%+,=-]+$/.test(remote);
+  }
+
   /** The local socket that is forwarded to a buildlet's socket after `forward`. */
   forwardedSocket(remote: string): string {
     return join(this.#options.directory, `${this.#key}-${digest([remote])}.s`);

@@ -47,7 +47,7 @@ export class Routes {
   /** Reconnects to the host if needed, before anything else, because ssh may prompt. */
   async prepare(connection: SshConnection, signal: AbortSignal): Promise<void> {
     if (existsSync(connection.master)) return;
-    await (await this.#options.hostOf(connection.host)).open(signal);
+    await (await this.#options.hostOf(connection.host)).link.open(signal);
   }
 
   async #dial(
@@ -65,7 +65,7 @@ export class Routes {
       if (!isErrno(error, 'ENOENT', 'ECONNREFUSED')) throw error;
     }
     // The master of the forward has ended.
-    await (await this.#options.hostOf(host)).forward(socket, signal);
+    await (await this.#options.hostOf(host)).link.forward(socket, signal);
     return await openSocket(address, signal);
   }
 
@@ -76,10 +76,10 @@ export class Routes {
     signal: AbortSignal,
   ): Promise<SshConnection> {
     const { name, owner } = instance;
-    const { text, master } = host;
-    const connection = { name, owner, host: text, socket, password, master };
-    const forwarded = host.forwardedSocket(socket);
-    if (forwarded === undefined) return connection;
+    const { text, link } = host;
+    const connection = { name, owner, host: text, socket, password, master: link.control };
+    if (!link.canForward(socket)) return connection;
+    const forwarded = link.forwardedSocket(socket);
     const client = this.client({ ...connection, forwarded });
     try {
       await client.probe({ signal: anySignal(signal, timeoutSignal(probeMs)) });
@@ -87,7 +87,7 @@ export class Routes {
     } catch {
       // The server may not allow forwarding.
       signal.throwIfAborted();
-      await host.stopForwarding(socket);
+      await link.unforward(socket);
       return connection;
     } finally {
       await client.disconnect();

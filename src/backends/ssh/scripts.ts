@@ -20,7 +20,7 @@ const isFit = (() => {
 })();
 
 /** `say` writes an answer, which the reader recognizes by the mark. */
-const beginning = (mark: string): string => `
+const prelude = (mark: string): string => `
 say() { printf '\\n%s %s\\n' ${mark} "$*"; }
 d="${cache}"
 if [ ! -d "$HOME" ]; then say failed "the home directory $HOME does not exist"; exit; fi
@@ -38,7 +38,7 @@ find_node() {
 
 /** Answers `ready` and runs the program, or reports what is missing. */
 export const enterScript = (mark: string, version: string, loader: string): string => `
-${beginning(mark)}
+${prelude(mark)}
 p=$d/${version}
 if [ -x "$p/node" ] && [ -O "$p" ]; then say ready; exec "$p/node" "$p/bin/ssh-host.js"; fi
 if find_node; then
@@ -55,7 +55,7 @@ say node $l $g "$(uname -s)" "$(uname -m)"
 
 /** Installs the programs from the rest of standard input. */
 export const filesScript = (mark: string, version: string, digest: string): string => `
-${beginning(mark)}
+${prelude(mark)}
 umask 077
 e=$(LC_ALL=C mkdir -p "$d" 2>&1) || { say failed "$e"; exit; }
 find_node || { say failed "Node.js has gone"; exit; }
@@ -107,7 +107,7 @@ interface NodeCopy {
 
 /** Installs Node from the rest of standard input. */
 export const nodeScript = (mark: string, { name, sizeBytes, isPacked }: NodeCopy): string => `
-${beginning(mark)}
+${prelude(mark)}
 umask 077
 e=$(LC_ALL=C mkdir -p "$d" 2>&1) || { say failed "$e"; exit; }
 t="$d/partial-$$-${name}"

@@ -28,30 +28,20 @@ export function openHost(
 }
 
 export class SshHost {
-  readonly #link: SshLink;
+  readonly link: SshLink;
 
   constructor(link: SshLink) {
-    this.#link = link;
+    this.link = link;
   }
 
   /** As the user wrote it. */
   get text(): string {
-    return this.#link.destination.text;
-  }
-
-  /** The socket of the connection to it. */
-  get master(): string {
-    return this.#link.control;
-  }
-
-  /** Connects, with prompts on the terminal if necessary. */
-  async open(signal: AbortSignal): Promise<void> {
-    await this.#link.open(signal);
+    return this.link.destination.text;
   }
 
   async ask<O extends Op>(request: RequestOf<O>, call: EnterCall): Promise<HostReply<O>> {
     // Copying programs has no time limit.
-    const session = await enter(this.#link, call);
+    const session = await enter(this.link, call);
     try {
       const signal = anySignal(call.signal, timeoutSignal(requestMs));
       const reply = await this.#request(session, request, signal);
@@ -71,7 +61,7 @@ export class SshHost {
     call: EnterCall,
     use: (made: HostReply<'create'>) => Promise<T>,
   ): Promise<T> {
-    const session = await enter(this.#link, call);
+    const session = await enter(this.link, call);
     try {
       const reply = await this.#request(session, request, call.signal);
       const result = await use(v.parse(replySchemas.create, reply));
@@ -89,23 +79,9 @@ export class SshHost {
     }
   }
 
-  /** The local socket that is forwarded to the remote one after `forward`; undefined for a path that ssh cannot express. */
-  forwardedSocket(socket: string): string | undefined {
-    return /^[\w./@%+,=-]+$/.test(socket) ? this.#link.forwardedSocket(socket) : undefined;
-  }
-
-  /** Forwards that socket to the remote one. Where that is not allowed, connections end at once. */
-  async forward(socket: string, signal: AbortSignal): Promise<void> {
-    await this.#link.forward(socket, signal);
-  }
-
-  async stopForwarding(socket: string): Promise<void> {
-    await this.#link.unforward(socket);
-  }
-
   /** Connects to the buildlet by a process on the host. */
   async dialByProcess(name: string, signal: AbortSignal): Promise<Duplex> {
-    const session = await enter(this.#link, { signal });
+    const session = await enter(this.link, { signal });
     try {
       await this.#request(session, { op: 'dial', name }, signal);
     } catch (error) {

@@ -67,6 +67,6 @@ function placeOf(workDir: string, given: string): Place | undefined {
     return reach(workDir, given);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error instanceof GomoteError ? error : localFileError(given, error);
+    throw localFileError(given, error);
   }
 }

@@ -13,7 +13,7 @@ interface PendingWrite {
 interface Slab {
   readonly start: LogMark;
   readonly bytes: Buffer;
-  readonly madeMs: number;
+  readonly madeAtMs: number;
   used: number;
 }
 
@@ -84,7 +84,7 @@ export class LogTail {
 
   #nextBytes(last: Slab | undefined): number {
     if (last === undefined) return leastBytes;
-    const tookMs = performance.now() - last.madeMs;
+    const tookMs = performance.now() - last.madeAtMs;
     const factor = tookMs < quickMs ? 2 : tookMs > slowMs ? 0.5 : 1;
     return Math.min(Math.max(last.bytes.length * factor, leastBytes), this.#mostBytes);
   }
@@ -138,6 +138,6 @@ const endOf = ({ start, used }: Slab): number => start.at + used;
 const slabOf = (bytes: Buffer, start: LogMark, used = 0): Slab => ({
   start,
   bytes,
-  madeMs: performance.now(),
+  madeAtMs: performance.now(),
   used,
 });

@@ -1,8 +1,8 @@
 // The append-only log of one session: records in memory until they are on disk, then in files of a few MiB each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../../errors.ts';
-import { type FileRange, formatRecord } from '../../protocol/log-records.ts';
-import type { Gap } from '../../protocol/session.ts';
+import { formatRecord } from '../../protocol/log-records.ts';
+import type { FileRange, Gap } from '../../protocol/session-replies.ts';
 import { LogTail } from './log-tail.ts';
 import { LogTimes } from './log-times.ts';
 import { type LogMark, Segment } from './segment.ts';

@@ -1,7 +1,8 @@
 // One file of a session's log: a sequence of complete records.
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { fileIdentity } from '../../files/file-identity.ts';
-import { type FileRange, parseRecordHeader } from '../../protocol/log-records.ts';
+import { parseRecordHeader } from '../../protocol/log-records.ts';
+import type { FileRange } from '../../protocol/session-replies.ts';
 
 /** A position between two records: the log's offset and those of the streams. */
 export interface LogMark {

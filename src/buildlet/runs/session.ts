@@ -32,7 +32,7 @@ const defaultGraceMs = 60_000;
 const defaultKillAfterMs = 5_000;
 
 /** How long to wait for more output after every known process has been ended, in ms. */
-const lastOutputAtMs = 1_000;
+const lastOutputWaitMs = 1_000;
 
 export class Session {
   readonly id: string;
@@ -42,7 +42,7 @@ export class Session {
   /** Once the command runs, without its arguments and environment: those may be megabytes, and a session is remembered for long. */
   #request: SessionRequest;
   readonly #started = new Date();
-  readonly #startMs = performance.now();
+  readonly #startedAtMs = performance.now();
   readonly #readers = new Set<Reader>();
   #graceTimer: LongTimer | undefined;
   #detached: boolean;
@@ -146,7 +146,7 @@ export class Session {
       ...(this.#command?.network && { network: this.#command.network }),
       started: this.#started.toISOString(),
       ended: new Date().toISOString(),
-      durationMs: Math.round(performance.now() - this.#startMs),
+      durationMs: Math.round(performance.now() - this.#startedAtMs),
       ...(this.#pump?.sums() ?? { stdout: emptySum(), stderr: emptySum() }),
     };
     this.#forgetForm();
@@ -191,7 +191,7 @@ export class Session {
     await this.#goOn();
     await this.#command?.end(killAfterMs);
     // Do not wait for unknown processes that hold the streams.
-    this.clock.after(lastOutputAtMs, () => this.#pump?.cut());
+    this.clock.after(lastOutputWaitMs, () => this.#pump?.cut());
   }
 
   /** The log cannot be written: the command's writes fail, and it is ended. */

@@ -49,15 +49,11 @@ export class SandboxedCommands implements Commands {
       async ({ stdin, stdout, stderr }) => {
         const id = sandbox.nextId();
         const exited = sandbox.exitOf(id);
-        const answer = await sandbox.ask(id, {
-          start: {
-            id,
-            request: { ...request, args },
-            stdin: stdin && inside(stdin),
-            stdout: inside(stdout),
-            stderr: inside(stderr),
-          },
-        });
+        const start = {
+          ...{ id, request: { ...request, args }, stdin: stdin && inside(stdin) },
+          ...{ stdout: inside(stdout), stderr: inside(stderr) },
+        };
+        const answer = await sandbox.ask(() => ({ start }), id);
         if (answer !== undefined && 'notStarted' in answer) return answer;
         return {
           ...controlsIn(sandbox, id, request),
@@ -90,8 +86,7 @@ export class SandboxedCommands implements Commands {
 
   async ports(): Promise<readonly number[]> {
     const sandbox = await this.#sandbox(this.#options.view.network);
-    const id = sandbox.nextId();
-    const answer = await sandbox.ask(id, { ports: { id } });
+    const answer = await sandbox.ask((id) => ({ ports: { id } }));
     return answer !== undefined && 'ports' in answer ? answer.ports : [];
   }
 
@@ -99,8 +94,7 @@ export class SandboxedCommands implements Commands {
     await Promise.all(
       [...this.#sandboxes.values()].map(async (opening) => {
         const sandbox = await opening.catch(() => undefined);
-        const id = sandbox?.nextId() ?? 0;
-        if (graceMs > 0) await sandbox?.ask(id, { endAll: { id, graceMs } });
+        if (graceMs > 0) await sandbox?.ask((id) => ({ endAll: { id, graceMs } }));
         // When its first process ends, the kernel ends all others in it.
         await sandbox?.end();
       }),
@@ -125,8 +119,7 @@ function controlsIn(
 ): Pick<StartedCommand, 'end' | 'signal' | 'resize'> {
   return {
     end: async (graceMs) => {
-      const id = sandbox.nextId();
-      await sandbox.ask(id, { end: { id, run, graceMs } });
+      await sandbox.ask((id) => ({ end: { id, run, graceMs } }));
     },
     signal: async (name) => sandbox.send({ signal: { run, name } }),
     ...(tty !== undefined && {
@@ -139,8 +132,7 @@ function controlsIn(
 const sandboxSockets = (opened: () => Promise<Sandbox>): CommandSockets => ({
   connect: async (target) => {
     const sandbox = await opened();
-    const id = sandbox.nextId();
-    const answer = await sandbox.ask(id, { connect: { id, target } });
+    const answer = await sandbox.ask((id) => ({ connect: { id, target } }));
     if (answer !== undefined && 'connected' in answer && answer.socket !== undefined) {
       return halfOpen(answer.socket);
     }
@@ -150,7 +142,7 @@ const sandboxSockets = (opened: () => Promise<Sandbox>): CommandSockets => ({
     const sandbox = await opened();
     const id = sandbox.nextId();
     const close = sandbox.onAccepted(id, (socket) => onSocket(halfOpen(socket)));
-    const answer = await sandbox.ask(id, { listen: { id, target } });
+    const answer = await sandbox.ask(() => ({ listen: { id, target } }), id);
     if (answer !== undefined && 'listening' in answer) {
       return { at: answer.listening, ended: sandbox.over, close };
     }

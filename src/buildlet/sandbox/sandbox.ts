@@ -131,11 +131,12 @@ export class Sandbox {
     if (this.#child.connected) this.#child.send(request, () => undefined);
   }
 
-  ask(id: number, request: SandboxRequest): Promise<Answer> {
+  /** Sends a request with an id of its own. Resolves with the answer. */
+  ask(requestOf: (id: number) => SandboxRequest, id = this.nextId()): Promise<Answer> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve(undefined);
       this.#answers.set(id, resolve);
-      this.send(request);
+      this.send(requestOf(id));
     });
   }
 

@@ -2,11 +2,11 @@
 // ran here since then: its output would look newer than a source that it did not see.
 import type { TreeChange, WriteChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import type { TreeSink } from '../../tree/tree-sink.ts';
+import { passingTo, type TreeSink } from '../../tree/tree-sink.ts';
 
 interface FileTimesOptions {
   /** The last time at which a command ran. */
-  readonly ranMs: number;
+  readonly ranAtMs: number;
   /** The entries of earlier pushes; if there are none, no command has used them. */
   readonly pushed: ReadonlyMap<string, TreeEntry>;
 }
@@ -42,8 +42,8 @@ export class FileTimes {
   }
 
   #isRight(mtimeMs: number): boolean {
-    const { ranMs, pushed } = this.#options;
-    return pushed.size === 0 || mtimeMs > ranMs;
+    const { ranAtMs, pushed } = this.#options;
+    return pushed.size === 0 || mtimeMs > ranAtMs;
   }
 
   /** The time that was sent for a file, where it got another one. */
@@ -54,11 +54,8 @@ export class FileTimes {
 
 /** The sink, which gets each change as it is made. */
 export const withTimes = (sink: TreeSink, times: FileTimes): TreeSink => ({
-  begin: (changes, head) => sink.begin(changes, head),
+  ...passingTo(sink),
   apply: (change) => sink.apply(times.made(change)),
-  trust: () => sink.trust(),
   whole: (change, ...content) => sink.whole(times.written(change), ...content),
   open: (change) => sink.open(times.written(change)),
-  content: (piece) => sink.content(piece),
-  close: (sha256) => sink.close(sha256),
 });

@@ -1,5 +1,5 @@
 // A directory that trees are pushed into, held open.
-import { GomoteError, isErrno } from '../../errors.ts';
+import { isErrno } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { localFileError } from '../../tar/archive-error.ts';
@@ -10,18 +10,17 @@ export interface PushedDirectory {
   readonly dir: string;
 }
 
-/** Calls the function with the directory, held; returns `absent` when there is none. */
+/** Calls the function with the directory, held open. Undefined when there is none. */
 export function withTree<T>(
   { workDir, dir }: PushedDirectory,
-  absent: T,
   use: (tree: OpenTree) => T,
-): T {
+): T | undefined {
   let tree: OpenTree;
   try {
     tree = new OpenTree(reachDirectory(workDir, dir));
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return absent;
-    throw error instanceof GomoteError ? error : localFileError(dir, error);
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw localFileError(dir, error);
   }
   try {
     return use(tree);

@@ -1,6 +1,7 @@
 // The identity of a work directory: unique, even among buildlets of the same name. Clients
 // store what they know of the trees here under it. It is written by the first push, and removed when the work directory is emptied.
 import { randomBytes } from 'node:crypto';
+import type { OpenDirectory } from '../../files/open-directory.ts';
 import { identityName, isIdentity } from '../../protocol/push-record.ts';
 import { inRecords, readRecord, writeRecord } from './record-file.ts';
 
@@ -30,16 +31,13 @@ export class WorkDirIdentity {
   keep(): void {
     const { id } = this;
     if (this.#isKept) return;
-    inRecords(this.#workDir, { absent: undefined, isMade: true }, (records) =>
-      writeRecord(records.at(identityName), id, 'w'),
-    );
+    const write = (records: OpenDirectory) => writeRecord(records.at(identityName), id, 'w');
+    inRecords(this.#workDir, write, { isMade: true });
   }
 
   #read(): string | undefined {
     try {
-      const text = inRecords(this.#workDir, { absent: undefined, isMade: false }, (records) =>
-        readRecord(records.at(identityName)),
-      );
+      const text = inRecords(this.#workDir, (records) => readRecord(records.at(identityName)));
       return text !== undefined && isIdentity(text) ? text : undefined;
     } catch {
       return undefined;

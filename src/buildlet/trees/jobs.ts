@@ -7,7 +7,7 @@ import type { Thread } from '../../worker/thread.ts';
 export interface ChangeOptions {
   readonly generation: string;
   /** The last time at which a command ran. */
-  readonly ranMs: number;
+  readonly ranAtMs: number;
   /** Whether an entry that cannot be created is skipped and named in the reply. */
   readonly givesUpEntries: boolean;
   /** Whether a file or link may replace a non-empty directory, when entries may be skipped. */

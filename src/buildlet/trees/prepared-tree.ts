@@ -47,7 +47,7 @@ export class PreparedTree {
     const { bavail, blocks, bsize } = statfsSync(this.#stage);
     const hasRoom = bavail * bsize - bytes > (blocks * bsize) / keptFree;
     if (entries.length === 0 || bytes > mostBytes || !hasRoom) return this.drop();
-    const times = new FileTimes({ ranMs: 0, pushed: new Map() });
+    const times = new FileTimes({ ranAtMs: 0, pushed: new Map() });
     const writer = new TreeWriter(this.#stage, this.#path.slice(this.#stage.length + 1), {
       onDone: (change, digest) => noteChange(this.#sent, change, digest, times),
     });

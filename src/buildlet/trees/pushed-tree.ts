@@ -37,7 +37,7 @@ export class PushedTree {
   readonly #unproved = new Map<string, string>();
   #running: RunningChange | undefined;
   /** When data last arrived for the running change. */
-  #heardMs = 0;
+  #heardAtMs = 0;
   #generation = newGeneration();
   #isUnsaved = false;
   #isInOrder = true;
@@ -71,7 +71,7 @@ export class PushedTree {
   }
 
   get isBusy(): boolean {
-    return this.#running !== undefined && Date.now() - this.#heardMs < silentMs;
+    return this.#running !== undefined && Date.now() - this.#heardAtMs < silentMs;
   }
 
   asSent(entries: readonly TreeEntry[]): TreeEntry[] {
@@ -85,7 +85,7 @@ export class PushedTree {
   pushed(isOnlyDigested = false): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
-    return withTree(this.#place, [], (tree) => this.#pushedIn(tree, isOnlyDigested));
+    return withTree(this.#place, (tree) => this.#pushedIn(tree, isOnlyDigested)) ?? [];
   }
 
   #pushedIn(top: OpenTree, isOnlyDigested: boolean): TreeEntry[] {
@@ -111,11 +111,12 @@ export class PushedTree {
   /** Everything that there is, without what cannot be read, which is put into `problems`; for a pull, without `.git`. */
   all(problems: Problems, isPull: boolean): TreeEntry[] {
     this.#forgetIfRemoved();
-    return withTree(this.#place, [], (tree) => {
+    const entries = withTree(this.#place, (tree) => {
       const found = walkTree(tree, isPull ? problems.ofWalk : { onProblem: problems.add });
       for (const entry of found) if (entry.kind === 'file') this.#trust(tree, entry);
       return withDigests(tree, found, 'sha256', this.#cache);
     });
+    return entries ?? [];
   }
 
   /** What the buildlet's commands have made of what was pushed; what cannot be read is put into `problems`. */
@@ -128,9 +129,8 @@ export class PushedTree {
         return digestOf(tree, entry, algorithm, this.#cache);
       });
     const differences =
-      withTree<TreeDifference[] | undefined>(this.#place, undefined, (tree) =>
-        compare(walkTree(tree, problems.ofWalk), tree),
-      ) ?? compare([]);
+      withTree(this.#place, (tree) => compare(walkTree(tree, problems.ofWalk), tree)) ??
+      compare([]);
     return problems.known(differences);
   }
 
@@ -166,16 +166,16 @@ export class PushedTree {
    * @param prepared What it begins with, if nothing was pushed. Throws ERR_CONFLICT when something is in its way.
    */
   change(
-    { generation, ranMs, ...options }: ChangeOptions,
+    { generation, ranAtMs, ...options }: ChangeOptions,
     near?: Contents,
     prepared?: PreparedTree,
   ): RunningChange {
     this.#requireFree(generation);
     const isWhole = this.#pushed.size === 0 || prepared !== undefined;
     if (prepared !== undefined) this.#beginWith(prepared);
-    this.#heardMs = Date.now();
+    this.#heardAtMs = Date.now();
     const next = new Map(this.#pushed);
-    const times = new FileTimes({ ranMs, pushed: this.#pushed });
+    const times = new FileTimes({ ranAtMs, pushed: this.#pushed });
     let isBegun = false;
     const refusals = new Refusals();
     const writer = new TreeWriter(this.#place.workDir, this.#place.dir, {
@@ -200,7 +200,7 @@ export class PushedTree {
       store: near ?? store,
     });
     const hear = () => {
-      this.#heardMs = Date.now();
+      this.#heardAtMs = Date.now();
     };
     let ended: Error | undefined;
     let copied = '';

@@ -30,20 +30,20 @@ import { decodeChanges } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 
 /**
- * Does something in the directory of records, held open: a command may have replaced it by a link. Returns `absent` when there is
- * none and none is created. Throws ERR_PATH when it leads out of the work directory.
+ * Does something in the directory of records, held open: a command may have replaced it by a link. Undefined when there is none,
+ * unless it `isMade`. Throws ERR_PATH when it leads out of the work directory.
  */
 export function inRecords<T>(
   workDir: string,
-  { absent, isMade }: { absent: T; isMade: boolean },
   use: (records: OpenDirectory) => T,
-): T {
+  { isMade = false } = {},
+): T | undefined {
   let records: OpenDirectory;
   try {
     const make = isMade ? { make: { mode: 0o700, all: true } } : {};
     records = reachDirectory(workDir, recordsDirectory, make);
   } catch (error) {
-    if (!isMade && isErrno(error, 'ENOENT', 'ENOTDIR')) return absent;
+    if (!isMade && isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
   try {
@@ -64,24 +64,21 @@ export class RecordFile {
     this.#name = recordName(dir);
   }
 
-  #in<T>(options: { absent: T; isMade: boolean }, use: (at: (name: string) => string) => T): T {
-    return inRecords(this.#workDir, options, (records) => use((name) => records.at(name)));
-  }
-
   /** Whether there is one, finished or pending. */
   get exists(): boolean {
     const names = [this.#name, this.#name + pendingSuffix];
-    return this.#in({ absent: false, isMade: false }, (at) =>
-      names.some((name) => lstatSync(at(name), { throwIfNoEntry: false }) !== undefined),
+    const isThere = inRecords(this.#workDir, (records) =>
+      names.some((name) => lstatSync(records.at(name), { throwIfNoEntry: false }) !== undefined),
     );
+    return isThere === true;
   }
 
   /** Undefined when nothing was pushed, or the record is unreadable. */
   load(): PushRecord | undefined {
-    const [text, pending] = this.#in<(string | undefined)[]>(
-      { absent: [], isMade: false },
-      (at) => [readRecord(at(this.#name)), readRecord(at(this.#name + pendingSuffix))],
-    );
+    const names = [this.#name, this.#name + pendingSuffix];
+    const [text, pending] =
+      inRecords(this.#workDir, (records) => names.map((name) => readRecord(records.at(name)))) ??
+      [];
     const record = text === undefined ? undefined : decodeRecord(text);
     const changes = pending === undefined ? undefined : decodeChanges(pending);
     if (changes === undefined) return record;
@@ -97,26 +94,27 @@ export class RecordFile {
   /** Call before a change, or before the next part of one: `head` names everything that it may create. */
   expect(head: Uint8Array, part: 'first' | 'next'): void {
     const flag = part === 'first' ? 'w' : 'a';
-    this.#in({ absent: undefined, isMade: true }, (at) =>
-      writeRecord(at(this.#name + pendingSuffix), head, flag),
-    );
+    const write = (records: OpenDirectory) =>
+      writeRecord(records.at(this.#name + pendingSuffix), head, flag);
+    inRecords(this.#workDir, write, { isMade: true });
   }
 
   /** Call after a change, even a failed one. Returns false when somebody has removed the record meanwhile. */
   save(entries: readonly TreeEntry[]): boolean {
-    return this.#in({ absent: false, isMade: true }, (at) => {
-      const [path, partial] = [at(this.#name), at(`${this.#name}.new`)];
+    const save = (records: OpenDirectory): boolean => {
+      const [path, partial] = [records.at(this.#name), records.at(`${this.#name}.new`)];
       writeRecord(partial, bytesOfName(encodeRecord({ dir: this.#dir, entries })), 'w');
       renameSync(partial, path);
       try {
-        unlinkSync(at(this.#name + pendingSuffix));
+        unlinkSync(records.at(this.#name + pendingSuffix));
         return true;
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') throw error;
         rmSync(path, { force: true });
         return false;
       }
-    });
+    };
+    return inRecords(this.#workDir, save, { isMade: true }) === true;
   }
 }
 
@@ -146,12 +144,12 @@ export function readRecord(path: string): string | undefined {
 
 /** The directories that trees were pushed into. */
 export function pushedDirectories(workDir: string): string[] {
-  return inRecords<string[]>(workDir, { absent: [], isMade: false }, (records) => {
-    const dirs = readdirSync(records.self).flatMap((name) => {
+  const dirs = inRecords(workDir, (records) =>
+    readdirSync(records.self).flatMap((name) => {
       const text = name.includes('.') ? undefined : readRecord(records.at(name));
       const dir = text === undefined ? undefined : decodeRecord(text)?.dir;
       return dir !== undefined && recordName(dir) === name ? [dir] : [];
-    });
-    return dirs.sort();
-  });
+    }),
+  );
+  return (dirs ?? []).sort();
 }

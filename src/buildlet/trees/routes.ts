@@ -111,10 +111,10 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
     const onEvent = (digests: string) => reply.tell(digests);
     try {
       const generation = query.get('generation') ?? '';
-      const { ranMs } = activity;
+      const { ranAtMs } = activity;
       const givesUpEntries = parseBool(query.get('giveup'));
       const replacesDirectories = parseBool(query.get('replace'));
-      const change = { generation, ranMs, givesUpEntries, replacesDirectories };
+      const change = { generation, ranAtMs, givesUpEntries, replacesDirectories };
       const storeAt = parseStoreAt(headerOf(request, storeAtHeader));
       const prepared = query.get('prepared') ?? undefined;
       const job: TreeJob = { kind: 'apply', dir: dirOf(query), storeAt, prepared, ...change };

@@ -3,7 +3,7 @@ import { closeSync, readSync } from 'node:fs';
 import { isGomoteError } from '../../errors.ts';
 import { fileIdentity } from '../../files/file-identity.ts';
 import { openNamedFile } from '../../files/named-file.ts';
-import type { FileRange } from '../../protocol/log-records.ts';
+import type { FileRange } from '../../protocol/session-replies.ts';
 
 /** A file that was named cannot be read here, or is another one: what is in it has to be sent. */
 export class NotShared extends Error {}

@@ -4,7 +4,7 @@ import type { TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
 import type { Contents } from '../../store/contents.ts';
 import { keepLastTree, lastTree } from '../../store/last-tree.ts';
-import type { TreeSink } from '../../tree/tree-sink.ts';
+import { passingTo, type TreeSink } from '../../tree/tree-sink.ts';
 
 /** Larger trees are not remembered. */
 const mostEntries = 200_000;
@@ -48,7 +48,7 @@ export function seenBy(tree: WholeTree | undefined, sink: TreeSink): TreeSink {
   let open: TreeChange | undefined;
   const { stored } = sink;
   return {
-    ...sink,
+    ...passingTo(sink),
     apply: (change) => {
       tree.see(change);
       sink.apply(change);

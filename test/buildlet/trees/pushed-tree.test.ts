@@ -23,7 +23,7 @@ function justPushed() {
   return { tree, workDir, record: join(workDir, '.gomote') };
 }
 
-const asSent = { ranMs: 0, givesUpEntries: false, replacesDirectories: false };
+const asSent = { ranAtMs: 0, givesUpEntries: false, replacesDirectories: false };
 
 const names = (tree: PushedTree) => tree.pushed().map(({ path }) => path);
 

@@ -171,9 +171,17 @@ const usedNames = (): UsedNames => new UsedNames(join(stateDirectory(), 'work', 
 
 const numberOf = (name: string): number => Number(name.slice(name.lastIndexOf('-') + 1));
 
-const plain = ({ name, builderType, hostType, owner, labels, ...rest }: Instance) => ({
-  ...{ name, builderType, hostType, owner, labels },
-  ...{ created: rest.created, expires: rest.expires, dead: rest.dead },
+const plain = ({
+  name,
+  builderType,
+  hostType,
+  owner,
+  labels,
+  created,
+  expires,
+  dead,
+}: Instance) => ({
+  ...{ name, builderType, hostType, owner, labels, created, expires, dead },
 });
 
 async function dial({ name }: Request<'dial'>): Promise<void> {
