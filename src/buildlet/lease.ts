@@ -12,7 +12,7 @@ interface LeaseOptions {
 /** Counts uses and calls `onExpired` in time. Its timers do not keep the process alive. */
 export class Lease {
   readonly #options: LeaseOptions;
-  readonly #startedMs = Date.now();
+  readonly #startedAtMs = Date.now();
   #lastUseAtMs = Date.now();
   #uses = 0;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -46,11 +46,11 @@ export class Lease {
   get expiresAt(): Date | undefined {
     const { idleTimeoutMs, maxLifetimeMs } = this.#options;
     const lastUseAtMs = this.#uses > 0 ? Date.now() : this.#lastUseAtMs;
-    const endMs = Math.min(
+    const endsAtMs = Math.min(
       idleTimeoutMs === undefined ? Infinity : lastUseAtMs + idleTimeoutMs,
-      maxLifetimeMs === undefined ? Infinity : this.#startedMs + maxLifetimeMs,
+      maxLifetimeMs === undefined ? Infinity : this.#startedAtMs + maxLifetimeMs,
     );
-    return endMs === Infinity ? undefined : new Date(endMs);
+    return endsAtMs === Infinity ? undefined : new Date(endsAtMs);
   }
 
   stop(): void {

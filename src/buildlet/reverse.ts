@@ -57,7 +57,7 @@ export function connectReverse(options: ReverseOptions, host: ReverseHost): Reve
     const { first, longest } = options.waitMs ?? defaultWaitMs;
     let waitMs = first;
     while (!stop.signal.aborted) {
-      const startMs = performance.now();
+      const startedAtMs = performance.now();
       const link = await tryDial(options, boot, { ...host, log }, stop.signal);
       if (link !== undefined) {
         log(`connected to ${options.coordinator} as ${options.machine}`);
@@ -71,7 +71,7 @@ export function connectReverse(options: ReverseOptions, host: ReverseHost): Reve
       // Spread the reconnects of machines that lost their coordinator at the same time.
       const jitteredMs = waitMs * (0.5 + Math.random() / 2);
       await sleep(jitteredMs, undefined, { signal: stop.signal }).catch(() => undefined);
-      const heldLong = performance.now() - startMs > longest;
+      const heldLong = performance.now() - startedAtMs > longest;
       waitMs = heldLong ? first : Math.min(longest, waitMs * 2);
     }
   })();

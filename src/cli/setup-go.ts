@@ -66,7 +66,7 @@ async function setupOne(
 ): Promise<number> {
   context.messages.say(`# Pushing GOROOT "${top}" to "${name}"...`);
   await pushGo([name], top, context);
-  const record: RunRecord = { startMs: Date.now(), id: null };
+  const record: RunRecord = { startedAtMs: Date.now(), id: null };
   const path = join(directory, `${fileOfName(name)}.stdout`);
   const code = await context.withBuildlet(name, async (buildlet) => {
     const command = { name, cmd, args: [] };

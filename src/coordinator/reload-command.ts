@@ -37,7 +37,7 @@ export async function askToReload({ stateDirectory }: CoordinatorConfig): Promis
   const path = outcomePath(stateDirectory);
   await rm(path, { force: true });
   process.kill(holder.pid, 'SIGHUP');
-  for (const endMs = performance.now() + patienceMs; performance.now() < endMs; ) {
+  for (const endsAtMs = performance.now() + patienceMs; performance.now() < endsAtMs; ) {
     const outcome = await readStateFile(path, (value: Outcome) => value);
     if (outcome?.error !== undefined) {
       const { error, hint } = outcome;

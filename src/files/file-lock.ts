@@ -106,7 +106,7 @@ class Taking {
   readonly #path: string;
   readonly #options: LockOptions;
   readonly #beatMs: number;
-  readonly #startMs = performance.now();
+  readonly #startedAtMs = performance.now();
   #pauseMs = firstPauseMs;
   #isTold = false;
   /** The lock as last seen, and since when it has not changed. */
@@ -161,7 +161,7 @@ class Taking {
     const pid = holder?.host === ownHost ? holder.pid : undefined;
     if (!this.#isTold) onHeld?.({ host: holder?.host, pid });
     this.#isTold = true;
-    if (performance.now() - this.#startMs > patienceMs) {
+    if (performance.now() - this.#startedAtMs > patienceMs) {
       const path = this.#path.replace(/\.lock(\.left)*$/, '');
       const who = pid === undefined ? 'another program' : `process ${pid}`;
       throw new GomoteError('ERR_CONFLICT', `${who} has been changing ${path} for long`, {

@@ -93,7 +93,7 @@ const meanOver = 16;
 
 /** Decides from the last few members whether the reader or the compression is slower. */
 export class Pace {
-  #sinceMs = performance.now();
+  #lastAtMs = performance.now();
   /** The running means of the time to compress a member, and of the time until it is read. */
   #makingMs = 0;
   #takingMs: number;
@@ -121,8 +121,8 @@ export class Pace {
   }
 
   #mean(before: number): number {
-    const passedMs = performance.now() - this.#sinceMs;
-    this.#sinceMs += passedMs;
+    const passedMs = performance.now() - this.#lastAtMs;
+    this.#lastAtMs += passedMs;
     return before + (passedMs - before) / meanOver;
   }
 }

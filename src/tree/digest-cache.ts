@@ -45,12 +45,12 @@ export class DigestCache {
   }
 
   /**
-   * Stores a digest. `file` is the state of the open file when reading began, at `startedMs` (Date.now()); the caller
+   * Stores a digest. `file` is the state of the open file when reading began, at `startedAtMs` (Date.now()); the caller
    * has checked that it did not change while it was read.
    */
-  remember(key: string, file: FileIdentity, digest: string, startedMs: number): void {
+  remember(key: string, file: FileIdentity, digest: string, startedAtMs: number): void {
     const { size, mtimeMs, ctimeMs, ino } = file;
-    if (!isSettled(file, startedMs)) this.#known.delete(key);
+    if (!isSettled(file, startedAtMs)) this.#known.delete(key);
     else setNewest(this.#known, key, [size, mtimeMs, ctimeMs, ino, digest], this.#limit);
   }
 
@@ -60,11 +60,11 @@ export class DigestCache {
   }
 }
 
-/** Whether every change of the file after `startedMs` will be visible. */
+/** Whether every change of the file after `startedAtMs` will be visible. */
 export const isSettled = (
   { mtimeMs, ctimeMs }: Pick<FileIdentity, 'mtimeMs' | 'ctimeMs'>,
-  startedMs: number,
-): boolean => startedMs - Math.max(mtimeMs, ctimeMs) >= tickMs(ctimeMs);
+  startedAtMs: number,
+): boolean => startedAtMs - Math.max(mtimeMs, ctimeMs) >= tickMs(ctimeMs);
 
 const tickMs = (timeMs: number): number =>
   Number.isInteger(timeMs / 1000) ? coarseTickMs : fineTickMs;

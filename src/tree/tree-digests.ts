@@ -82,8 +82,8 @@ export function digestOf(
   const key = digestKey(algorithm, shownIn(top, entry.path));
   const known = cache.lookup(key, entry.stats);
   if (known !== undefined) return known;
-  const startedMs = Date.now();
+  const startedAtMs = Date.now();
   const digest = digestOfFile(top, entry.path, algorithm);
-  if (digest !== undefined) cache.remember(key, entry.stats, digest, startedMs);
+  if (digest !== undefined) cache.remember(key, entry.stats, digest, startedAtMs);
   return digest;
 }

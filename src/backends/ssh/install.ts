@@ -101,14 +101,14 @@ async function startPatiently(
   signal: AbortSignal,
   send?: (input: Writable) => Promise<void>,
 ): Promise<Started> {
-  for (const startMs = performance.now(); ; ) {
+  for (const startedAtMs = performance.now(); ; ) {
     try {
       const session = await RemoteSession.start(link, script, signal);
       // A script that ends early says why in its answer.
       await send?.(session.stdin).catch(() => signal.throwIfAborted());
       return { session, answer: await answerOf(session, link, signal, send && settleMs) };
     } catch (error) {
-      const isPatient = performance.now() - startMs < patienceMs;
+      const isPatient = performance.now() - startedAtMs < patienceMs;
       if (!isPatient || !isGomoteError(error, 'ERR_QUOTA')) throw error;
       await sleep(pauseMs * (1 + Math.random()), undefined, { signal });
     }

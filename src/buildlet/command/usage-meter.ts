@@ -34,7 +34,7 @@ export class UsageMeter {
   #childTicks = 0;
   #timer: NodeJS.Timeout | undefined;
   #delayMs = firstMs;
-  #earliestMs = 0;
+  #earliestAtMs = 0;
 
   constructor(proc = '/proc') {
     this.#proc = proc;
@@ -91,7 +91,7 @@ export class UsageMeter {
   }
 
   #schedule(): void {
-    const delayMs = Math.max(this.#delayMs, this.#earliestMs - performance.now());
+    const delayMs = Math.max(this.#delayMs, this.#earliestAtMs - performance.now());
     this.#timer = setTimeout(() => void this.#look(), delayMs).unref();
     this.#delayMs = Math.min(this.#delayMs * 2, longestMs);
   }
@@ -100,7 +100,7 @@ export class UsageMeter {
     let spentMs = 0;
     let count = 0;
     for (const one of [...this.#watched.values()]) {
-      const sinceMs = performance.now();
+      const startedAtMs = performance.now();
       let [bytes, ticks] = [0, 0];
       for (const pid of this.#processesOf(one.pid)) {
         const memory = this.#memoryOf(pid);
@@ -111,10 +111,10 @@ export class UsageMeter {
       }
       one.peakBytes = Math.max(one.peakBytes, bytes);
       one.ticks = Math.max(one.ticks, ticks);
-      spentMs += performance.now() - sinceMs;
+      spentMs += performance.now() - startedAtMs;
       if (count > processesAtOnce) await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#earliestMs = performance.now() + restFactor * spentMs;
+    this.#earliestAtMs = performance.now() + restFactor * spentMs;
     if (this.#watched.size === 0) return;
     clearTimeout(this.#timer);
     this.#schedule();

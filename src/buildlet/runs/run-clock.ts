@@ -37,8 +37,8 @@ export class RunClock {
 
   /** Calls `act` when the run has been running for this many ms. */
   limit(limitMs: number, act: () => void): void {
-    const endMs = this.#nowMs + limitMs;
-    this.#when(() => endMs - this.#nowMs, act);
+    const endsAtMs = this.#nowMs + limitMs;
+    this.#when(() => endsAtMs - this.#nowMs, act);
   }
 
   /** Calls `act` when the run has been running for this many ms since the time that `sinceMs` returns. */

@@ -91,7 +91,7 @@ async function copyAll(
   { json }: Options,
   context: Context,
 ): Promise<void> {
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   const failures: unknown[] = [];
   const attempt = async (work: () => Promise<void>) => {
     try {
@@ -125,7 +125,7 @@ async function copyAll(
     }
   });
   const { files = 0, bytes } = passed;
-  const seconds = Math.round(performance.now() - startMs) / 1000;
+  const seconds = Math.round(performance.now() - startedAtMs) / 1000;
   if (json) {
     const summary = { files, bytes, seconds, failed: failures.length };
     await printJson(context.terminal, summary);

@@ -59,7 +59,7 @@ export function define(command: Command, context: Context): void {
           carryProgram(buildlet, [resolve(program), ...options.send], context),
           makeDirectory(buildlet, dir, context),
         ]);
-        const record = { startMs: Date.now(), id: null };
+        const record = { startedAtMs: Date.now(), id: null };
         return await runOn({
           buildlet,
           command: { name, cmd, args },

@@ -19,9 +19,9 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, options: Options) => {
       const signal = anySignal(context.signal, timeoutSignal(pingTimeoutMs));
       await context.withBuildlet(name, async ({ client }) => {
-        const startMs = Date.now();
+        const startedAtMs = Date.now();
         const { version, confinement } = await client.status({ signal });
-        const tookMs = Date.now() - startMs;
+        const tookMs = Date.now() - startedAtMs;
         if (options.json)
           await printJson(context.terminal, { name, tookMs, version, ...confinement });
         else if (options.status)

@@ -50,7 +50,7 @@ export function define(command: Command, context: Context): void {
       ) => {
         if (options.force && options.keepBoth) throw contradiction('--force', '--keep-both');
         if (options.watch && options.dryRun) throw contradiction('--watch', '--dry-run');
-        const startMs = performance.now();
+        const startedAtMs = performance.now();
         const given = pullPlace(remote, to);
         const place = { ...given, to: join(given.to, context.ownName ?? '') };
         const passed = { bytes: 0 };
@@ -75,7 +75,7 @@ export function define(command: Command, context: Context): void {
           const watched = { top: place.to, pull: () => pull(buildlet), report };
           return await pullAndWatch(buildlet, watched, context);
         });
-        await report(summary, (performance.now() - startMs) / 1000, false);
+        await report(summary, (performance.now() - startedAtMs) / 1000, false);
       },
     );
 }

@@ -130,17 +130,17 @@ async function pushTo(
     }
     return results;
   };
-  const report: WatchedPush['report'] = async (some, results, sinceMs, onlyChanges) => {
-    const seconds = (performance.now() - sinceMs) / 1000;
+  const report: WatchedPush['report'] = async (some, results, startedAtMs, onlyChanges) => {
+    const seconds = (performance.now() - startedAtMs) / 1000;
     await reportPushes(some, results, seconds, { ...options, dir: there, onlyChanges }, context);
   };
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   try {
     const results = await withBuildlets(context, names, async (buildlets) => {
       if (watch === undefined || buildlets.length === 0) return await pushOnce(buildlets);
       return await pushAndWatch(buildlets, { top, watch, push: pushOnce, report }, context);
     });
-    await report(names, results, startMs, false);
+    await report(names, results, startedAtMs, false);
   } finally {
     watch?.close();
   }

@@ -85,9 +85,9 @@ async function watchTree(
   try {
     return await context.withBuildlet(name, async (buildlet) => {
       const push = async ({ dryRun }: { readonly dryRun: boolean }) => {
-        const startMs = performance.now();
+        const startedAtMs = performance.now();
         const summary = await pushToOne(buildlet, place, { ...pushOptions, dryRun });
-        const seconds = (performance.now() - startMs) / 1_000;
+        const seconds = (performance.now() - startedAtMs) / 1_000;
         const report = { dir: place.dir, onlyChanges: true };
         // Files that could not be sent are named; the rest has been sent.
         const say = (error: unknown) => context.messages.remark(messageOf(error));

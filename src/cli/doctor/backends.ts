@@ -95,12 +95,12 @@ async function lookAt(
 }
 
 async function clockOf(name: string, backend: AnyBackend, signal: AbortSignal): Promise<Finding[]> {
-  const askedMs = Date.now();
+  const askedAtMs = Date.now();
   const theirs = await backend.clock?.({ signal });
   if (theirs === undefined) return [];
   const check = `clock of ${name}`;
   // The remote time is in whole seconds and was read at an unknown moment in between.
-  const offMs = theirs.getTime() - (askedMs + Date.now()) / 2;
+  const offMs = theirs.getTime() - (askedAtMs + Date.now()) / 2;
   const off = `${formatDuration(Math.abs(offMs))} ${offMs < 0 ? 'behind' : 'ahead of'} this machine's`;
   if (Math.abs(offMs) <= skewMs) return [ok(check, 'the same as here')];
   return [

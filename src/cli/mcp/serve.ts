@@ -106,11 +106,11 @@ const progressMs = 500;
 function progressOf({ _meta, notify }: ServerContext['mcpReq']): Call['onProgress'] {
   const token = _meta?.progressToken;
   let count = 0;
-  let lastMs = Number.NEGATIVE_INFINITY;
+  let lastAtMs = Number.NEGATIVE_INFINITY;
   return (step) => {
     const nowMs = performance.now();
-    if (token === undefined || nowMs - lastMs < progressMs) return;
-    lastMs = nowMs;
+    if (token === undefined || nowMs - lastAtMs < progressMs) return;
+    lastAtMs = nowMs;
     count++;
     const params = { progressToken: token, progress: count, message: printable(step) };
     // The agent has disconnected.

@@ -9,7 +9,7 @@ import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
 
 export async function once(spec: OnceSpec, context: Context): Promise<number> {
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   const release = takeSignals(context);
   const parts = new Map<string, Part>();
   let code: number | undefined;
@@ -26,7 +26,7 @@ export async function once(spec: OnceSpec, context: Context): Promise<number> {
   } finally {
     release();
     const done = machines.flatMap(({ name }) => parts.get(name) ?? []);
-    await report(code ?? exitCodes.unknown, done, startMs, spec, context);
+    await report(code ?? exitCodes.unknown, done, startedAtMs, spec, context);
   }
 }
 
@@ -80,12 +80,12 @@ function takeSignals({ interrupts, messages }: Context): () => void {
 async function report(
   code: number,
   parts: readonly Part[],
-  startMs: number,
+  startedAtMs: number,
   { json, timingJson }: OnceSpec,
   { terminal }: Context,
 ): Promise<void> {
   if (!json && timingJson === undefined) return;
-  const durationMs = Math.round(performance.now() - startMs);
+  const durationMs = Math.round(performance.now() - startedAtMs);
   const all = { code, durationMs, machines: parts.map((part) => part.report()) };
   if (timingJson !== undefined) writeReport(timingJson, all, '--timing-json');
   if (json) await printJson(terminal, all);

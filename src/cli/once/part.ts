@@ -22,7 +22,7 @@ export class Part {
   readonly #spec: OnceSpec;
   readonly #context: Context;
   readonly #phases: Phases;
-  readonly #record: RunRecord = { startMs: Date.now(), id: null };
+  readonly #record: RunRecord = { startedAtMs: Date.now(), id: null };
   #hasRun = false;
   /** As the command was run with. */
   #options: RunOptions = {};

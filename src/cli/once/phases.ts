@@ -20,14 +20,14 @@ export class Phases {
 
   /** Does the work and records how long it took, even when it fails. */
   async during<T>(phase: PhaseName, work: () => Promise<T>): Promise<T> {
-    const startMs = performance.now();
+    const startedAtMs = performance.now();
     let ok = false;
     try {
       const result = await work();
       ok = true;
       return result;
     } finally {
-      this.add({ phase, durationMs: performance.now() - startMs, ok });
+      this.add({ phase, durationMs: performance.now() - startedAtMs, ok });
     }
   }
 

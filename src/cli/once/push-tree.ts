@@ -19,11 +19,11 @@ export async function pushTree(
   context: Context,
 ): Promise<unknown> {
   const { signal, messages } = context;
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   const passed: Passed = { bytes: 0 };
   const options = { signal, exclude, noIgnore, isNoted, ...pushProgress(passed, context) };
   const summary = await messages.showing(passed, () => pushToOne(buildlet, { top, dir }, options));
-  const seconds = (performance.now() - startMs) / 1_000;
+  const seconds = (performance.now() - startedAtMs) / 1_000;
   try {
     await reportPush(buildlet.name, summary, seconds, { dir, areDetails: true }, context);
     return undefined;

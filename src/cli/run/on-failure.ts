@@ -93,7 +93,7 @@ async function actOnFailure(run: Run, runOn: (run: Run) => Promise<number>): Pro
     return messages.remark('there is no terminal here to open a shell on');
   messages.say(`# the command failed; a shell on ${name} where it ran, until you leave it`);
   const shell = { name: command.name, ...loginShell('') };
-  const record = { startMs: Date.now(), id: null };
+  const record = { startedAtMs: Date.now(), id: null };
   await runOn({ ...run, command: shell, dir, options: shellOptions(options), record }).catch(
     (error) => messages.remark(messageOf(error)),
   );

@@ -44,13 +44,13 @@ async function runUntil(until: string, run: Run, once: RunOnce): Promise<number>
   const { name } = run.command;
   const pattern = await compileGoPattern('--until', until);
   // 0 means no limit, as in Go.
-  const endMs = options.timeout ? performance.now() + options.timeout : Infinity;
+  const endsAtMs = options.timeout ? performance.now() + options.timeout : Infinity;
   for (let tries = 1; ; tries++) {
     record.tries = tries;
     record.end = undefined;
     const search = new OutputSearch(pattern);
-    const leftMs = Math.max(1, Math.ceil(endMs - performance.now()));
-    const timeoutMs = endMs === Infinity ? undefined : leftMs;
+    const leftMs = Math.max(1, Math.ceil(endsAtMs - performance.now()));
+    const timeoutMs = endsAtMs === Infinity ? undefined : leftMs;
     const outcome = await outcomeOf(record, once({ taps: [search], timeoutMs }));
     if (record.received !== undefined) return statusOf(outcome);
     if (search.end()) {
@@ -59,7 +59,7 @@ async function runUntil(until: string, run: Run, once: RunOnce): Promise<number>
       return statusOf(outcome);
     }
     context.signal.throwIfAborted();
-    if (performance.now() >= endMs) throw outOfTime(name, tries, options.timeout ?? 0);
+    if (performance.now() >= endsAtMs) throw outOfTime(name, tries, options.timeout ?? 0);
     // A limit of its own, such as --idle-timeout, is one more way to end.
     if (tries === options.max) {
       context.messages.remark(`no match on ${name} in ${plural(tries, 'run')}`);

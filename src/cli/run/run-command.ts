@@ -47,7 +47,7 @@ export async function runCommand(
   const { statusJson } = options;
   const { environment } = context.terminal;
   if (statusJson !== undefined) checkReportTarget(statusJson);
-  const record: RunRecord = { startMs: Date.now(), id: null };
+  const record: RunRecord = { startedAtMs: Date.now(), id: null };
   let code: number;
   try {
     checkRunOptions(options);

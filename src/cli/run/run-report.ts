@@ -40,7 +40,7 @@ interface RunReport {
 }
 
 export interface RunRecord {
-  readonly startMs: number;
+  readonly startedAtMs: number;
   /** Of its session; null while it has none. */
   id: string | null;
   /** As it was asked for last. */
@@ -80,12 +80,12 @@ const beforeTheRun = [
 
 /** The report of a run that ended, or was left, with this exit status. */
 export function reportOf(code: number, known: RunRecord): RunReport {
-  const { id, startMs, end, received, origin = 'remote', tries } = known;
+  const { id, startedAtMs, end, received, origin = 'remote', tries } = known;
   return {
     origin: received === undefined ? origin : 'signal',
     code,
     signal: end?.signal ?? received ?? null,
-    durationMs: end?.durationMs ?? Date.now() - startMs,
+    durationMs: end?.durationMs ?? Date.now() - startedAtMs,
     ...sumsOf(end),
     ...(end?.network !== undefined && { network: end.network }),
     ...(end?.usage !== undefined && { usage: end.usage }),

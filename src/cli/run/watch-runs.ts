@@ -89,14 +89,14 @@ class Watcher {
     this.#tries++;
     if (clears) context.terminal.stdout.write(clearScreen);
     if (this.#tries === 1) this.#run.context.messages.remark(`watching ${top}; Ctrl-C ends it`);
-    const record: RunRecord = { startMs: Date.now(), id: null, tries: this.#tries };
+    const record: RunRecord = { startedAtMs: Date.now(), id: null, tries: this.#tries };
     const over = new AbortController();
     const running = run(record).finally(() => over.abort());
     const interrupted = interrupts ? this.#endWhenChanged(record, over.signal) : undefined;
     try {
       const code = await running;
       if (record.received !== undefined) return { code, isChanged: false };
-      const seconds = ((Date.now() - record.startMs) / 1_000).toFixed(1);
+      const seconds = ((Date.now() - record.startedAtMs) / 1_000).toFixed(1);
       if (!(await interrupted))
         this.#run.context.messages.remark(`exit status ${code} after ${seconds}s`);
       return { isChanged: interrupts };

@@ -19,10 +19,10 @@ const clear = '\r\u001B[K';
 
 export function showProgress(stream: { write(text: string): unknown }, passed: Passed): () => void {
   const rate = new Rate();
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   let isShown = false;
   const timer = setInterval(() => {
-    const sinceMs = performance.now() - startMs;
+    const sinceMs = performance.now() - startedAtMs;
     rate.add(passed.bytes, sinceMs);
     if (sinceMs < firstMs) return;
     isShown = true;

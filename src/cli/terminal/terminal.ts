@@ -198,23 +198,23 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
     },
     during: async (what, work) => {
       if (!decorated) {
-        let shownMs = performance.now();
+        let shownAtMs = performance.now();
         return await work((step) => {
           const nowMs = performance.now();
           // Show progress in a log at intervals.
-          const isDue = !options.quiet && nowMs - shownMs >= logIntervalMs;
+          const isDue = !options.quiet && nowMs - shownAtMs >= logIntervalMs;
           if (step === undefined || (!options.verbose && !isDue)) return;
-          shownMs = nowMs;
+          shownAtMs = nowMs;
           write(`gomote: ${what}: ${step}`);
         });
       }
       const { ora } = await import('./spinner.ts');
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
-      const startMs = performance.now();
+      const startedAtMs = performance.now();
       let shown = what;
       // Show the elapsed time when the work takes long.
       const show = () => {
-        const seconds = Math.floor((performance.now() - startMs) / 1000);
+        const seconds = Math.floor((performance.now() - startedAtMs) / 1000);
         spinner.text = seconds < elapsedFromSeconds ? shown : `${shown} (${seconds} s)`;
       };
       const timer = setInterval(show, 1000);

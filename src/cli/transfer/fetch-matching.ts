@@ -27,7 +27,7 @@ export async function fetchMatching(
   const { signal, messages } = context;
   const { name } = buildlet;
   const passed = { bytes: 0 };
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   const summary = await messages.showing(passed, () =>
     pullInto(
       buildlet,
@@ -48,7 +48,7 @@ export async function fetchMatching(
   for (const pattern of get.filter(misses)) {
     if (!pattern.startsWith('!')) messages.remark(`${name}: nothing matches "${pattern}"`);
   }
-  await reportPull(name, summary, { seconds: (performance.now() - startMs) / 1_000 }, context);
+  await reportPull(name, summary, { seconds: (performance.now() - startedAtMs) / 1_000 }, context);
   const missing = require.filter(misses);
   if (missing.length > 0) throw new MissingFiles(name, missing);
   return matched;

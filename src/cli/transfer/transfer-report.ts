@@ -11,14 +11,14 @@ export async function reported(
   { json, passed }: { readonly json: boolean | undefined; readonly passed: Passed },
   work: () => Promise<TransferSummary>,
 ): Promise<void> {
-  const startMs = performance.now();
+  const startedAtMs = performance.now();
   const { files, bytes, wireBytes, sha256, warnings, skipped } = await context.messages.showing(
     passed,
     work,
   );
   for (const warning of warnings ?? []) context.messages.say(`warning: ${printable(warning)}`);
   if (json) {
-    const seconds = Math.round(performance.now() - startMs) / 1000;
+    const seconds = Math.round(performance.now() - startedAtMs) / 1000;
     const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
     await print(context.terminal, `${JSON.stringify(summary)}\n`);
   }

@@ -29,7 +29,7 @@ export async function pullAndWatch(
   let left = '';
   let isFirst = true;
   const round = async (): Promise<boolean> => {
-    const startMs = performance.now();
+    const startedAtMs = performance.now();
     const summary = await pull();
     const before = left;
     left = leftOut(summary);
@@ -38,7 +38,7 @@ export async function pullAndWatch(
     if (!hasCome && isKnown) return false;
     isFirst = false;
     try {
-      await report(summary, (performance.now() - startMs) / 1000, isKnown);
+      await report(summary, (performance.now() - startedAtMs) / 1000, isKnown);
     } catch (error) {
       // A failure to print is not a failure of the pull.
       if (!(error instanceof IncompleteError)) throw error;

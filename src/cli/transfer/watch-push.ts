@@ -15,7 +15,7 @@ export interface WatchedPush {
   readonly report: (
     names: readonly string[],
     results: Results,
-    sinceMs: number,
+    startedAtMs: number,
     onlyChanges: boolean,
   ) => Promise<void>;
 }
@@ -38,7 +38,7 @@ export async function pushAndWatch(
   let said = '';
   let isSent = false;
   const round = async (): Promise<boolean> => {
-    const sinceMs = performance.now();
+    const startedAtMs = performance.now();
     try {
       const results = await push(left);
       const [failed] = results.flatMap((one) => (one.status === 'rejected' ? [one] : []));
@@ -50,7 +50,7 @@ export async function pushAndWatch(
       const isLeft = here.map((buildlet) => left.includes(buildlet));
       const names = left.map(({ name }) => name);
       const some = results.filter((_, index) => isLeft[index]);
-      await report(names, some, sinceMs, !isFirst);
+      await report(names, some, startedAtMs, !isFirst);
       said = '';
       return true;
     } catch (error) {

@@ -34,7 +34,7 @@ export class Outage {
   #sinceMs: number | undefined;
   #delayMs = firstDelayMs;
   /** When it was last tried again, in an outage. */
-  #triedMs = 0;
+  #triedAtMs = 0;
 
   constructor(options: OutageOptions) {
     this.#options = options;
@@ -44,7 +44,7 @@ export class Outage {
   heard(): void {
     // Without an outage the clock is not asked: it would load Node's performance hooks.
     if (this.#sinceMs === undefined) return;
-    if (performance.now() - this.#triedMs > longestDelayMs) this.#sinceMs = undefined;
+    if (performance.now() - this.#triedAtMs > longestDelayMs) this.#sinceMs = undefined;
   }
 
   /** There was progress on the connection. */
@@ -67,7 +67,7 @@ export class Outage {
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
     ]);
     if (gone !== undefined) throw gone;
-    this.#triedMs = performance.now();
+    this.#triedAtMs = performance.now();
     this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
   }
 

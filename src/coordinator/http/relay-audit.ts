@@ -23,7 +23,7 @@ interface CommandEnd {
   readonly user: User;
   readonly record: RelayRecord;
   readonly failure: unknown;
-  readonly startMs: number;
+  readonly startedAtMs: number;
   /** The run that it started, about which the machine can be asked. */
   readonly run: string | undefined;
 }
@@ -64,7 +64,7 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;
     },
-    ended: ({ log, runs, withArguments }, { session, user, record, failure, startMs, run }) => {
+    ended: ({ log, runs, withArguments }, { session, user, record, failure, startedAtMs, run }) => {
       const fields = {
         name: session.name,
         owner: session.owner,
@@ -81,7 +81,7 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
       const ended = parseProcessState(outcome);
       const code = ended?.kind === 'exited' ? ended.exitCode : undefined;
       const signal = ended?.kind === 'signaled' ? ended.signal : undefined;
-      const durationMs = Date.now() - startMs;
+      const durationMs = Date.now() - startedAtMs;
       log.write('exec', { ...fields, run, outcome, code, signal, durationMs });
     },
   };

@@ -136,14 +136,14 @@ async function serve(
   received: Received & Pick<CoordinatorExchange, 'address' | 'trust'>,
 ): Promise<void> {
   const { request, response, address } = received;
-  const startMs = Date.now();
+  const startedAtMs = Date.now();
   const { path, query } = splitTarget(request.url ?? '/');
   const note: CoordinatorExchange['note'] = {};
   const id = randomBytes(6).toString('hex');
   const exchange = { ...received, query, signal: signalOf(response), id, note };
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : 0;
-    const ms = Date.now() - startMs;
+    const ms = Date.now() - startedAtMs;
     const cut = response.writableFinished || status === 101 ? undefined : true;
     const kind = note.buildlet === undefined ? 'other' : 'relay';
     const label = routes.has(path) && kind === 'other' ? path : kind;

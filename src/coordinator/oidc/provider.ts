@@ -21,7 +21,7 @@ export interface DeviceStart {
   readonly userCode: string;
   readonly url: string;
   readonly intervalMs: number;
-  readonly expiresMs: number;
+  readonly expiresAtMs: number;
 }
 
 type OAuth = typeof import('./oauth.ts');
@@ -109,7 +109,7 @@ export class OidcProvider {
       userCode: start.user_code,
       url: start.verification_uri_complete ?? start.verification_uri,
       intervalMs: (start.interval ?? 5) * 1_000,
-      expiresMs: Date.now() + start.expires_in * 1_000,
+      expiresAtMs: Date.now() + start.expires_in * 1_000,
     };
   }
 

@@ -29,7 +29,7 @@ const smallForm = { limitBytes: 4 << 10, timeoutMs: 10_000 };
 
 interface DeviceLogin extends DeviceStart {
   /** The earliest time of the next request to the provider. */
-  nextMs: number;
+  nextAtMs: number;
   intervalMs: number;
 }
 
@@ -38,7 +38,7 @@ export class SignIn {
   readonly #options: SignInOptions;
   #provider: OidcProvider | undefined;
   /** By the digest of what the browser holds in a cookie. */
-  readonly #browsers = new Map<string, Challenge & { readonly expiresMs: number }>();
+  readonly #browsers = new Map<string, Challenge & { readonly expiresAtMs: number }>();
   readonly #devices = new Map<string, DeviceLogin>();
 
   constructor(options: SignInOptions) {
@@ -80,7 +80,7 @@ export class SignIn {
     try {
       const { url, challenge } = await provider.begin();
       const value = randomBytes(32).toString('base64url');
-      const pending = { ...challenge, expiresMs: Date.now() + browserMs };
+      const pending = { ...challenge, expiresAtMs: Date.now() + browserMs };
       setNewest(this.#browsers, digest(value), pending, pendingLimit);
       const { name, attributes } = this.#cookieOf(provider);
       const cookie = `${name}=${value}; Max-Age=${browserMs / 1_000}; ${attributes}`;
@@ -101,7 +101,7 @@ export class SignIn {
     const key = digest(cookieIn(request, name));
     const challenge = this.#browsers.get(key);
     this.#browsers.delete(key);
-    if (challenge === undefined || challenge.expiresMs < Date.now()) {
+    if (challenge === undefined || challenge.expiresAtMs < Date.now()) {
       return page.refuse(response, 'This sign-in was not begun in this browser, or took too long.');
     }
     try {
@@ -127,11 +127,11 @@ export class SignIn {
     try {
       if (id === null) return json(await this.#beginDevice(provider));
       const login = this.#devices.get(digest(id));
-      if (login === undefined || login.expiresMs < Date.now()) {
+      if (login === undefined || login.expiresAtMs < Date.now()) {
         return sendRefusal(response, 401, 'this sign-in took too long: begin again');
       }
-      if (Date.now() < login.nextMs) return json({ State: 'pending' });
-      login.nextMs = Date.now() + login.intervalMs;
+      if (Date.now() < login.nextAtMs) return json({ State: 'pending' });
+      login.nextAtMs = Date.now() + login.intervalMs;
       const claims = await provider.finishDevice(login.deviceCode);
       if (claims === 'slow down') login.intervalMs += 5_000;
       if (typeof claims === 'string') return json({ State: 'pending' });
@@ -148,7 +148,7 @@ export class SignIn {
   async #beginDevice(provider: OidcProvider): Promise<object> {
     const start = await provider.beginDevice();
     const id = randomBytes(32).toString('base64url');
-    setNewest(this.#devices, digest(id), { ...start, nextMs: Date.now() }, pendingLimit);
+    setNewest(this.#devices, digest(id), { ...start, nextAtMs: Date.now() }, pendingLimit);
     const { url, userCode, intervalMs } = start;
     return { Id: id, Url: url, Code: userCode, IntervalMs: intervalMs };
   }

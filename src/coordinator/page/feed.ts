@@ -33,7 +33,7 @@ export function startFeed(response: ServerResponse, source: FeedSource): void {
   let isSending = false;
   let isDue = false;
   let timer: NodeJS.Timeout | undefined;
-  let sentMs = performance.now();
+  let sentAtMs = performance.now();
   const send = async () => {
     timer = undefined;
     isSending = true;
@@ -48,10 +48,10 @@ export function startFeed(response: ServerResponse, source: FeedSource): void {
       const data = JSON.stringify({ now: Date.now(), user, isAdmin, isFirst, ...changes });
       response.write(`event: state\ndata: ${data}\n\n`);
       isFirst = false;
-      sentMs = performance.now();
-    } else if (performance.now() - sentMs > pingMs) {
+      sentAtMs = performance.now();
+    } else if (performance.now() - sentAtMs > pingMs) {
       response.write(': ping\n\n');
-      sentMs = performance.now();
+      sentAtMs = performance.now();
     }
     if (isDue) later();
   };

@@ -74,7 +74,7 @@ export class History implements Log {
   #pending: HistoryRow[] = [];
   /** Whether the file lacks something that is not pending, or has what is too old. */
   #mustRenew = true;
-  #renewedMs = performance.now();
+  #renewedAtMs = performance.now();
   #writing: Promise<void> = Promise.resolve();
   #isBroken = false;
 
@@ -180,7 +180,7 @@ export class History implements Log {
 
   async #flush(): Promise<void> {
     const { path, keepMs, onTrouble } = this.#options;
-    if (performance.now() - this.#renewedMs > renewMs) this.#mustRenew = true;
+    if (performance.now() - this.#renewedAtMs > renewMs) this.#mustRenew = true;
     const pending = this.#pending;
     if (!this.#mustRenew && pending.length === 0) return;
     this.#pending = [];
@@ -188,7 +188,7 @@ export class History implements Log {
       if (this.#mustRenew) {
         this.#forgetOld();
         this.#mustRenew = false;
-        this.#renewedMs = performance.now();
+        this.#renewedAtMs = performance.now();
         const rows = keepMs === 0 ? [] : this.all().flatMap((entry) => entry.rows);
         await writeWhole(path, lines(rows.sort((a, b) => a.atMs - b.atMs)));
       } else {

@@ -72,7 +72,7 @@ export class MachineQueue {
   async allocate(owner: string, call: AllocateCall): Promise<LentMachine[]> {
     call.signal.throwIfAborted();
     this.refuseUnsatisfiable(call);
-    const startMs = performance.now();
+    const startedAtMs = performance.now();
     return await new Promise((resolve, reject) => {
       const leave = () => {
         if (this.#queue.remove(request)) request.refuse(call.signal.reason);
@@ -82,7 +82,7 @@ export class MachineQueue {
         ...call,
         ...{ owner, sinceMs: Date.now(), shownAhead: undefined, avoided: new Set<Pool>() },
         get priority() {
-          return agedPriority(call.priority, performance.now() - startMs);
+          return agedPriority(call.priority, performance.now() - startedAtMs);
         },
         grant: (machines) => {
           call.signal.removeEventListener('abort', leave);

@@ -63,7 +63,7 @@ interface Entry {
   readonly runs: MachineRuns;
   failures: number;
   /** When it last answered, or was first used. */
-  answeredMs: number;
+  answeredAtMs: number;
   health: Health;
   isProbing: boolean;
 }
@@ -84,7 +84,7 @@ export class MachineConnections {
   troubleOf(name: string): string | undefined {
     const entry = this.#entries.get(name);
     if (entry?.health !== 'silent') return undefined;
-    return `it has not answered for ${seconds(performance.now() - entry.answeredMs)}`;
+    return `it has not answered for ${seconds(performance.now() - entry.answeredAtMs)}`;
   }
 
   /** Requests in progress, and the runs that continue without one, each once. */
@@ -128,7 +128,7 @@ export class MachineConnections {
       running: new Set(),
       runs: new MachineRuns(),
       failures: 0,
-      answeredMs: performance.now(),
+      answeredAtMs: performance.now(),
       health: 'unknown',
       isProbing: false,
     };
@@ -191,7 +191,7 @@ export class MachineConnections {
       const { relay } = await this.#connected(entry, session);
       isOther = await look(relay, entry.runs, signal);
       entry.failures = 0;
-      entry.answeredMs = performance.now();
+      entry.answeredAtMs = performance.now();
       entry.health = 'well';
       this.#renew(session);
     } catch (error) {
@@ -227,7 +227,7 @@ export class MachineConnections {
       return onDead(name, messageOf(explained), 'ended');
     if (isGomoteError(explained, 'ERR_UNKNOWN_BUILDLET'))
       return onDead(name, messageOf(explained), 'unknown');
-    const silentMs = performance.now() - entry.answeredMs;
+    const silentMs = performance.now() - entry.answeredAtMs;
     if (entry.failures < failuresToDeath || silentMs < this.#options.graceMs) return;
     onDead(name, `it did not answer for ${seconds(silentMs)}: ${messageOf(explained)}`, 'silent');
   }

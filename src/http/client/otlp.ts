@@ -11,8 +11,8 @@ export interface FinishedSpan {
   readonly name: string;
   readonly isServer: boolean;
   /** In ms since 1970. */
-  readonly startMs: number;
-  readonly endMs: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
   readonly hasFailed: boolean;
   readonly attributes: SpanAttributes;
 }
@@ -83,8 +83,8 @@ const spanOf = (span: FinishedSpan): object => ({
   ...(span.state !== undefined && { traceState: span.state }),
   name: span.name,
   kind: span.isServer ? kinds.server : kinds.internal,
-  startTimeUnixNano: nanoseconds(span.startMs),
-  endTimeUnixNano: nanoseconds(span.endMs),
+  startTimeUnixNano: nanoseconds(span.startedAtMs),
+  endTimeUnixNano: nanoseconds(span.endedAtMs),
   attributes: attributesOf(span.attributes),
   status: span.hasFailed ? { code: failed } : {},
 });

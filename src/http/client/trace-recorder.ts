@@ -51,12 +51,12 @@ export class TraceRecorder implements Tracer {
     const spanId = randomBytes(8).toString('hex');
     const context = { traceId, spanId, isSampled: true, state: parent?.state };
     const known = { ...attributes };
-    const startMs = Date.now();
+    const startedAtMs = Date.now();
     const startedAt = performance.now();
     const finish = (hasFailed: boolean) =>
       this.#add({
         ...{ traceId, spanId, parentSpanId: parent?.spanId, state: parent?.state },
-        ...{ name, isServer, startMs, endMs: startMs + performance.now() - startedAt },
+        ...{ name, isServer, startedAtMs, endedAtMs: startedAtMs + performance.now() - startedAt },
         ...{ hasFailed, attributes: known },
       });
     try {

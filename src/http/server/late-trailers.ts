@@ -12,7 +12,7 @@ const keptMs = 10 * 60_000;
 
 export class LateTrailers {
   /** The oldest first. */
-  readonly #kept = new Map<string, { readonly value: string; readonly untilMs: number }>();
+  readonly #kept = new Map<string, { readonly value: string; readonly untilAtMs: number }>();
 
   /** Announces a trailer in the reply's head. The returned function sends it, before the reply ends. */
   announce(response: ServerResponse, name: string): (value: string) => void {
@@ -24,14 +24,14 @@ export class LateTrailers {
     return (value) => {
       if (hasTrailers) response.addTrailers({ [name]: value });
       if (!isReplyId(id)) return;
-      setNewest(this.#kept, id, { value, untilMs: performance.now() + keptMs }, keptCount);
+      setNewest(this.#kept, id, { value, untilAtMs: performance.now() + keptMs }, keptCount);
     };
   }
 
   /** Answers `GET /trailer?id=ID`. */
   readonly handle: Handler = ({ response, query }) => {
     const found = this.#kept.get(query.get('id') ?? '');
-    if (found === undefined || found.untilMs < performance.now()) {
+    if (found === undefined || found.untilAtMs < performance.now()) {
       throw new GomoteError('ERR_REQUEST', 'no trailer of that reply is known');
     }
     sendText(response, found.value);

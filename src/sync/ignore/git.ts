@@ -7,7 +7,7 @@ import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
 /** The time limit for git, in ms. */
-const deadlineAtMs = 60_000;
+const defaultTimeoutMs = 60_000;
 
 /** The nearest parent directory with `.git`; undefined when there is none. */
 export function gitWorkTree(directory: string): string | undefined {
@@ -92,7 +92,7 @@ export async function runGit(
 ): Promise<GitResult> {
   const { spawn } = await import('node:child_process');
   const { buffer, text } = await import('node:stream/consumers');
-  const { timeoutMs = deadlineAtMs, environment = process.env } = options;
+  const { timeoutMs = defaultTimeoutMs, environment = process.env } = options;
   const deadline = timeoutSignal(timeoutMs);
   const signal = options.signal ? anySignal(options.signal, deadline) : deadline;
   const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);

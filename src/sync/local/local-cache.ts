@@ -56,19 +56,19 @@ export class LocalCache {
   digest(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     const known = this.known(entry, algorithm);
     if (known !== undefined) return known;
-    const startedMs = Date.now();
+    const startedAtMs = Date.now();
     const digest = digestOfFile(this.#top, entry.path, algorithm);
-    if (digest !== undefined) this.#learn(entry, algorithm, digest, startedMs);
+    if (digest !== undefined) this.#learn(entry, algorithm, digest, startedAtMs);
     return digest;
   }
 
   /** Records a digest that was computed while the file was sent. */
-  learn(entry: FoundEntry, sha256: string, readMs: number): void {
-    this.#learn(entry, 'sha256', sha256, readMs);
+  learn(entry: FoundEntry, sha256: string, readAtMs: number): void {
+    this.#learn(entry, 'sha256', sha256, readAtMs);
   }
 
-  #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readMs: number): void {
-    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readMs) });
+  #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readAtMs: number): void {
+    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readAtMs) });
     delete this.#made[algorithm];
   }
 

@@ -18,7 +18,7 @@ export interface LocalTree {
   /** What is skipped although no rule excludes it, and why. */
   readonly unsent: ReadonlyMap<string, GomoteError>;
   /** When reading began: files that have changed since may not be as read. */
-  readonly readMs: number;
+  readonly readAtMs: number;
 }
 
 export interface LocalTreeOptions extends IgnoreOptions {
@@ -51,7 +51,7 @@ const turnMs = 5;
 /** Reads names, kinds and times below a directory, in short steps between other work. */
 export class LocalWalk implements LocalTree {
   readonly top: string;
-  readonly readMs = Date.now();
+  readonly readAtMs = Date.now();
   readonly entries: FoundEntry[] = [];
   readonly others: string[] = [];
   readonly unsent = new Map<string, GomoteError>();
@@ -114,8 +114,8 @@ export class LocalWalk implements LocalTree {
   /** Walks for one step. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
   async walk(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    const turnEndsMs = performance.now() + turnMs;
-    while (!this.#isOver && performance.now() < turnEndsMs) {
+    const turnEndsAtMs = performance.now() + turnMs;
+    while (!this.#isOver && performance.now() < turnEndsAtMs) {
       const step = this.#steps.next();
       if (step.done) this.#isOver = true;
       else for (const entry of step.value) this.#take(entry);

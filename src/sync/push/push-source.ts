@@ -136,7 +136,7 @@ export class PushSource {
   }
 
   readonly #learn = (entry: TreeEntry, sha256: string): void => {
-    if (isFound(entry)) this.cache.learn(entry, sha256, this.walk.readMs);
+    if (isFound(entry)) this.cache.learn(entry, sha256, this.walk.readAtMs);
     this.options.onSent?.(entry.size);
   };
 

@@ -108,16 +108,16 @@ export class TreeWatch {
    * for `patienceMs`. Throws the signal's reason.
    */
   async changed(signal: AbortSignal, patienceMs = Infinity): Promise<boolean> {
-    const endMs = performance.now() + patienceMs;
+    const endsAtMs = performance.now() + patienceMs;
     while (this.#lastEventAtMs === undefined) {
       signal.throwIfAborted();
-      if (performance.now() >= endMs) return false;
-      await this.#next(signal, endMs - performance.now());
+      if (performance.now() >= endsAtMs) return false;
+      await this.#next(signal, endsAtMs - performance.now());
     }
-    const latestMs = performance.now() + longestMs;
+    const latestAtMs = performance.now() + longestMs;
     for (;;) {
       signal.throwIfAborted();
-      const leftMs = Math.min(this.#lastEventAtMs + quietMs, latestMs) - performance.now();
+      const leftMs = Math.min(this.#lastEventAtMs + quietMs, latestAtMs) - performance.now();
       if (leftMs <= 0) break;
       await this.#next(signal, leftMs);
     }

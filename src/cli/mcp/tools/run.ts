@@ -98,7 +98,7 @@ export const run = tool({
   hints: { destructiveHint: true },
   call: async (given, call, { machines }) =>
     await machines.use(given.machine, async ({ buildlet }) => {
-      const startMs = performance.now();
+      const startedAtMs = performance.now();
       const excerpt = new Excerpt(given.output_bytes);
       const onOutput = (bytes: Buffer) => {
         excerpt.take(bytes);
@@ -115,7 +115,7 @@ export const run = tool({
       const end =
         (await endOf(started, given.wait_seconds * 1_000, excerpt)) ??
         (await leave(started, call, excerpt));
-      const took = shortDuration(Math.round((performance.now() - startMs) / 100) * 100);
+      const took = shortDuration(Math.round((performance.now() - startedAtMs) / 100) * 100);
       const shown = excerpt.shown();
       const isRunning = end === running;
       const hint = isRunning ? '; logs with wait_seconds waits for it, stop ends it' : '';

@@ -111,7 +111,7 @@ async function pass(
   const { request, response, upgrade, signal, note, id } = exchange;
   const { method = '' } = request;
   const run = query.get('id') ?? undefined;
-  const startMs = Date.now();
+  const startedAtMs = Date.now();
   const command = commandPeek(method, path);
   const record = newRelayRecord(command?.peek);
   // The request's line in the log is written as soon as the reply is out.
@@ -126,7 +126,7 @@ async function pass(
     over = link.begin({
       method,
       path,
-      sinceMs: startMs,
+      sinceMs: startedAtMs,
       run,
       get command() {
         return command?.text(audit.withArguments);
@@ -164,7 +164,7 @@ async function pass(
     const isLeft = signal.aborted || followed?.signal.aborted || command?.isDetached === true;
     over?.(path === endpoints.session.path && isLeft);
     coordinator.used(session, failure);
-    command?.ended(audit, { session, user, record, failure, startMs, run });
+    command?.ended(audit, { session, user, record, failure, startedAtMs, run });
     const withNames = audit.withArguments;
     auditTransfer(audit.log, { method, path, query, session, record, failure, withNames });
   }
