@@ -3,20 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { docker, images, newLab } from './lab.ts';
+import { boxAndPlain, docker, newLab } from './lab.ts';
 
-const types = `
-[hosts.box]
-image = "${images.shell}"
-caches = [{ name = "home", path = "~/.cache/go-build" }]
-[hosts.plain]
-image = "${images.shell}"
-docker = { user = "1234:1234", env = ["HOME=/opt/gomote/run/open"] }
-[builders.box]
-host = "box"
-[builders.plain]
-host = "plain"
-`;
+const types = boxAndPlain.replace(
+  '[hosts.plain]',
+  'caches = [{ name = "home", path = "~/.cache/go-build" }]\n$&',
+);
 
 function cacheLab() {
   const lab = newLab(types);
@@ -25,9 +17,7 @@ function cacheLab() {
     await lab.gomote(['cache', 'purge']);
   });
   const list = async () => JSON.parse((await lab.gomote(['cache', 'list', '--json'])).stdout);
-  const sh = async (name: string, script: string) =>
-    await lab.gomote(['run', '--dir', '.', name, 'sh', '-c', script]);
-  return { ...lab, list, sh };
+  return { ...lab, list };
 }
 
 describe('a cache of containers', () => {

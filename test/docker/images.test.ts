@@ -35,10 +35,8 @@ function imageLab() {
     await lab.gomote(['destroy', '--all']);
     for (const image of listed()) docker('rmi', '--force', image);
   });
-  const sh = async (name: string, script: string) =>
-    await lab.gomote(['run', '--dir', '.', name, 'sh', '-c', script]);
   const store = join(lab.cli.directory, '.local/state/gomote-snapshots');
-  return { ...lab, listed, sh, store };
+  return { ...lab, listed, store };
 }
 
 describe('a snapshot of the kind image', () => {

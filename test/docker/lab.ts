@@ -33,6 +33,8 @@ export interface Lab {
   gomote(argv: readonly string[], options?: CliOptions): Promise<CliResult>;
   /** Makes a buildlet and gives its name; fails when it is not made. */
   create(...args: string[]): Promise<string>;
+  /** Runs a script in the work directory of a buildlet. */
+  sh(name: string, script: string): Promise<CliResult>;
   /** The containers of this lab, as `docker inspect` shows them. */
   // biome-ignore lint/suspicious/noExplicitAny: it is the engine's own, and large.
   containers(): any[];
@@ -44,6 +46,19 @@ default = "docker"
 [backends.docker]
 kind = "docker"
 network = "none"
+`;
+
+/** Types for {@link newLab}: `box`, whose commands run as root, and `plain`, whose commands run as another user. */
+export const boxAndPlain = `
+[hosts.box]
+image = "${images.shell}"
+[hosts.plain]
+image = "${images.shell}"
+docker = { user = "1234:1234", env = ["HOME=/opt/gomote/run/open"] }
+[builders.box]
+host = "box"
+[builders.plain]
+host = "plain"
 `;
 
 /** @param config Further text of config.toml. */
@@ -78,6 +93,7 @@ export function newLab(config = '', section = defaults): Lab {
       if (code !== 0) throw new Error(`create failed: ${stderr}`);
       return stdout.trim();
     },
+    sh: (name, script) => gomote(['run', '--dir', '.', name, 'sh', '-c', script]),
     containers: () => ids().flatMap((id) => JSON.parse(docker('inspect', id))),
   };
 }

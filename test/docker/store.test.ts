@@ -3,24 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { docker, images, isPodman, newLab, storesOf } from './lab.ts';
-
-const types = `
-[hosts.box]
-image = "${images.shell}"
-[hosts.plain]
-image = "${images.shell}"
-docker = { user = "1234:1234", env = ["HOME=/opt/gomote/run/open"] }
-[builders.box]
-host = "box"
-[builders.plain]
-host = "plain"
-`;
+import { boxAndPlain, docker, isPodman, newLab, storesOf } from './lab.ts';
 
 const root = '/opt/gomote/store/contents';
 
 function storeLab(section?: string) {
-  const lab = newLab(types, section);
+  const lab = newLab(boxAndPlain, section);
   const tree = join(lab.cli.directory, 'tree');
   mkdirSync(tree);
   // As many as are made ahead.
@@ -37,8 +25,6 @@ function storeLab(section?: string) {
     expect(code, stderr).toBe(0);
     return stderr;
   };
-  const sh = async (name: string, script: string) =>
-    await lab.gomote(['run', '--dir', '.', name, 'sh', '-c', script]);
   /** A container of each kind. */
   const second = async (type: string) => {
     const first = await lab.create(type);
@@ -46,7 +32,7 @@ function storeLab(section?: string) {
     await lab.gomote(['destroy', first]);
     return await lab.create(type);
   };
-  return { ...lab, tree, push, isThere, sh, second };
+  return { ...lab, tree, push, isThere, second };
 }
 
 describe('the store of an owner on an engine', () => {

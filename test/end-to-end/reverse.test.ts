@@ -7,6 +7,7 @@ import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
 import { ownLoopback } from '../helpers/loopback.ts';
 import { until } from '../helpers/processes.ts';
 import { type Ended, ending, gomoteProgram, projectRoot } from '../helpers/programs.ts';
+import { reversePool } from '../helpers/reverse.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const toml = (listen: string): string => `
@@ -14,14 +15,7 @@ listen = "${listen}"
 state-directory = "state"
 probe-interval = "1s"
 grace-time = "10s"
-[hosts.host-mac]
-[builders.mac]
-host = "host-mac"
-[pools.macs]
-kind = "reverse"
-host = "host-mac"
-key-file = "key"
-`;
+${reversePool}`;
 
 class Place {
   readonly directory = temporaryDirectory();
@@ -31,7 +25,7 @@ class Place {
   #log = '';
 
   constructor() {
-    writeFileSync(join(this.directory, 'key'), 'the-key\n', { mode: 0o600 });
+    writeFileSync(join(this.directory, 'keys'), 'the-key\n', { mode: 0o600 });
     writeFileSync(join(this.directory, 'token'), `${tokenOf('me')}\n`, { mode: 0o600 });
     writeUsers(this.directory, { me: {} });
     onTestFinished(() => {
@@ -68,7 +62,7 @@ class Place {
 
   machine(): ChildProcess {
     return this.#start(join(projectRoot, 'bin/buildlet.js'), [
-      ...['--coordinator', this.#url, '--host-type', 'host-mac', '--key-file', 'key'],
+      ...['--coordinator', this.#url, '--host-type', 'host-mac', '--key-file', 'keys'],
       ...['--machine', 'mac1', '--fingerprint', this.#fingerprint],
     ]);
   }

@@ -3,25 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { resolveInside } from '../../src/files/confine.ts';
 import { temporaryDirectory } from '../tar/tree.ts';
-import { planted } from './planted-tree.ts';
+import { leading, planted, refused } from './planted-tree.ts';
 
-const resolved: [relative: string, follow: boolean, expected: string][] = [
-  ['', false, ''],
-  ['.', true, ''],
-  ['sub/file', false, 'sub/file'],
-  ['a/b/c', false, 'a/b/c'],
-  ['sub/file/below', false, 'sub/file/below'],
+const resolved: typeof leading = [
+  ...leading,
   ['./sub//deep/../file', false, 'sub/file'],
-  ['to-sub/new', false, 'sub/new'],
-  ['to-sub-absolute/new', false, 'sub/new'],
-  ['sub/round-about/file', false, 'sub/file'],
-  ['to-self/to-self/to-sub/x', false, 'sub/x'],
-  ['to-sub', false, 'to-sub'],
-  ['to-sub', true, 'sub'],
-  ['to-outside', false, 'to-outside'],
-  ['dangling', true, 'absent'],
-  ['dangling/x', false, 'absent/x'],
-  ['loop-a', false, 'loop-a'],
+  ['sub/file/below', false, 'sub/file/below'],
 ];
 
 test.each(resolved)(
@@ -32,31 +19,17 @@ test.each(resolved)(
   },
 );
 
-const refused: [relative: string, follow: boolean][] = [
-  ['/etc/passwd', false],
-  ['..', false],
-  ['a/../../b', false],
-  ['a\0', false],
-  ['to-outside', true],
-  ['to-outside/x', false],
-  ['to-outside-absolute/x', false],
-  ['to-to-outside/x', false],
-  ['to-twin/x', false],
-  ['to-outside/back/sub', false],
-  ['dangling-out', true],
-  ['dangling-out/x', false],
-  ['loop-a', true],
-  ['loop-a/x', false],
-];
-
-test.each(refused)('a confined path refuses %j (follow: %s)', (relative, follow) => {
-  const { root } = planted();
-  const error = expect.objectContaining({
-    code: 'ERR_PATH',
-    message: expect.stringContaining(JSON.stringify(relative)),
-  });
-  expect(() => resolveInside(root, relative, { follow })).toThrow(error);
-});
+test.each([...refused, ['dangling-out', true], ['dangling-out/x', false]] as typeof refused)(
+  'a confined path refuses %j (follow: %s)',
+  (relative, follow) => {
+    const { root } = planted();
+    const error = expect.objectContaining({
+      code: 'ERR_PATH',
+      message: expect.stringContaining(JSON.stringify(relative)),
+    });
+    expect(() => resolveInside(root, relative, { follow })).toThrow(error);
+  },
+);
 
 test('a root that is reached through a link gives real paths', () => {
   const { root, outside } = planted();

@@ -72,6 +72,32 @@ export function openBackend(
   );
 }
 
+const podTypes = (more = ''): string => `
+[hosts.host-pod.kubernetes]
+image = "${testImage}"
+image-pull-policy = "IfNotPresent"
+cpu = "10m"
+cpu-limit = "2"
+memory = "128Mi"
+${more}
+[builders.linux]
+host = "host-pod"
+`;
+
+/** The sections of a coordinator with a pool of pods in the namespace. */
+export const podPool = (namespace: string, more: string): string => `
+[backends.pods]
+kind = "kubernetes"
+namespace = "${namespace}"
+reach = "${reach}"
+${podTypes()}
+[pools.pods]
+kind = "backend"
+backend = "pods"
+host = "host-pod"
+${more}
+`;
+
 /** The configuration of a command line whose default backend is the namespace. */
 const clusterConfig = (
   namespace: string,
@@ -86,15 +112,7 @@ kubeconfig = "${kubeconfig}"
 namespace = "${namespace}"
 ${more.includes('reach') ? '' : `reach = "${reach}"`}
 ${more}
-[hosts.host-pod.kubernetes]
-image = "${testImage}"
-image-pull-policy = "IfNotPresent"
-cpu = "10m"
-cpu-limit = "2"
-memory = "128Mi"
-${hostMore}
-[builders.linux]
-host = "host-pod"
+${podTypes(hostMore)}
 `;
 
 /** Programs of a user whose default backend is the namespace. */

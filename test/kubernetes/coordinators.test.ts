@@ -4,29 +4,11 @@ import type { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { Collector } from '../helpers/collect.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { makeNamespace, nothingLeft, pods, reach, testImage } from './cluster.ts';
+import { makeNamespace, nothingLeft, podPool, pods } from './cluster.ts';
 
 const namespace = await makeNamespace();
 
-const toml = `
-  [backends.pods]
-  kind = "kubernetes"
-  namespace = "${namespace}"
-  reach = "${reach}"
-  [hosts.host-pod.kubernetes]
-  image = "${testImage}"
-  image-pull-policy = "IfNotPresent"
-  cpu = "10m"
-  cpu-limit = "2"
-  memory = "128Mi"
-  [builders.linux]
-  host = "host-pod"
-  [pools.pods]
-  kind = "backend"
-  backend = "pods"
-  host = "host-pod"
-  maximum = 8
-`;
+const toml = podPool(namespace, 'maximum = 8');
 
 async function coordinator(): Promise<CoordinatorProcess> {
   const environment = { HOME: temporaryDirectory() };

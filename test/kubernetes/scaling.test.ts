@@ -2,31 +2,16 @@
 import { expect, it, vi } from 'vitest';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { makeNamespace, pods, reach, testImage } from './cluster.ts';
+import { makeNamespace, podPool, pods } from './cluster.ts';
 
 const namespace = await makeNamespace();
 
-const toml = `
-  [backends.pods]
-  kind = "kubernetes"
-  namespace = "${namespace}"
-  reach = "${reach}"
-  [hosts.host-pod.kubernetes]
-  image = "${testImage}"
-  image-pull-policy = "IfNotPresent"
-  cpu = "10m"
-  cpu-limit = "2"
-  memory = "128Mi"
-  [builders.linux]
-  host = "host-pod"
-  [pools.pods]
-  kind = "backend"
-  backend = "pods"
-  host = "host-pod"
-  minimum = 2
-  maximum = 4
-  scale-down-after = "10s"
-`;
+const toml = podPool(
+  namespace,
+  `minimum = 2
+maximum = 4
+scale-down-after = "10s"`,
+);
 
 it('pods of a pool are between its minimum and its maximum, as the demand is', async () => {
   const coordinator = new CoordinatorProcess({

@@ -15,7 +15,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { type PackOptions, packTar } from '../../src/tar/pack.ts';
 import { collect, unpack } from './raw-archive.ts';
-import { directory, file, plant, temporaryDirectory } from './tree.ts';
+import { countedSignal, directory, file, plant, temporaryDirectory } from './tree.ts';
 
 const modes: [what: string, options: PackOptions][] = [
   ['several gzip members', {}],
@@ -151,17 +151,7 @@ const bigFd = (root: string): string =>
   })!;
 
 test('no listener stays on the signal', async () => {
-  const { signal } = new AbortController();
-  let listeners = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-    listeners++;
-    addEventListener.apply(signal, args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-    listeners--;
-    removeEventListener.apply(signal, args);
-  };
+  const { signal, listeners } = countedSignal();
   const root = bigFile();
   await collect(packTar(root, '.', { signal }));
   await packTar(root, 'absent', { signal })
@@ -170,5 +160,5 @@ test('no listener stays on the signal', async () => {
   const left = packTar(root, '.', { signal });
   await left.next();
   await left.return();
-  expect(listeners).toBe(0);
+  expect(listeners()).toBe(0);
 });

@@ -37,6 +37,22 @@ export function removeDirectory(path: string): void {
   }
 }
 
+/** A signal, and how many listeners it has. */
+export function countedSignal(): { signal: AbortSignal; listeners: () => number } {
+  const { signal } = new AbortController();
+  let count = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    count++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    count--;
+    removeEventListener.apply(signal, args);
+  };
+  return { signal, listeners: () => count };
+}
+
 export type Node =
   | { type: 'file'; content: string | Uint8Array; mode: number }
   | { type: 'directory'; children: Tree; mode: number }

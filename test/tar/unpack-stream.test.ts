@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { unpackTar } from '../../src/tar/unpack.ts';
 import { rawTar, rawTarGz } from './raw-archive.ts';
-import { leftovers, names, temporaryDirectory } from './tree.ts';
+import { countedSignal, leftovers, names, temporaryDirectory } from './tree.ts';
 
 test('an abort ends unpacking even while the source is silent, and leaves no partial file', async () => {
   const root = temporaryDirectory();
@@ -101,23 +101,13 @@ test('a slow directory slows a fast source, and other work is not blocked', asyn
 
 test('nothing stays listening on the signal', async () => {
   const root = temporaryDirectory();
-  const { signal } = new AbortController();
-  let listeners = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-    listeners++;
-    addEventListener.apply(signal, args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-    listeners--;
-    removeEventListener.apply(signal, args);
-  };
+  const { signal, listeners } = countedSignal();
   await unpackTar(Readable.from([rawTarGz()]), { root, dir: '.', signal });
   const bad = Readable.from([rawTarGz({ name: '/x' })]);
   await expect(unpackTar(bad, { root, dir: '.', signal })).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
   });
-  expect(listeners).toBe(0);
+  expect(listeners()).toBe(0);
 });
 
 test('concurrent unpacking, even into one directory, does not interfere', async () => {
