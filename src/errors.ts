@@ -246,6 +246,10 @@ export function isGomoteError(error: unknown, code?: ErrorCode): error is Gomote
   return error instanceof GomoteError && (code === undefined || error.code === code);
 }
 
+/** Whether it is a reply with one of these statuses. */
+export const isStatus = (error: unknown, ...statuses: readonly number[]): error is StatusError =>
+  error instanceof StatusError && statuses.includes(error.status);
+
 /** The one line a person should read of any thrown value. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,6 +1,6 @@
 // The client of a coordinator: creates and lists buildlets, and returns clients that are relayed by it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GomoteError, StatusError } from '../errors.ts';
+import { GomoteError, isStatus } from '../errors.ts';
 import { listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { MachineRecord } from '../protocol/coordinator.ts';
@@ -270,6 +270,6 @@ type Replies = typeof import('../protocol/coordinator-replies.ts');
 
 /** Nothing, from a coordinator without the extension. */
 function undefinedIfUnknown(error: unknown): undefined {
-  if (error instanceof StatusError && error.status === 404) return undefined;
+  if (isStatus(error, 404)) return undefined;
   throw error;
 }

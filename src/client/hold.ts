@@ -1,5 +1,5 @@
 // Holds a buildlet while this process lives, by one open request, which is repeated when it breaks.
-import { checkSignal, StatusError } from '../errors.ts';
+import { checkSignal, isStatus } from '../errors.ts';
 import { type HttpResponse, transportError } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
@@ -58,7 +58,7 @@ export async function hold(
   try {
     first = await open(anySignal(held, early.signal));
   } catch (error) {
-    if (error instanceof StatusError && error.status === 404) return undefined;
+    if (isStatus(error, 404)) return undefined;
     throw error;
   } finally {
     signal?.removeEventListener('abort', giveUp);

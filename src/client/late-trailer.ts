@@ -1,5 +1,5 @@
 // The trailer of a reply: from its end or, where a proxy dropped it, by another request.
-import { StatusError } from '../errors.ts';
+import { isStatus } from '../errors.ts';
 import type { HttpResponse } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
@@ -40,7 +40,7 @@ export async function trailerOf(
     return await connection.callText({ method: 'GET', path, signal, heartbeat: false });
   } catch (error) {
     // The buildlet has not reached the end of that reply.
-    if (error instanceof StatusError && error.status === 400) return '';
+    if (isStatus(error, 400)) return '';
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // How a buildlet's commands have changed everything that was pushed to it.
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { StatusError } from '../errors.ts';
+import { isStatus } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
 import { specialFileText } from '../protocol/unread.ts';
 import { chooseCompression } from './compression.ts';
@@ -23,7 +23,7 @@ export async function diff(
     const trees = await client.trees();
     return await trees.differences(undefined, { signal, compress, onUnread: tell });
   } catch (error) {
-    if (!(error instanceof StatusError && error.status === 404)) throw error;
+    if (!isStatus(error, 404)) throw error;
   }
   const { BaseTree } = await import('./remote/base-tree.ts');
   const { readRecords } = await import('./remote/base-records.ts');

@@ -2,7 +2,7 @@
 import { type BuilderType, builderTypeOfName, type Catalogue } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
-import { GomoteError, StatusError } from '../../errors.ts';
+import { GomoteError, isStatus, StatusError } from '../../errors.ts';
 import {
   labelsFeature,
   machineLabelsFeature,
@@ -161,7 +161,7 @@ export class CoordinatorBackend
     try {
       return (await this.#client.extend(name, byMs, call)).expires;
     } catch (error) {
-      if (error instanceof StatusError && error.status === 404) {
+      if (isStatus(error, 404)) {
         throw new GomoteError('ERR_USAGE', `${this.name} is a coordinator that extends nothing`, {
           hint: 'every use of a buildlet gives it more time there',
         });
@@ -172,7 +172,7 @@ export class CoordinatorBackend
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     const { code, message, hint } = error;
-    if (error instanceof StatusError && error.status === 502) return this.#explain502(name, error);
+    if (isStatus(error, 502)) return this.#explain502(name, error);
     if ((code !== 'ERR_CONNECT' && code !== 'ERR_LOST') || hint !== undefined) return error;
     return new GomoteError(code, `${this.name}: ${message}`, {
       hint: 'the coordinator may be restarting, and buildlets live on: try again in a moment',

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isConnectionError } from '../../errors.ts';
+import { GomoteError, isConnectionError, isStatus } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -35,7 +35,6 @@ import type { Creations } from './creations.ts';
 import { type BuildletPlace, dialBuildlet, mount, volumeOf } from './dial.ts';
 import { Engine } from './engine.ts';
 import { findEngine } from './location.ts';
-import { isStatus } from './refusal.ts';
 
 export interface DockerSettings extends DockerConfig, BackendContext {}
 

@@ -2,12 +2,12 @@
 // that copies between its standard streams and that socket.
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isStatus } from '../../errors.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
 import { openNear } from './near-socket.ts';
 import { dialProgram, volumeDirectory } from './paths.ts';
-import { isStatus, refusalOf } from './refusal.ts';
+import { refusalOf } from './refusal.ts';
 
 /** Where a buildlet listens. */
 export interface BuildletPlace {

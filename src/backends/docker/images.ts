@@ -1,10 +1,10 @@
 // Images of buildlets: the file system of a container without its volumes, kept for later containers.
 import * as v from 'valibot';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isStatus } from '../../errors.ts';
 import type { BackendCall, ImageRequest, KeptImage } from '../backend.ts';
 import { hidden, labels } from './container.ts';
 import type { Engine } from './engine.ts';
-import { isStatus, refusalOf } from './refusal.ts';
+import { refusalOf } from './refusal.ts';
 
 const settings = v.object({
   Env: v.nullish(v.array(v.string())),

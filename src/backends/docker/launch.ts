@@ -1,7 +1,7 @@
 // Creates a container with a buildlet and waits until it answers. A failure leaves nothing behind.
 import { addAbortSignal, type Readable } from 'node:stream';
 import * as v from 'valibot';
-import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isGomoteError, isStatus, messageOf } from '../../errors.ts';
 import { lastLine } from '../../printable.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type ContainerPlan, containerOf } from './container.ts';
@@ -16,7 +16,7 @@ import {
 } from './paths.ts';
 import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
-import { isStatus, platformError, refusalOf } from './refusal.ts';
+import { platformError, refusalOf } from './refusal.ts';
 import { removeVolume } from './volumes.ts';
 
 /** The time limit from the container's start until the buildlet answers, in ms. */

@@ -1,9 +1,10 @@
 // Finds out how a removed container ended: the engine remembers recent events.
+
 import * as v from 'valibot';
+import { isStatus } from '../../errors.ts';
 import { killedForMemory } from '../../protocol/limits.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Engine } from './engine.ts';
-import { isStatus } from './refusal.ts';
 
 /** How far back to look, in seconds. */
 const pastSeconds = 3_600;

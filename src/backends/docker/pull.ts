@@ -2,10 +2,10 @@
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import type { DockerMachine } from '../../builders.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isStatus } from '../../errors.ts';
 import type { BackendCall } from '../backend.ts';
 import type { Engine } from './engine.ts';
-import { isStatus, platformError, refusalOf } from './refusal.ts';
+import { platformError, refusalOf } from './refusal.ts';
 
 const imageDetails = v.object({
   Architecture: v.optional(v.string(), ''),

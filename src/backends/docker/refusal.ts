@@ -1,11 +1,5 @@
 // Explains why an engine refused to create a container, and what to do.
-import {
-  type ErrorCode,
-  type GomoteError,
-  isGomoteError,
-  PlatformError,
-  StatusError,
-} from '../../errors.ts';
+import { type ErrorCode, type GomoteError, PlatformError, StatusError } from '../../errors.ts';
 
 interface Kind {
   readonly words: RegExp;
@@ -90,6 +84,3 @@ export function platformError(
     cause,
   });
 }
-
-export const isStatus = (error: unknown, ...statuses: readonly number[]): error is StatusError =>
-  isGomoteError(error) && error instanceof StatusError && statuses.includes(error.status);

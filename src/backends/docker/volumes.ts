@@ -1,8 +1,9 @@
 // The volumes on an engine: those with certain labels, and the end of one.
+
 import * as v from 'valibot';
+import { isStatus } from '../../errors.ts';
 import type { BackendCall } from '../backend.ts';
 import type { Engine } from './engine.ts';
-import { isStatus } from './refusal.ts';
 
 const listedVolume = v.object({
   Name: v.string(),

@@ -1,5 +1,5 @@
 // Reads single files, resuming after a cut, and writes them with checksums.
-import { GomoteError, StatusError } from '../../errors.ts';
+import { GomoteError, isStatus } from '../../errors.ts';
 import { type HttpRequest, type HttpResponse, readText } from '../../http/client/request.ts';
 import { type Endpoint, endpoints } from '../../protocol/endpoints.ts';
 import { fileFeature } from '../../protocol/features.ts';
@@ -39,7 +39,7 @@ export class FileTransfer {
     const signal = this.#connection.signalWith(options.signal);
     const first = await this.#open(path, undefined, signal).catch((error: unknown) => {
       // A buildlet without the extension does not know the path.
-      if (error instanceof StatusError && error.status === 404) return undefined;
+      if (isStatus(error, 404)) return undefined;
       throw error;
     });
     if (first === undefined) return await getFromTar(this.#connection, path, options);

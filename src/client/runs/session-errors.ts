@@ -1,5 +1,12 @@
 // Explains failed requests of a session, and commands that could not be started.
-import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import {
+  type ErrorCode,
+  errnoOf,
+  GomoteError,
+  isGomoteError,
+  isStatus,
+  StatusError,
+} from '../../errors.ts';
 import { type HttpResponse, listReplyBytes, readText } from '../../http/client/request.ts';
 import { unknownBuildletText } from '../../protocol/endpoints.ts';
 import { unknownPathText } from '../../protocol/session.ts';
@@ -22,7 +29,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
 
 /** Whether the buildlet knows no sessions at all. */
 export const isUnknownPath = (error: unknown): boolean =>
-  error instanceof StatusError && error.status === 404 && error.text === unknownPathText;
+  isStatus(error, 404) && error.text === unknownPathText;
 
 /** Failures that come before a request is sent. */
 const unsentCodes: readonly ErrorCode[] = ['ERR_USAGE', 'ERR_REQUEST', 'ERR_CONFIG'];

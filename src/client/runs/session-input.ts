@@ -1,5 +1,5 @@
 // Sends a session's input: the next piece is read while one is sent, and each byte is kept until it is acknowledged.
-import { isGomoteError, StatusError } from '../../errors.ts';
+import { isGomoteError, isStatus } from '../../errors.ts';
 import { transportError } from '../../http/client/request.ts';
 import { inputLimitBytes } from '../../protocol/session.ts';
 import type { Outage } from './outage.ts';
@@ -48,7 +48,7 @@ async function sendPiece(
       return !closed;
     } catch (error) {
       // A session that is known no more has ended, or its reader says what has become of it.
-      if (error instanceof StatusError && error.status === 404) return false;
+      if (isStatus(error, 404)) return false;
       if (!isGomoteError(error)) throw error;
       await outage.wait(error);
     }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import { reasonOf } from '../../files/local-error.ts';
 import { accessSync, realpathSync, statSync } from '../../files/named-fs.ts';
 import { directoryOf } from '../../protocol/relative-path.ts';
@@ -141,7 +141,7 @@ export class LocalWalk implements LocalTree {
     try {
       await entering;
     } catch (error) {
-      const isLocal = error instanceof GomoteError && error.code === 'ERR_LOCAL_FILE';
+      const isLocal = isGomoteError(error, 'ERR_LOCAL_FILE');
       if (!isLocal || this.#entered === '') throw error;
       this.#leave(this.#entered, error);
     }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeScope } from '../../client/files/trees.ts';
-import { GomoteError, StatusError } from '../../errors.ts';
+import { GomoteError, isStatus } from '../../errors.ts';
 import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
 import { directoriesAbove } from '../../protocol/relative-path.ts';
@@ -211,7 +211,7 @@ export class BaseTree implements RemoteTree {
       await this.#pack(top, links);
       return [];
     } catch (error) {
-      if (!(error instanceof StatusError && error.status === 400)) throw error;
+      if (!isStatus(error, 400)) throw error;
       const why = error.text.trim();
       // A buildlet of Go takes none.
       if (links.length === 1 || why.includes('unsupported file type')) {

@@ -1,6 +1,6 @@
 // Opens a directory of a buildlet: by the extension for trees where it is there, else by the base protocol.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { StatusError } from '../../errors.ts';
+import { isStatus } from '../../errors.ts';
 import type { RemoteTree, RemoteTreeOptions } from './remote-tree.ts';
 
 /** Does `work` with the directory: by the base protocol if the buildlet answers that it has no extension. */
@@ -13,7 +13,7 @@ export async function withRemoteTree<T>(
   try {
     return await work(new ExtensionTree(client, options));
   } catch (error) {
-    if (!(error instanceof StatusError && error.status === 404)) throw error;
+    if (!isStatus(error, 404)) throw error;
   }
   const { BaseTree } = await import('./base-tree.ts');
   return await work(new BaseTree(client, options));
