@@ -12,7 +12,7 @@ it.each([
   ['amiga', undefined],
   ['', undefined],
   ['x', undefined],
-])('"%s" is near to %s', (word, meant) => {
+])('"%s" is close to %s', (word, meant) => {
   expect(nearest(word, ['release', 'local', 'root-local-0', 'y'])).toBe(meant);
 });
 

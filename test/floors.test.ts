@@ -176,7 +176,7 @@ describe('the rooms of src/', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('of the command line reach trees and backends by the porch, but for these', () => {
+  it('of the command line reach trees and backends by the porch, with few exceptions', () => {
     const reached = imports.flatMap((one) => {
       const target = targetOf(one);
       const isBeside = target !== undefined && ['sync', 'backends'].includes(roomOf(target));
@@ -190,7 +190,7 @@ describe('the rooms of src/', () => {
     expect(importCycles()).toEqual([]);
   });
 
-  it('import each package only where it is at home; a type may be named anywhere', () => {
+  it('import each package only in its home; a type may be named anywhere', () => {
     const wrong = imports.filter(({ file, from, typeOnly }) => {
       const name = from.startsWith('@')
         ? from.split('/').slice(0, 2).join('/')
@@ -259,7 +259,7 @@ describe('the documentation', () => {
     expect(absent).toEqual([]);
   });
 
-  describe('of the architecture', () => {
+  describe('in architecture.md', () => {
     const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
     const rows = [...text.matchAll(/^\| ([\d, ]+) \| (.*?) \|/gm)].flatMap((row) =>
       [...(row[2] ?? '').matchAll(/`([\w.-]+)\/?`/g)].map((room) => [room[1], row[1]]),

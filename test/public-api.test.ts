@@ -52,7 +52,7 @@ const membersOf = (symbol: ApiSymbol): ApiSymbol[] =>
       !isInternal(member),
   );
 
-it('every export, and every member of one, is described', () => {
+it('every export, and every member of one, has a description', () => {
   expect(exported.size).toBeGreaterThan(50);
   const { checker } = project;
   const isBare = (symbol: ApiSymbol) => symbol.getDocumentationComment(checker).trim() === '';

@@ -42,7 +42,7 @@ it.each(['linux-amd64', 'local', 'docker:debian:12', 'ssh:nowhere'])(
   },
 );
 
-it('output and files of many megabytes arrive whole', async () => {
+it('output and files of many megabytes arrive completely', async () => {
   const gomote = await setUp();
   const buildlet = await gomote.create('local');
   const bytes = 20_000_000;
@@ -59,7 +59,7 @@ it('output and files of many megabytes arrive whole', async () => {
   expect(readFileSync(join(to, 'got')).equals(Buffer.alloc(bytes, 1))).toBe(true);
 });
 
-it('a buildlet that is destroyed is gone, and those that are left end with the Gomote', async () => {
+it('a buildlet that is destroyed is gone, and the others end with the Gomote', async () => {
   const gomote = await setUp();
   const [one, two] = await Promise.all([gomote.create('local'), gomote.create('local')]);
   await one.destroy();
@@ -152,7 +152,7 @@ it.each([
   ['all extensions', undefined],
   ['the base protocol alone', []],
 ])(
-  'a full disk fails what is sent to a buildlet with %s, and nothing is there of it',
+  'a full disk fails what is sent to a buildlet with %s, and nothing of it is left',
   async (_, features) => {
     const gomote = await setUp({ features });
     const buildlet = await gomote.create('local');

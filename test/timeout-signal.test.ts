@@ -27,7 +27,7 @@ describe('a timeout signal that nothing else references aborts despite garbage c
     ['a timeout of Node', () => anySignal(never, AbortSignal.timeout(50))],
     ['a timeout of Node alone', () => ownSignal(AbortSignal.timeout(50))],
     ['one made of others', () => anySignal(never, ownSignal(anySignal(AbortSignal.timeout(50))))],
-  ])('%s', async (_what, make) => {
+  ])('with %s', async (_what, make) => {
     const signals = Array.from({ length: 20 }, make);
     const reasons = await collecting(() =>
       Promise.all(
@@ -64,7 +64,7 @@ describe('AbortSignal.timeout ends a call of the library', () => {
       'tokenBucket',
       async (signal: AbortSignal) => await tokenBucket({ perSecond: 1e-3, burst: 0 })(signal),
     ],
-  ])('%s', async (_name, call) => {
+  ])('in %s', async (_name, call) => {
     const ended = collecting(() => call(AbortSignal.timeout(200)));
     await expect(ended).rejects.toMatchObject({
       code: 'ERR_ABORTED',

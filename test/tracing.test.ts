@@ -10,7 +10,7 @@ describe('a traceparent', () => {
     [`00-${trace}-${span}-01`, true],
     [`00-${trace}-${span}-00`, false],
     [`cc-${trace}-${span}-09-what-will-be`, true],
-  ])('%s is read', (text, isSampled) => {
+  ])('is read: %s', (text, isSampled) => {
     expect(parseTraceparent(text)).toEqual({ traceId: trace, spanId: span, isSampled });
   });
 
@@ -27,7 +27,7 @@ describe('a traceparent', () => {
     `00-${trace}-${span}-01\nX: y`,
     ` 00-${trace}-${span}-01`,
     `cc-${trace}-${span}-01-${'a'.repeat(1_000)}`,
-  ])('%j is ignored', (text) => {
+  ])('is ignored: %j', (text) => {
     expect(parseTraceparent(text)).toBeUndefined();
   });
 
@@ -40,7 +40,7 @@ describe('a traceparent', () => {
     ['a=\x1b', false],
     [`a=${'b'.repeat(600)}`, false],
     [Array.from({ length: 40 }, (_, i) => `a${i}=b`).join(','), false],
-  ])('takes the state %j: %j', (state, isTaken) => {
+  ])('has the state %j: %j', (state, isTaken) => {
     const read = parseTraceparent(`00-${trace}-${span}-01`, state);
     expect(read?.state).toBe(isTaken ? state : undefined);
   });
@@ -58,7 +58,7 @@ describe('the variables of OpenTelemetry', () => {
     [{ [endpoint]: 'http://c:4318', [own]: 'http://d/x' }, 'http://d/x'],
     [{ [endpoint]: 'http://c:4318', OTEL_SDK_DISABLED: 'True' }, undefined],
     [{ [endpoint]: 'http://c:4318', OTEL_TRACES_EXPORTER: 'none' }, undefined],
-  ])('%j: spans go to %s', (environment, url) => {
+  ])('send spans with %j to %s', (environment, url) => {
     expect(otlpTarget(environment, 's')?.url.href).toBe(url);
   });
 
@@ -84,7 +84,7 @@ describe('the variables of OpenTelemetry', () => {
     [{ [endpoint]: 'http://c', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }],
     [{ [endpoint]: 'http://c', OTEL_EXPORTER_OTLP_HEADERS: 'a=secret%0d%0ab' }],
     [{ [endpoint]: 'http://c', OTEL_EXPORTER_OTLP_HEADERS: 'a b=secret' }],
-  ])('%j is refused, and no value of a header is told', (environment) => {
+  ])('are refused, and no value of a header is shown: %j', (environment) => {
     const failure = { code: 'ERR_CONFIG', message: expect.not.stringContaining('secret') };
     expect(() => otlpTarget(environment, 's')).toThrow(expect.objectContaining(failure));
   });

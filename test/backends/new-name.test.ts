@@ -16,7 +16,7 @@ it('a new name ends in a random part, which begins with a letter and has no char
   }
 });
 
-it('a name that is taken is followed by another one, but not for ever', async () => {
+it('a name that is taken is followed by another, up to a limit', async () => {
   const tried: string[] = [];
   const made = await withNewName('a', async (name) => {
     tried.push(name);
@@ -29,7 +29,7 @@ it('a name that is taken is followed by another one, but not for ever', async ()
   await expect(withNewName('a', () => Promise.reject(taken()))).rejects.toThrow('somebody has it');
 });
 
-it('an error that is not about the name ends the trying', async () => {
+it('an error that is not about the name ends the attempts', async () => {
   let calls = 0;
   const failing = withNewName('a', async () => {
     calls++;

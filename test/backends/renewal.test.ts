@@ -23,7 +23,7 @@ it('a throttle counts a renewal by another process', () => {
   expect(throttle.take('a')).toBe(true);
 });
 
-it('a throttle forgets names that are not renewed any more', () => {
+it('a throttle forgets names that are no longer renewed', () => {
   const throttle = new Throttle();
   for (let i = 0; i < 1_000; i++) expect(throttle.take(`a${i}`)).toBe(true);
   vi.advanceTimersByTime(renewalIntervalMs);

@@ -28,7 +28,7 @@ const cases = Object.keys(smallPrograms).flatMap((name) =>
 );
 
 it.each(cases)(
-  '$name for $architecture is what its text says',
+  '$name for $architecture consists of the bytes that its text gives',
   ({ name, architecture, ...tool }) => {
     const directory = temporaryDirectory();
     const [object, program] = [join(directory, 'o'), join(directory, 'p')];
@@ -77,7 +77,7 @@ describe.runIf(process.platform === 'linux')('dial', () => {
 });
 
 describe.runIf(process.platform === 'linux')('mkfifo', () => {
-  it("makes FIFOs that are this user's alone, and tells what it could not make", async () => {
+  it('makes FIFOs that belong to this user alone, and reports what it could not make', async () => {
     const { directory, run } = workshop();
     const paths = ['a', 'b'].map((name) => join(directory, name));
     const program = programFile('mkfifo');

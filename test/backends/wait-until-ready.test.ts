@@ -36,7 +36,7 @@ it('waiting fails at the deadline with the last error', async () => {
   );
 });
 
-it('waiting reports every try, and does not mistake a booting machine for a dead one', async () => {
+it('waiting reports every try, and does not take a booting machine for a dead one', async () => {
   const port = await freePort();
   const client = new BuildletClient(`127.0.0.1:${port}`, undefined, { heartbeatIntervalMs: 1 });
   onTestFinished(() => client.disconnect());
@@ -56,7 +56,7 @@ it('waiting reports every try, and does not mistake a booting machine for a dead
   expect(client.isBroken).toBe(false);
 });
 
-it('a try of a machine that accepts connections and does not answer has a time limit', async () => {
+it('a try has a time limit on a machine that accepts connections and does not answer', async () => {
   const server = createServer(() => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
@@ -73,7 +73,7 @@ it('waiting fails at once with the reason of the signal', async () => {
   await expect(waiting).rejects.toThrow('enough');
 });
 
-it('waiting fails with that reason also between two tries', async () => {
+it('waiting fails with the reason of the signal also between two tries', async () => {
   const controller = new AbortController();
   const waiting = waitUntilReady(clientOf(await freePort()), {
     signal: controller.signal,

@@ -147,7 +147,7 @@ describe('a command', () => {
     signals
       .filter(({ name }) => !harmless.includes(name))
       .map(({ name, number }) => [name, number]),
-  )('reports %s as what ended it', async (name, number) => {
+  )('reports the signal that ended it: %s', async (name, number) => {
     const buildlet = await startBuildlet();
     const result = await shell(buildlet, `ulimit -c 0; kill -${number} $$; sleep 10`);
     expect(result).toMatchObject({
@@ -158,7 +158,7 @@ describe('a command', () => {
     });
   });
 
-  it('that cannot be started says why', async () => {
+  it('that cannot be started reports the reason', async () => {
     const buildlet = await startBuildlet();
     const { workDir } = buildlet;
     const client = clientOf(buildlet);
@@ -243,7 +243,7 @@ describe('a command', () => {
 });
 
 describe('the end of a command', () => {
-  it('whose client leaves is the end of its whole tree, also of what ignores TERM or left the group', async () => {
+  it('comes for its whole process tree when its client leaves, also for what ignores TERM or left the group', async () => {
     const buildlet = await startBuildlet();
     const mark = `gomote-test-${randomBytes(6).toString('hex')}`;
     const leave = new AbortController();
@@ -274,7 +274,7 @@ describe('the end of a command', () => {
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('comes with that of the buildlet, for the whole tree and for processes that earlier commands left', async () => {
+  it('comes with the end of the buildlet, for the whole process tree and for processes that earlier commands left', async () => {
     const buildlet = await startBuildlet();
     const mark = `gomote-test-${randomBytes(6).toString('hex')}`;
     await shell(

@@ -32,7 +32,7 @@ async function sendRaw(buildlet: TestBuildlet, request: string): Promise<string>
 }
 
 describe('writing a file', () => {
-  it('gives it the content and the mode, whatever the umask, and makes directories', async () => {
+  it('sets the content and the mode, whatever the umask, and makes directories', async () => {
     const { workDir, ...buildlet } = await startBuildlet();
     const client = clientOf({ workDir, ...buildlet });
     await client.put('#!/bin/sh\n', 'a/b/tool', 0o777);
@@ -42,7 +42,7 @@ describe('writing a file', () => {
     expect(readFileSync(join(workDir, 'a/b/tool'), 'utf8')).toBe('#!/bin/sh\n');
   });
 
-  it('that is cut leaves no partial file, and the old content stays', async () => {
+  it('leaves no partial file when it is cut, and keeps the old content', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'x'), 'old');
     const socket = connect(socketOf(buildlet));
@@ -55,7 +55,7 @@ describe('writing a file', () => {
     expect(readFileSync(join(buildlet.workDir, 'x'), 'utf8')).toBe('old');
   });
 
-  it('with a bad Content-Length is refused', async () => {
+  it('is refused with a bad Content-Length', async () => {
     const buildlet = await startBuildlet();
     for (const length of ['-1', 'abc', '5, 6', '1e3']) {
       const reply = await sendRaw(
@@ -106,7 +106,7 @@ describe('a link that leads out of the work dir', () => {
 });
 
 describe('removing', () => {
-  it('takes read-only directories too, as a user who is not root meets them in Go’s module cache', async () => {
+  it('removes read-only directories, too, such as those of Go’s module cache, for a user who is not root', async () => {
     const buildlet = await startBuildlet();
     mkdirSync(join(buildlet.workDir, 'mod/deep'), { recursive: true });
     writeFileSync(join(buildlet.workDir, 'mod/deep/file'), '');
@@ -174,7 +174,7 @@ describe('listing', () => {
 });
 
 describe('archives', () => {
-  it('go up and come back with links, modes, times, empty directories and long names', async () => {
+  it('pass in both directions with links, modes, times, empty directories and long names', async () => {
     const source = temporaryDirectory();
     const long = 'n'.repeat(120);
     const script = `mkdir -p empty ${long}/${long}/${long}; echo x > ${long}/${long}/${long}/file; ln -s ../up link; ln -s file ln2
@@ -215,7 +215,7 @@ describe('archives', () => {
     expect(readFileSync(join(buildlet.workDir, 'up/hello'), 'utf8')).toBe('world');
   });
 
-  it('for go1.4 are fetched once only', async () => {
+  it('for go1.4 are fetched only once', async () => {
     const buildlet = await startBuildlet();
     mkdirSync(join(buildlet.workDir, 'go1.4'));
     // Port 9 answers nobody: the buildlet must not even try.
@@ -260,8 +260,8 @@ describe('archives', () => {
   });
 });
 
-describe('limits', () => {
-  it('a form that is too large is refused, and the buildlet lives on', async () => {
+describe('a request', () => {
+  it('with a form that is too large is refused, and the buildlet lives on', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     await expect(client.removeAll(['x'.repeat(11 << 20)])).rejects.toMatchObject({
@@ -270,7 +270,7 @@ describe('limits', () => {
     expect(await clientOf(buildlet).status()).toMatchObject({ version: 11 });
   });
 
-  it('a header that is too large is refused', async () => {
+  it('with a header that is too large is refused', async () => {
     const buildlet = await startBuildlet();
     const reply = await sendRaw(
       buildlet,

@@ -7,7 +7,7 @@ import { canMount, mounted } from '../helpers/small-disk.ts';
 import { rawTarGz } from '../tar/raw-archive.ts';
 
 it.skipIf(!canMount).each(['put', 'putTar'] as const)(
-  '%s says which disk is full',
+  'an error of %s names the disk that is full',
   async (call) => {
     const workDir = mounted('1m');
     const client = clientOf(await startBuildlet({ workDir }));

@@ -21,7 +21,7 @@ describe('a lease', () => {
     expect(onExpired).toHaveBeenCalledExactlyOnceWith('it has been idle');
   });
 
-  it('used by two is idle only when both have ended', () => {
+  it('of two uses is idle only when both have ended', () => {
     const onExpired = vi.fn();
     const lease = new Lease({ idleTimeoutMs: 1000, onExpired });
     const [first, second] = [lease.use(), lease.use()];
@@ -42,7 +42,7 @@ describe('a lease', () => {
     expect(onExpired).toHaveBeenCalledExactlyOnceWith('its lifetime is over');
   });
 
-  it('without limits never expires, and says so', () => {
+  it('without limits never expires, and reports so', () => {
     const lease = new Lease({ onExpired: () => expect.unreachable() });
     vi.advanceTimersByTime(10 ** 9);
     expect(lease.expiresAt).toBeUndefined();

@@ -56,7 +56,7 @@ describe('limits', () => {
     expect(applied.countMemoryKills()).toBe(1);
   });
 
-  it('put each command of an unconfined buildlet into a group of its own, which tells what it used', () => {
+  it('put each command of an unconfined buildlet into a group of its own, which shows its usage', () => {
     const root = machineWith('memory pids');
     writeFileSync(join(groupIn(root), 'cgroup.subtree_control'), '');
     const { runGroups } = applyLimits(limits, { whose: 'everybody', root });
@@ -83,7 +83,7 @@ describe('limits', () => {
     expect(applyLimits(limits, { whose: 'nobody', root }).runGroups).toBeUndefined();
   });
 
-  it('are those of each process where no group can be made, and say what nothing enforces', () => {
+  it('apply to each process where no group can be made, and the status names those that nothing enforces', () => {
     const applied = applyLimits(limits, { whose: 'nobody', root: temporaryDirectory() });
     const isRoot = process.getuid?.() === 0;
     expect(applied.enforced).toEqual([
@@ -107,7 +107,7 @@ describe('limits', () => {
     expect(applied.limitProcess).toEqual([]);
   });
 
-  it('count no processes of the user that are not the buildlet’s', () => {
+  it('count only processes of the buildlet', () => {
     const applied = applyLimits({ pids: 100 }, { whose: 'everybody', root: temporaryDirectory() });
     expect(applied.enforced).toEqual([{ resource: 'pids', limit: 100, by: 'nothing' }]);
     expect(applied.limitProcess).toEqual([]);
@@ -127,7 +127,7 @@ describe('limits', () => {
       ]);
   });
 
-  it('that nobody set make no control group', () => {
+  it('that nobody set create no control group', () => {
     const root = temporaryDirectory();
     expect(applyLimits({}, { whose: 'nobody', root }).enforced).toEqual([]);
     expect(readdirSync(root)).toEqual([]);
@@ -135,7 +135,7 @@ describe('limits', () => {
   });
 });
 
-describe('options that confine commands', () => {
+describe('the options that confine commands', () => {
   it.each([
     [{ isolation: 'jail' }, '--isolation is none or bubblewrap, not "jail"'],
     [{ network: 'bridge' }, '--network is host or none, not "bridge"'],
@@ -148,12 +148,12 @@ describe('options that confine commands', () => {
     [{ 'read-only': ['/usr'] }, '/usr can be shown in a sandbox only'],
     [{ isolation: 'bubblewrap', 'read-only': ['usr'] }, '"usr" is not an absolute path'],
     [{ isolation: 'bubblewrap', writable: ['/no/such'] }, '"/no/such" is not there'],
-  ])('are refused by what was typed: %j', (values, message) => {
+  ])('are refused by the option as typed: %j', (values, message) => {
     expect(() => readConfinement(values, false)).toThrow(message);
   });
 
   it.each(['/', '/root/..', '/tmp', '/tmp/', '/run', '/proc', '/dev', '//dev/.'])(
-    'show no directory of which a sandbox has its own: %j',
+    'refuse a directory that every sandbox has of its own: %j',
     (path) => {
       for (const option of ['writable', 'read-only']) {
         const values = { isolation: 'bubblewrap', [option]: [path] };
@@ -163,7 +163,7 @@ describe('options that confine commands', () => {
     },
   );
 
-  it('take sizes in units', () => {
+  it('accept sizes with units', () => {
     expect(readConfinement({ memory: '4g' }, false).limits.memoryBytes).toBe(4 * (1 << 30));
     expect(readConfinement({}, true).firewall).toBe('machine');
   });

@@ -16,7 +16,7 @@ const churn = `
   }
 `;
 
-it('a listing survives files that are removed meanwhile', async () => {
+it('a listing continues when files are removed meanwhile', async () => {
   const buildlet = await startBuildlet();
   const client = clientOf(buildlet);
   const top = join(buildlet.workDir, 'top');

@@ -21,7 +21,7 @@ describe('the buildlet’s options', () => {
     for (const line of lines) expect(await readOptions(line, {})).toMatchObject(expected);
   });
 
-  it('have defaults that harm nobody', async () => {
+  it('have safe defaults', async () => {
     expect(await readOptions([], {})).toEqual({
       address: undefined,
       workDir: undefined,
@@ -135,7 +135,7 @@ describe('the buildlet’s options', () => {
     { line: ['--listen', 'localhost:0'] },
     { line: ['--listen', '[::1]:0'] },
     { line: [], environment: { META_listen: '127.0.0.1:0' } },
-  ])('a password is made for $line when none is given', async ({ line, environment = {} }) => {
+  ])('make a password for $line when none is given', async ({ line, environment = {} }) => {
     const [one, other] = [
       await readOptions(line, environment),
       await readOptions(line, environment),
@@ -151,7 +151,7 @@ describe('the buildlet’s options', () => {
     expect(open).toMatchObject({ isPasswordMade: undefined, password: undefined });
   });
 
-  it('no password is made for a unix socket; none is asked for anywhere when that is said', async () => {
+  it('make no password for a Unix socket, and ask for none when the option says so', async () => {
     expect(await readOptions(['--listen', 'unix:/x'], {})).toMatchObject({ password: undefined });
     const open = ['--listen', '0.0.0.0:0', '--insecure-no-password'];
     expect(await readOptions(open, {})).toMatchObject({ password: undefined });
@@ -160,7 +160,7 @@ describe('the buildlet’s options', () => {
     });
   });
 
-  it('a password file that is missing or empty is an error', async () => {
+  it('report a password file that is missing or empty', async () => {
     const directory = temporaryDirectory();
     await expect(readOptions(['--password-file', join(directory, 'no')], {})).rejects.toMatchObject(
       { code: 'ERR_CONFIG' },
@@ -171,21 +171,18 @@ describe('the buildlet’s options', () => {
     ).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
-  it.each([0o644, 0o640, 0o604, 0o660])(
-    'a secret in a file of mode %o is refused',
-    async (mode) => {
-      const file = join(temporaryDirectory(), 'secret');
-      writeFileSync(file, 'secret\n');
-      chmodSync(file, mode);
-      const refusal = { code: 'ERR_CONFIG', hint: `chmod 600 ${file}` };
-      await expect(readOptions(['--password-file', file], {})).rejects.toMatchObject(refusal);
-      for (const name of ['META_password', 'META_TLS_KEY']) {
-        const environment = { META_tls_cert: 'c', META_tls_key: 'k', [name]: `@${file}` };
-        if (name === 'META_TLS_KEY') delete (environment as NodeJS.ProcessEnv).META_tls_key;
-        await expect(readOptions([], environment)).rejects.toMatchObject(refusal);
-      }
-    },
-  );
+  it.each([0o644, 0o640, 0o604, 0o660])('refuse a secret in a file of mode %o', async (mode) => {
+    const file = join(temporaryDirectory(), 'secret');
+    writeFileSync(file, 'secret\n');
+    chmodSync(file, mode);
+    const refusal = { code: 'ERR_CONFIG', hint: `chmod 600 ${file}` };
+    await expect(readOptions(['--password-file', file], {})).rejects.toMatchObject(refusal);
+    for (const name of ['META_password', 'META_TLS_KEY']) {
+      const environment = { META_tls_cert: 'c', META_tls_key: 'k', [name]: `@${file}` };
+      if (name === 'META_TLS_KEY') delete (environment as NodeJS.ProcessEnv).META_tls_key;
+      await expect(readOptions([], environment)).rejects.toMatchObject(refusal);
+    }
+  });
 
   it('set the quota of logs', async () => {
     for (const [size, quotaBytes] of [
@@ -255,7 +252,7 @@ describe('the buildlet on Compute Engine', () => {
     });
   });
 
-  it('listens where it is told to, on port 80 without TLS, where the firewall is its password', async () => {
+  it('listens where it is told to, on port 80 without TLS, where the firewall replaces its password', async () => {
     const hostType = { 'buildlet-host-type': 'host-linux' };
     const plain = await machine(hostType);
     expect(await readOptions([], plain.environment)).toMatchObject({

@@ -38,7 +38,7 @@ describe('a reset', () => {
     await client.exec('true', { systemLevel: true });
   });
 
-  it('of a buildlet without the extension empties the work dir', async () => {
+  it('of a buildlet without the extension empties the work directory', async () => {
     const { buildlet, client, mark } = await used([]);
     await resetBuildlet(client);
     expect(readdirSync(buildlet.workDir)).toEqual([]);

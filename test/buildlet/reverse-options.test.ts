@@ -33,7 +33,7 @@ describe('the options of a buildlet that dials a coordinator', () => {
     });
   });
 
-  it('take the host name for the machine’s, and the authorities from a file', async () => {
+  it('default to the host name of the machine, and take the authorities from a file', async () => {
     const ca = keyFile('PEM\n');
     const options = await read(['--key-file', keyFile(), '--ca-file', ca]);
     expect(options).toMatchObject({

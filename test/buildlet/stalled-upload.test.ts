@@ -26,7 +26,7 @@ describe('an upload that stalls', () => {
   it.each([
     ['/writetgz?dir=d', halfArchive()],
     ['/write?path=d/f&mode=420', Buffer.from('half')],
-  ])('to %s is given up, and leaves nothing', async (path, half) => {
+  ])('to %s is abandoned, and leaves nothing', async (path, half) => {
     const buildlet = await startBuildlet({ uploadIdleMs: 100 });
     const socket = connect(buildlet.address.slice('unix:'.length));
     onTestFinished(() => void socket.destroy());

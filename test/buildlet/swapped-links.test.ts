@@ -205,7 +205,7 @@ describe.skipIf(!canCompile)('while a directory and a link are swapped', () => {
   });
 });
 
-it('an identity that is a link, or a pipe that nobody writes, is not followed or waited for', async () => {
+it('an identity that is a link, or a pipe without a writer, is neither followed nor waited for', async () => {
   const secret = 'f'.repeat(32);
   const outside = temporaryDirectory();
   writeFileSync(join(outside, 'id'), secret);

@@ -30,7 +30,7 @@ describe.each([
   ['with its features', undefined],
   ['without them', []],
 ])('a buildlet %s', (_what, features) => {
-  it.each(ours)('takes an archive in %s and says what it counted', async (compress) => {
+  it.each(ours)('takes an archive in %s and reports what it counted', async (compress) => {
     if (features !== undefined && compress === 'zstd') return;
     const buildlet = await startBuildlet({ features });
     const sent = await buffer(packTar(tree(), '.', { compress }));
@@ -61,7 +61,7 @@ describe.each([
 const reply = (head: string[], body: string): Buffer =>
   Buffer.from(['HTTP/1.1 200 OK', ...head, '', body].join('\r\n'));
 
-describe('a buildlet that counted otherwise', () => {
+describe('a buildlet that counted other bytes', () => {
   const wrong = `files=1, bytes=1, wire=1, sha256=${'0'.repeat(64)}`;
 
   it('fails the upload', async () => {

@@ -483,7 +483,7 @@ describe('bad input', () => {
     }
   });
 
-  it('is a server that does not speak TLS, in words without OpenSSL’s files', async () => {
+  it('is reported for a server that does not speak TLS, without the file names of OpenSSL', async () => {
     const server = createServer((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
       socket.on('error', () => undefined);

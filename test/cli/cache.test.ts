@@ -90,7 +90,7 @@ describe('a cache of buildlets on this machine', () => {
     expect(await run(cli, next, script)).toMatchObject({ stdout: 's\nd\ndeep\n./deep/down/x\n' });
   });
 
-  it('gets nothing that is pushed, and a push takes nothing from it', async () => {
+  it('takes no pushed files, and a push takes nothing from it', async () => {
     const cli = testCli();
     const name = await create(cli, '--cache', 'c:kept');
     const tree = join(cli.directory, 'tree');
@@ -107,7 +107,7 @@ describe('a cache of buildlets on this machine', () => {
     expect(readFileSync(place(cli, 'c/content/file'), 'utf8')).toBe('mine\n');
   });
 
-  it('is shared by buildlets, or is for one at a time', async () => {
+  it('is shared by buildlets, or is used by one at a time', async () => {
     const cli = testCli();
     const [one, two] = [await create(cli, '--cache', 'c:x'), await create(cli, '--cache', 'c:y')];
     await run(cli, one, 'echo here >x/file');
@@ -246,7 +246,7 @@ describe('a cache of buildlets on this machine', () => {
     });
   });
 
-  it('comes from the configuration too, and one that is typed replaces it', async () => {
+  it('comes from the configuration, too, and a cache that is typed replaces it', async () => {
     const cli = testCli();
     project(
       cli,
@@ -261,7 +261,7 @@ caches = [{ name = "two", path = "other", mode = "exclusive", max-size = "1g" }]
     expect(listed.stdout).toBe('./other\n./typed\n');
   });
 
-  it('of a project is its own, and is left out where it cannot be', async () => {
+  it('of a project is separate, and is left out where it cannot be used', async () => {
     const cli = testCli();
     const top = join(cli.directory, 'project');
     mkdirSync(top);
@@ -318,7 +318,7 @@ caches = [{ name = "two", path = "other", mode = "exclusive", max-size = "1g" }]
 describe.skipIf(!hasBubblewrap)('a cache of buildlets in a sandbox', () => {
   const isolated = ['--isolation', 'bubblewrap'];
 
-  it('is below HOME, in the work dir and at an absolute path', async () => {
+  it('may be below HOME, in the work directory and at an absolute path', async () => {
     const cli = testCli();
     const options = ['h:~/.cache/go-build', 'w:deep/er', 'a:/var/cache/a'].flatMap((one) => [
       '--cache',
@@ -348,7 +348,7 @@ describe.skipIf(!hasBubblewrap)('a cache of buildlets in a sandbox', () => {
     ['/var', 'would hide /var/tmp'],
     ['/usr', 'has what every program needs'],
     ['/etc', 'has what every program needs'],
-  ])('is not at %s, which %s', async (path, why) => {
+  ])('cannot be at %s, which %s', async (path, why) => {
     const cli = testCli();
     const options = ['--isolation', 'bubblewrap', '--cache', `c:${path}`];
     expect(await cli(['create', ...options, 'local'])).toMatchObject({
@@ -359,7 +359,7 @@ describe.skipIf(!hasBubblewrap)('a cache of buildlets in a sandbox', () => {
   });
 
   it.each(['/proc/x', '/dev', '/run/gomote/x', '/tmp/x', '/home/build/x'])(
-    'is not at %s, which belongs to the sandbox',
+    'cannot be at %s, which belongs to the sandbox',
     async (path) => {
       const cli = testCli();
       expect(await cli(['create', ...isolated, '--cache', `c:${path}`, 'local'])).toMatchObject({

@@ -21,8 +21,8 @@ async function withBuildlet() {
 
 const done = (stdout = '') => ({ code: 0, stdout, stderr: '' });
 
-describe('create and destroy', () => {
-  it('print names only, list them, and leave nothing', async () => {
+describe('the commands create, list and destroy', () => {
+  it('print only names, list them, and leave nothing', async () => {
     const cli = testCli();
     expect(await cli(['create', 'local'])).toEqual(done('me-local-0\n'));
     // The beginning of a type will do.
@@ -46,7 +46,7 @@ describe('create and destroy', () => {
     expect(readdirSync(join(cli.directory, 'gomote'))).toEqual([]);
   });
 
-  it('destroy does not mind a buildlet that is not there when it is told so', async () => {
+  it('accept a buildlet that is already gone, with destroy --ignore-missing', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const argv = ['destroy', '--ignore-missing', 'me-local-99', name, name];
@@ -57,14 +57,14 @@ describe('create and destroy', () => {
     });
   });
 
-  it('destroy those that can be when another cannot, and say which', async () => {
+  it('destroy the buildlets that they can, and name the others', async () => {
     const { cli, name } = await withBuildlet();
     const { code, stderr } = await cli(['destroy', 'nope', name]);
     expect([code, stderr]).toEqual([1, expect.stringContaining('"nope"')]);
     expect((await cli(['list'])).stdout).toBe('');
   });
 
-  it('say of a buildlet that died that it did, in every command', async () => {
+  it('report a buildlet that died, whatever the command', async () => {
     const { cli, name } = await withBuildlet();
     const record = join(cli.directory, 'gomote', name, 'record.json');
     process.kill(JSON.parse(readFileSync(record, 'utf8')).pid, 'SIGKILL');
@@ -131,7 +131,7 @@ describe('run', () => {
     });
   });
 
-  it('finds a bare name on PATH, ./name in the work dir, and runs in the work dir', async () => {
+  it('finds a bare name on PATH, ./name in the work directory, and runs in the work directory', async () => {
     const { cli, name } = await withBuildlet();
     const workDir = (await cli(['run', name, 'pwd'])).stdout;
     await cli(['put', '-mode=755', name, '-', 'd/pwd'], {
@@ -149,7 +149,7 @@ describe('run', () => {
     );
   });
 
-  it('leaves all after NAME CMD to the command, and takes -- before it', async () => {
+  it('leaves everything after NAME CMD to the command, and takes -- before it', async () => {
     const { cli, name } = await withBuildlet();
     const argv = ['printf', '%s\\n', '-dir=x', '--system', '--', '-h', '--version', ''];
     const expected = done('-dir=x\n--system\n--\n-h\n--version\n\n');
@@ -157,7 +157,7 @@ describe('run', () => {
     expect(await cli(['run', name, '--', ...argv])).toEqual(expected);
   });
 
-  it('sets variables, the last of equal names winning, and PATH in Go’s three ways', async () => {
+  it('sets variables, of which the last of equal names wins, and PATH in Go’s three ways', async () => {
     const { cli, name } = await withBuildlet();
     expect(
       await cli(['run', '-e', 'A=1', '-e=A=2', '--env', 'B=x=y', name, 'sh', '-c', 'echo $A $B']),
@@ -171,7 +171,7 @@ describe('run', () => {
     );
   });
 
-  it('ends a command that takes too long with 124', async () => {
+  it('ends a command that exceeds its time with 124', async () => {
     const { cli, name } = await withBuildlet();
     expect(await cli(['run', '--timeout', '100ms', name, 'sleep', '100'])).toMatchObject({
       code: 124,
@@ -192,7 +192,7 @@ describe('run', () => {
     expect(await cli(['run', '--builderenv', 'b', direct, ...show])).toEqual(done('b\n'));
   });
 
-  it('says with --debug how it runs the command, and with --verbose which requests it makes', async () => {
+  it('shows with --debug how it runs the command, and with --verbose which requests it makes', async () => {
     const { cli, name } = await withBuildlet();
     expect((await cli(['run', '-debug', name, 'echo', 'x'])).stdout).toMatch(
       /^:: Running \/\S*echo with args \["echo" "x"\] .*\n\nx\n$/s,
@@ -201,13 +201,13 @@ describe('run', () => {
     expect(stderr).toMatch(/^gomote: POST \/session\?id=\S+ 200 \d+ ms\n$/);
   });
 
-  it('asks for nothing but the command itself', async () => {
+  it('sends no request but that of the command', async () => {
     const { cli, name } = await withBuildlet();
     const { stderr } = await cli(['run', '-verbose', name, 'echo']);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('interrupted exits with 128 and the signal', async () => {
+  it('that is interrupted exits with 128 and the signal', async () => {
     const { cli, name } = await withBuildlet();
     const controller = new AbortController();
     const mark = `1000.${randomInt(1e9)}`;
@@ -221,7 +221,7 @@ describe('run', () => {
 });
 
 describe('files', () => {
-  it('go up with put, are listed by ls and removed by rm', async () => {
+  it('are put, listed by ls and removed by rm', async () => {
     const { cli, name } = await withBuildlet();
     const directory = temporaryDirectory();
     const tool = join(directory, 'tool');
@@ -254,7 +254,7 @@ describe('files', () => {
     });
   });
 
-  it('go up and down as archives, from a file, from stdin and from a URL', async () => {
+  it('are sent and fetched as archives, from a file, from stdin and from a URL', async () => {
     const { cli, name } = await withBuildlet();
     const directory = temporaryDirectory();
     mkdirSync(join(directory, 'tree'));
@@ -276,7 +276,7 @@ describe('files', () => {
     expect((await cli(['gettar', name])).stdout.length).toBeGreaterThan(100);
   });
 
-  it('that do not come whole do not get their names', async () => {
+  it('that arrive incomplete do not get their names', async () => {
     const { cli, name } = await withBuildlet();
     const directory = temporaryDirectory();
     const out = join(directory, 'out.tgz');
@@ -296,7 +296,7 @@ describe('files', () => {
 });
 
 describe('other commands', () => {
-  it('ping answers on stderr, or its status on stdout', async () => {
+  it('include ping, which answers on stderr, or prints its status on stdout', async () => {
     const { cli, name } = await withBuildlet();
     expect(await cli(['ping', name])).toMatchObject({
       code: 0,
@@ -310,7 +310,7 @@ describe('other commands', () => {
     });
   });
 
-  it('types and version print one line each', async () => {
+  it('include types and version, which print one line each', async () => {
     const cli = testCli();
     const { version } = JSON.parse(
       readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -320,7 +320,7 @@ describe('other commands', () => {
       expect(await cli(argv)).toEqual(done(`${version}\n`));
   });
 
-  it('help lists the commands in groups, each once, and each command’s own', async () => {
+  it('include help, which lists the commands in groups, each once, and each command’s own help', async () => {
     const cli = testCli();
     const { code, stdout } = await cli(['-h']);
     const groups = stdout
@@ -357,7 +357,7 @@ describe('other commands', () => {
     }
   });
 
-  it('a direct buildlet’s password comes from a file that only its owner can read', async () => {
+  it('read the password of a direct buildlet from a file that only its owner can read', async () => {
     const buildlet = await startBuildlet({
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       password: 'pw',
@@ -377,7 +377,7 @@ describe('other commands', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it('variables stand in for options', async () => {
+  it('take variables in place of options', async () => {
     const cli = testCli();
     expect(await cli(['create', 'local'], { environment: { GOMOTE_USER: 'gopher' } })).toEqual(
       done('gopher-local-0\n'),

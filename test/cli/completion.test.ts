@@ -52,7 +52,7 @@ describe('gomote __complete', () => {
     return { cli, name, ask };
   }
 
-  it('knows what stands where', async () => {
+  it('completes what each place permits', async () => {
     const { cli, name, ask } = await lab();
     const other = (await cli(['create', 'local'])).stdout.trim();
     const rows: [string[], string[]][] = [
@@ -162,7 +162,7 @@ describe('gomote __complete', () => {
     expect((await ask('job', '')).values).toEqual([]);
   });
 
-  it('says nothing of a configuration that is broken', async () => {
+  it('prints nothing about a configuration that is broken', async () => {
     const { cli, ask } = await lab();
     mkdirSync(join(cli.directory, 'config/gomote'), { recursive: true });
     writeFileSync(join(cli.directory, 'config/gomote/config.toml'), 'not toml [');

@@ -113,7 +113,7 @@ describe('gomote cp', () => {
     expect(readdirSync(at('back'))).toEqual(['a\\b']);
   });
 
-  it('copies a directory whole, in every direction, into one that is there or under a new name', async () => {
+  it('copies a directory as a whole, in every direction, into one that exists or under a new name', async () => {
     const { cli, at, open, name, work } = await lab();
     const other = await open();
     mkdirSync(at('tree/sub'), { recursive: true });
@@ -162,7 +162,7 @@ describe('gomote cp', () => {
     });
   });
 
-  it('does the rest when a source fails, names it, and fails', async () => {
+  it('copies the rest when a source fails, names it, and fails', async () => {
     const { cli, at, name, work } = await lab();
     writeFileSync(join(work, 'good'), 'good');
     writeFileSync(join(work, 'last'), 'last');
@@ -171,7 +171,7 @@ describe('gomote cp', () => {
     expect([text(at('good')), text(at('last'))]).toEqual(['good', 'last']);
   });
 
-  it('does the rest of a directory with something odd in it, names that, and fails', async () => {
+  it('copies the rest of a directory with an odd file in it, names that, and fails', async () => {
     const { cli, at, open, name, work } = await lab();
     const other = await open();
     mkdirSync(join(work, 'odd'));
@@ -192,7 +192,7 @@ describe('gomote cp', () => {
     }
   });
 
-  it('refuses what cannot be meant, before anything is copied', async () => {
+  it('refuses contradictory places before anything is copied', async () => {
     const { cli, at, open, name, work } = await lab();
     writeFileSync(at('file'), 'x');
     writeFileSync(join(work, 'file'), 'x');

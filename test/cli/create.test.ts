@@ -35,7 +35,7 @@ describe('create', () => {
     expect(await cli(['destroy', name], { environment })).toMatchObject({ code: 0 });
   });
 
-  it('a name without its backend is answered with the whole one', async () => {
+  it('gives a name that is suggested in full when its backend is left out', async () => {
     const cli = await loggedIn();
     const name = (await cli(['create', 'local'])).stdout.trim();
     expect(name).toMatch(/^local\//);
@@ -43,7 +43,7 @@ describe('create', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`did you mean "${name}"?`)]);
   });
 
-  it('a mistyped name is answered with the one that is there', async () => {
+  it('gives a name that is suggested for a mistyped one', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const mistyped = name.replace('local', 'locl');
@@ -57,7 +57,7 @@ describe('create', () => {
   });
 
   it.each([[['create', '']], [['create', '', '--count', '2']]])(
-    '%j lists the types',
+    'lists the types for %j',
     async (argv) => {
       const { code, stderr } = await testCli()(argv);
       expect([code, stderr]).toEqual([
@@ -90,7 +90,7 @@ describe('several buildlets of which one fails', () => {
     return { destroyed, creating };
   }
 
-  it('leave none', async () => {
+  it('are all destroyed', async () => {
     const { creating, destroyed } = backendOfOne(true);
     await expect(creating).rejects.toMatchObject({ code: 'ERR_NO_CAPACITY', message: 'no room' });
     expect(destroyed).toEqual(['n-0']);

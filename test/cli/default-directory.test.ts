@@ -50,7 +50,7 @@ describe('the default directory of a run', () => {
     expect(await where(`local/${name}`, './where')).toBe(join(workDir, 'other'));
   });
 
-  it('is the work dir with --dir ., and DIR with --dir DIR, where ./CMD is found too', async () => {
+  it('is the work directory with --dir ., and DIR with --dir DIR, where ./CMD is found, too', async () => {
     const { cli, name, workDir, where } = await inTree();
     await cli(['push', name]);
     expect(await where('--dir', '.', name, 'pwd')).toBe(workDir);
@@ -59,7 +59,7 @@ describe('the default directory of a run', () => {
     );
   });
 
-  it('is as with Go with a command by its path in the work dir', async () => {
+  it('is as in Go’s gomote with a command by its path in the work directory', async () => {
     const { cli, name, workDir, where } = await inTree();
     await cli(['push', name]);
     const sub = join(workDir, 'hello-2.10/sub');
@@ -70,7 +70,7 @@ describe('the default directory of a run', () => {
     expect(await where('-dir', 'hello-2.10/sub', name, 'hello-2.10/where')).toBe(sub);
   });
 
-  it('is the work dir of another tree, another buildlet, and a push that was dry or failed', async () => {
+  it('is the work directory for another tree, another buildlet, and a push that was dry or failed', async () => {
     const { cli, name, workDir, top, where } = await inTree();
     await cli(['push', '--dry-run', name]);
     expect(await where(name, 'pwd')).toBe(workDir);

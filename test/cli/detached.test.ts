@@ -17,14 +17,14 @@ describe('run --detach', () => {
     expect(told.stderr).toMatch(/^gomote: [^\n]+\n$/);
   });
 
-  it('prints the id of a run that has ended already', async () => {
+  it('prints the id of a run that has already ended', async () => {
     const { cli, name } = await cliWithBuildlet();
     const told = await cli(['run', '--detach', '--id', 'x', name, 'sh', '-c', 'exit 3']);
     expect(told).toEqual({ code: 0, stdout: 'x\n', stderr: '' });
     expect(await cli(['wait', name, 'x'])).toMatchObject({ code: 3 });
   });
 
-  it('is waited for with one answer in JSON, also where no run is known', async () => {
+  it('gives wait one answer in JSON, also where no run is known', async () => {
     const { cli, name } = await cliWithBuildlet();
     await cli(['run', '--detach', '--id', 'x', name, 'true']);
     const unknown = await cli(['wait', '--json', name, 'no-such']);
@@ -46,7 +46,7 @@ describe('run --detach', () => {
     expect((await cli(['ps', name])).stdout).toBe('');
   });
 
-  it('says that standard input is not passed', async () => {
+  it('reports that standard input is not passed', async () => {
     const { cli, name } = await cliWithBuildlet();
     const told = await cli(['run', '--detach', name, 'cat'], { stdin: ['text'] });
     expect(told.code).toBe(0);
@@ -66,7 +66,7 @@ describe('run --detach', () => {
 });
 
 describe('run --id', () => {
-  it.each([[[]], [['--detach']]])('says with %j that the run is there already', async (more) => {
+  it.each([[[]], [['--detach']]])('prints with %j that the run already exists', async (more) => {
     const { cli, name } = await cliWithBuildlet();
     const run = ['run', '--id', 'x', ...more, name, 'sh', '-c', 'echo out; exit 3'];
     const [first, second] = [await cli(run), await cli(run)];

@@ -40,7 +40,7 @@ function configure(cli: Cli, config: string): void {
 const find = (findings: readonly Found[], check: string, state?: string) =>
   findings.find((one) => one.check === check && (state === undefined || one.state === state));
 
-it('doctor reports no problem on a sound system, changes nothing, and says what it checked', async () => {
+it('doctor reports no problem on a sound system, changes nothing, and lists what it checked', async () => {
   const cli = testCli();
   const before = readdirSync(cli.directory, { recursive: true });
   const findings = await doctor(cli);
@@ -156,7 +156,7 @@ it('doctor keeps its time limits', async () => {
   expect(await aborted).toBe('late');
 });
 
-it('doctor on Windows says that no buildlets run there, and asks for no program that is not to be had', async () => {
+it('doctor on Windows reports that no buildlets run there, and looks for no program that Windows lacks', async () => {
   const context = { backends: { isGiven: false } } as Context;
   expect(await checkBackends(undefined, context, 'win32')).toEqual([
     expect.objectContaining({ state: 'warning', message: expect.stringContaining('Windows') }),
@@ -169,7 +169,7 @@ it('doctor on Windows says that no buildlets run there, and asks for no program 
   ]);
 });
 
-it('doctor says what would limit local buildlets, as their status does', async () => {
+it('doctor reports what would limit local buildlets, as their status does', async () => {
   const cli = testCli();
   const message = find(await doctor(cli), 'limits of local buildlets')?.message ?? '';
   const options = ['--memory', '1g', '--cpus', '1'];

@@ -4,7 +4,7 @@ import { workshop } from '../helpers/programs.ts';
 import { hasTmux, openScreen } from '../helpers/tmux.ts';
 
 it.skipIf(!hasTmux)(
-  'the first create at a terminal says what to do next, and no other does',
+  'the first create at a terminal prints what to do next, and no other create does',
   async () => {
     const shop = workshop();
     // Where nobody looks, nothing is said, and nothing counts as the first.

@@ -82,7 +82,7 @@ function runScript(name: string, flags = ['-e']): Result {
 const groupsLeft = ({ config }: Result): string[] => readdirSync(join(config, 'gomote/groups'));
 const count = (text: string, part: string): number => text.split(part).length - 1;
 
-it('a group that is made by hand', () => {
+it('a script of Go’s gomote makes a group by hand', () => {
   const result = runScript('group.sh');
   const { status, stdout, stderr } = result;
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -98,7 +98,7 @@ it('a group that is made by hand', () => {
   expect(groupsLeft(result)).toEqual([]);
 });
 
-it('a group that create makes, with one member, which is like that member', () => {
+it('a script of Go’s gomote creates a group with one member, which acts like that member', () => {
   const result = runScript('short-cuts.sh');
   expect(result).toMatchObject({ status: 0 });
   expect(result.stdout).toBe(
@@ -108,7 +108,7 @@ it('a group that create makes, with one member, which is like that member', () =
 });
 
 // The command that matches fails, and so does run.
-it('-until and -collect on a group', () => {
+it('a script of Go’s gomote runs with -until and -collect on a group', () => {
   const result = runScript('flaky.sh', []);
   const { status, stdout, stderr, goroot } = result;
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -127,7 +127,7 @@ it('-until and -collect on a group', () => {
   expect(groupsLeft(result)).toEqual([]);
 });
 
-it('create -setup, which builds Go on each', () => {
+it('a script of Go’s gomote creates with -setup, which builds Go on each buildlet', () => {
   const result = runScript('setup.sh');
   const { status, stdout, stderr } = result;
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -145,7 +145,7 @@ it('create -setup, which builds Go on each', () => {
   expect(groupsLeft(result)).toEqual([]);
 });
 
-it('names, and a group by flags', () => {
+it('a script of Go’s gomote uses names, and a group by flags', () => {
   const result = runScript('named.sh');
   expect(result).toMatchObject({ status: 0 });
   expect(result.stdout.split('\n').sort()).toEqual(

@@ -82,7 +82,7 @@ describe('text of a hostile buildlet on a terminal', () => {
     expect(stdout + stderr).not.toBe('');
   });
 
-  it.each(['ls N', 'diff N'])('is left as it is in a pipe by %s', async (argv) => {
+  it.each(['ls N', 'diff N'])('is left unchanged in a pipe by %s', async (argv) => {
     const address = await serveHostile();
     const words = argv.split(' ').map((word) => (word === 'N' ? `x@${address}` : word));
     expect((await testCli()(words)).stdout).toContain(hostile);

@@ -28,7 +28,7 @@ function check(definition: string, value: unknown): void {
 }
 
 describe('--json', () => {
-  it('of every command that has it is what the schema says', async () => {
+  it('of every command that has it matches the schema', async () => {
     const cli = testCli();
     const here = temporaryDirectory();
     // `use` writes into the project around it.
@@ -118,7 +118,7 @@ describe('--json', () => {
     for (const command of having) expect(schema.$defs).toHaveProperty(command);
   });
 
-  it('makes of a failure an object on one line of stderr', async () => {
+  it('prints a failure as an object on one line of stderr', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const rows: [string[], object][] = [
@@ -173,11 +173,11 @@ describe('--format', () => {
     ['{{.end}} {{.end.code}} {{.end.nosuch.x}}', '{"code":1} 1 '],
     ['{{.end.constructor}}', ''],
     ['plain {x} \\\\n', 'plain {x} \\n'],
-  ])('%s', (template, text) => {
+  ])('fills in %s', (template, text) => {
     expect(parseTemplate(template, fields, false)(item)).toBe(text);
   });
 
-  it('shows on a terminal nothing that it would obey', () => {
+  it('shows no control sequence on a terminal', () => {
     expect(parseTemplate('{{.name}}', fields, true)(item)).toBe('a\\x1b[31mb');
     expect(parseTemplate('{{.name}}', fields, false)(item)).toBe('a\u001b[31mb');
   });

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 const done = (stdout = '') => ({ code: 0, stdout, stderr: '' });
 
 describe('labels', () => {
-  it('are given, listed, and what buildlets are found and destroyed by', async () => {
+  it('are set, listed, and used to find and destroy buildlets', async () => {
     const cli = testCli();
     await cli([
       'create',
@@ -70,7 +70,7 @@ describe('labels', () => {
     });
   }
 
-  it('that somebody has spoilt are not shown', async () => {
+  it('that somebody has damaged are not shown', async () => {
     const cli = testCli();
     const name = (await cli(['create', '--label', 'a=b', 'local'])).stdout.trim();
     const path = join(cli.directory, 'gomote', name, 'record.json');
@@ -106,7 +106,7 @@ describe('create --name', () => {
     expect(await cli(['run', 'web', 'true'])).toMatchObject({ code: 125 });
   });
 
-  it('names nothing when two have the name', async () => {
+  it('names no buildlet when two have the name', async () => {
     const cli = testCli();
     for (let i = 0; i < 2; i++) await cli(['create', '--label', 'name=web', 'local']);
     expect(await cli(['ping', 'web'])).toMatchObject({

@@ -18,7 +18,7 @@ async function setUp() {
 }
 
 describe('login', () => {
-  it('makes the coordinator the default backend, kept in files of one’s own', async () => {
+  it('makes the coordinator the default backend, in files that only the user can read', async () => {
     const { cli, url, directory, login } = await setUp();
     expect(await login()).toEqual({
       code: 0,
@@ -47,7 +47,7 @@ describe('login', () => {
     expect((await cli(['list'])).code).toBe(0);
   });
 
-  it('tells with --json what was made, and logout what was forgotten', async () => {
+  it('reports with --json what was made, and logout what was forgotten', async () => {
     const { cli, url, fingerprint, login } = await setUp();
     const made = await login('--json');
     expect({ ...made, stdout: JSON.parse(made.stdout) }).toMatchObject({
@@ -58,7 +58,7 @@ describe('login', () => {
     expect(JSON.parse(logout.stdout)).toEqual({ backend: 'team' });
   });
 
-  it('shows the certificate and believes none that nobody vouches for', async () => {
+  it('shows the certificate, and trusts none that the user has not confirmed', async () => {
     const { cli, url, fingerprint, directory } = await setUp();
     const { code, stderr } = await cli(['login', url], { stdin });
     expect(code).not.toBe(0);
@@ -69,7 +69,7 @@ describe('login', () => {
     expect(() => readdirSync(directory)).toThrow('ENOENT');
   });
 
-  it('keeps nothing when the token is wrong, and never says it', async () => {
+  it('keeps nothing when the token is wrong, and never prints it', async () => {
     const { cli, url, fingerprint, directory } = await setUp();
     for (const token of ['wrong-token-of-mine', '', 'two\nlines']) {
       const argv = ['login', url, '--fingerprint', fingerprint];

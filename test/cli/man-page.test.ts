@@ -11,13 +11,13 @@ import { hasTool } from '../helpers/tools.ts';
 const page = join(projectRoot, 'dist/gomote.1');
 const hasMan = hasTool('man');
 
-it('the package names the page, which is built', () => {
+it('the package names the man page, which is built', () => {
   const { man, files } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
   expect([man, files]).toEqual(['./dist/gomote.1', expect.arrayContaining(['dist', 'schemas'])]);
   expect(existsSync(page)).toBe(true);
 });
 
-it.skipIf(!hasMan)('man shows every command with its options, and warns of nothing', () => {
+it.skipIf(!hasMan)('man shows every command with its options, without warnings', () => {
   const env = { ...process.env, MANWIDTH: '100', LC_ALL: 'C.UTF-8', MANROFFOPT: '-ww' };
   const { stdout, stderr, status } = spawnSync('man', ['--warnings', '-l', page], {
     env,
@@ -31,7 +31,7 @@ it.skipIf(!hasMan)('man shows every command with its options, and warns of nothi
   }
 });
 
-it.skipIf(!existsSync('/usr/bin/mandoc'))('mandoc finds no error in it', () => {
+it.skipIf(!existsSync('/usr/bin/mandoc'))('mandoc finds no error in the page', () => {
   const { stdout } = spawnSync('mandoc', ['-Tlint', '-W', 'error', page], { encoding: 'utf8' });
   expect(stdout).toBe('');
 });
@@ -40,6 +40,6 @@ it.each([
   ['.TH x', '\\&.TH x'],
   ["'it", "\\&'it"],
   ['a\\fBb-c', 'a\\efBb\\-c'],
-])('%s is text', (plain, written) => {
+])('the man page shows %s as text', (plain, written) => {
   expect(text(plain)).toBe(written);
 });

@@ -143,8 +143,8 @@ const rows: Row[] = [
   { typed: 'kill -34 N longid', code: 2, says: ['real-time signal'] },
 ];
 
-describe('what is typed', () => {
-  it('is answered by one line that helps', async () => {
+describe('a command line', () => {
+  it('that is wrong is answered by one line that names the cure', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     for (const id of ['longid', 'lastid']) {
@@ -161,7 +161,7 @@ describe('what is typed', () => {
     }
   });
 
-  it('0 as a limit is none, and as --kill-after at once', async () => {
+  it('may give 0 for no limit, and with --kill-after for at once', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     for (const option of ['--timeout', '--idle-timeout', '--kill-after']) {
@@ -174,7 +174,7 @@ describe('what is typed', () => {
     }
   });
 
-  it('the beginning of an id is the run', async () => {
+  it('may give the beginning of an id in place of the id', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     await cli(['run', '--id', 'longid', name, 'echo', 'hello']);
@@ -187,7 +187,7 @@ describe('what is typed', () => {
     expect(await cli(['wait', name, 'oth'])).toMatchObject({ code: 137 });
   });
 
-  it('a buildlet that died is listed as such, and reap removes it', async () => {
+  it('for a buildlet that died reports its state, and reap removes the buildlet', async () => {
     const cli = testCli();
     expect(await cli(['reap'])).toEqual({
       code: 0,
@@ -211,7 +211,7 @@ describe('what is typed', () => {
     );
   });
 
-  it('nothing is answered with help, and is wrong usage', async () => {
+  it('without a command prints help, and is wrong usage', async () => {
     const { code, stdout, stderr } = await testCli()([]);
     expect([code, stderr]).toEqual([2, 'gomote: no command given; see gomote -h\n']);
     expect(stdout).toContain('Usage: gomote');
@@ -223,14 +223,14 @@ describe('what is typed', () => {
     ['jürgen', 'jurgen'],
     ['Weiß', 'Weiss'],
     ['a b', 'a-b'],
-  ])('the user %s of the system is %s', async (system, user) => {
+  ])('of the system’s user %s has the user %s', async (system, user) => {
     const { stdout } = await testCli()(['whoami'], { environment: { USER: system } });
     expect(stdout).toBe(`local\t${user}\n`);
   });
 });
 
 describe('ls', () => {
-  it('names a file that was given, and has a header on a terminal', async () => {
+  it('names a file as it was given, and has a header on a terminal', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     await cli([

@@ -44,7 +44,7 @@ describe('gomote pull --watch', { timeout: 180_000 }, () => {
     expect(stderr).not.toMatch(/nothing new/);
   });
 
-  it('keeps what is changed here, says so once, and brings the rest', async () => {
+  it('keeps what is changed here, reports it once, and fetches the rest', async () => {
     const { run, at, arrives, stop } = await watching();
     writeFileSync(at('a'), 'mine\n');
     await run('echo 2 >d/a; echo b >d/b');
@@ -57,7 +57,7 @@ describe('gomote pull --watch', { timeout: 180_000 }, () => {
     expect((await stop()).stderr.match(/a: changed here/g)).toHaveLength(1);
   });
 
-  it('prints with --json an object for each pull that brought something', async () => {
+  it('prints with --json an object for each pull that fetched something', async () => {
     const { run, arrives, stop } = await watching('--json');
     await run('echo b >d/b');
     await arrives('b', 'b');
@@ -75,7 +75,7 @@ describe('gomote pull --watch', { timeout: 180_000 }, () => {
     expect(await ended).toMatchObject({ code: 1, stderr: expect.stringContaining(name) });
   });
 
-  it('fails at once when there is no such directory, and with --dry-run', async () => {
+  it('fails at once without such a directory, and with --dry-run', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const to = join(temporaryDirectory(), 'to');

@@ -20,7 +20,7 @@ async function scene() {
 }
 
 describe('gomote pull', () => {
-  it('keeps what was edited here, names it, brings the rest, and ends with 1', async () => {
+  it('keeps what was edited here, names it, fetches the rest, and ends with 1', async () => {
     const { cli, name, top, read } = await scene();
     writeFileSync(join(top, 'a'), 'edited');
     const dry = await cli(['pull', '--changed', '--dry-run', name, 'd', top]);
@@ -59,7 +59,7 @@ describe('gomote pull', () => {
     expect(again).toMatchObject({ code: 0, stderr: `${name}: nothing new to pull\n` });
   });
 
-  it('fails for a directory that is not there, also when only changes are asked for', async () => {
+  it('fails for a directory that does not exist, also when only changes are requested', async () => {
     const { cli, name } = await scene();
     const to = temporaryDirectory();
     for (const options of [
@@ -82,13 +82,13 @@ describe('gomote pull', () => {
     }
   });
 
-  it('refuses options that contradict', async () => {
+  it('refuses options that contradict each other', async () => {
     const cli = testCli();
     const { code, stderr } = await cli(['pull', '--force', '--keep-both', 'x']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('contradict')]);
   });
 
-  it('says which names it leaves out, and how to get them', async () => {
+  it('reports which names it leaves out, and how to get them', async () => {
     const { cli, name, top } = await scene();
     mkdirSync(join(top, 'sub'));
     writeFileSync(join(top, '.gomoteignore'), 'made\n');

@@ -30,7 +30,7 @@ const generated = [
 ];
 
 describe('gomote push --go', () => {
-  it('pushes what Go pushes, and leaves what its build needs', async () => {
+  it('pushes what Go’s gomote pushes, and leaves what the build needs', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const root = temporaryDirectory();
@@ -80,7 +80,7 @@ describe('gomote push --go', () => {
     expect((await list()).sort()).toEqual(expected);
   });
 
-  it('has the buildlet fetch the bootstrap toolchain of its host type, once', async () => {
+  it('makes the buildlet fetch the bootstrap toolchain of its host type, once', async () => {
     const toolchain = temporaryDirectory();
     plantFiles(toolchain, ['bin/go']);
     const archive = execFileSync('tar', ['cz', '-C', toolchain, '.']);
@@ -117,7 +117,7 @@ describe('gomote push --go', () => {
     expect(existsSync(join(buildlet.workDir, 'go/src/make.bash'))).toBe(true);
   });
 
-  it('says where it looked for the tree', async () => {
+  it('reports where it looked for the tree', async () => {
     const cli = testCli();
     const result = await cli(['push', '--go', 'x'], { environment: { PATH: '/nowhere' } });
     expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('set GOROOT') });

@@ -17,7 +17,7 @@ function makeTree(): string {
   return top;
 }
 
-it('a dry run without a buildlet shows what a new one would get, and makes none', async () => {
+it('a dry run without a buildlet shows what a new one would get, and creates none', async () => {
   const cli = testCli();
   const top = makeTree();
   const { code, stdout, stderr } = await cli(['push', '--dry-run', top], { isTerminal: true });
@@ -39,7 +39,7 @@ it('a dry run without a buildlet shows what a new one would get, and makes none'
   expect(readdirSync(cli.directory).includes('gomote')).toBe(false);
 });
 
-it('a dry run with a buildlet names the largest too, and one that is not there is no directory', async () => {
+it('a dry run with a buildlet names the largest files, too, and a name that does not exist is not taken for a directory', async () => {
   const cli = testCli();
   const top = makeTree();
   const name = (await cli(['create', 'local'])).stdout.trim();

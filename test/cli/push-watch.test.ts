@@ -47,7 +47,7 @@ async function watching(prepare: (top: string) => void = () => undefined): Promi
 }
 
 describe('gomote push --watch', { timeout: 120_000 }, () => {
-  it('sees what is written in a directory that was removed or moved and made again', async () => {
+  it('notices what is written in a directory that was removed or moved and made again', async () => {
     const { top, arrives, stop } = await watching();
     for (const round of ['2', '3', '4']) {
       rmSync(join(top, 'gen'), { recursive: true });
@@ -68,7 +68,7 @@ describe('gomote push --watch', { timeout: 120_000 }, () => {
     expect((await stop()).code).not.toBe(0);
   });
 
-  it('sees what is written into a directory as soon as it is made, however deep', async () => {
+  it('notices what is written into a new directory at once, however deep', async () => {
     const { top, arrives, stop } = await watching();
     for (let round = 0; round < 5; round++) {
       const deep = join(top, `new${round}`, 'x/y/z');
@@ -127,7 +127,7 @@ describe('gomote push --watch', { timeout: 120_000 }, () => {
     await stop();
   });
 
-  it('ends with 1, and says why, when its buildlet is gone', async () => {
+  it('ends with 1 and the reason when its buildlet is gone', async () => {
     const { cli, name, ended } = await watching();
     await cli(['destroy', name]);
     expect(await ended).toMatchObject({

@@ -11,7 +11,7 @@ const created = async (cli: ReturnType<typeof testCli>, count = 1): Promise<stri
 };
 
 describe('gomote push', () => {
-  it('pushes a directory, says what it did, and pushes nothing the second time', async () => {
+  it('pushes a directory, prints a summary, and pushes nothing the second time', async () => {
     const cli = testCli();
     const [name = ''] = await created(cli);
     const top = temporaryDirectory();
@@ -24,7 +24,7 @@ describe('gomote push', () => {
     expect(await cli(['run', name, 'cat', 'd/f'])).toMatchObject({ stdout: 'hello' });
   });
 
-  it('prints its plan with -dry-run, as Go spells it', async () => {
+  it('prints its plan with -dry-run, in the spelling of Go’s gomote', async () => {
     const cli = testCli();
     const [name = ''] = await created(cli);
     const top = temporaryDirectory();
@@ -64,7 +64,7 @@ describe('gomote push', () => {
     }
   });
 
-  it('sends what is excluded by nothing', async () => {
+  it('sends everything that is not excluded', async () => {
     const cli = testCli();
     const [name = ''] = await created(cli);
     const top = temporaryDirectory();
@@ -78,7 +78,7 @@ describe('gomote push', () => {
     expect((await plan('--no-ignore')).split('\n')).toHaveLength(6);
   });
 
-  it('says what is wrong with its arguments', async () => {
+  it('reports wrong arguments', async () => {
     const cli = testCli();
     const top = temporaryDirectory();
     expect(await cli(['push', 'x', join(top, 'absent')])).toMatchObject({
@@ -91,7 +91,7 @@ describe('gomote push', () => {
     expect(await cli(['push', '--watch', '--dry-run', 'x', top])).toMatchObject({ code: 2 });
   });
 
-  it('keeps its cache where the user wants caches', async () => {
+  it('keeps its cache in the user’s cache directory', async () => {
     const cli = testCli();
     const [name = ''] = await created(cli);
     const top = temporaryDirectory();

@@ -55,7 +55,7 @@ function isThere(path: string): boolean {
 
 const numbers = Array.from({ length: 10_000 }, (_, i) => `${i + 1}\n`).join('');
 
-it('a run whose connection is cut is picked up again, which is said once', async () => {
+it('a run continues after its connection is cut, which is reported once', async () => {
   const { cli, cutter, name } = await setUp();
   const { command, isHalfway, goOn } = halting();
   const running = cli(['run', name, ...command]);
@@ -76,7 +76,7 @@ it('a run whose connection is cut is picked up again, which is said once', async
   expect(stderr).toMatch(/^gomote: .*; connecting again\n$/);
 });
 
-it('a run that is lost for good is 125, and says which command picks it up again', async () => {
+it('a run whose connection cannot be restored ends with 125 and the command that attaches to it', async () => {
   const { cli, cutter, name } = await setUp();
   const { command, isHalfway, goOn } = halting();
   const running = cli(['run', '--id', 'mine', '--reconnect', '1s', name, ...command]);
@@ -97,7 +97,7 @@ it('a run that is lost for good is 125, and says which command picks it up again
   expect(again).toMatchObject({ code: 9, stderr: '' });
 });
 
-it('a run with --reconnect 0 is lost at once', async () => {
+it('a run with --reconnect 0 ends at once when its connection is cut', async () => {
   const { cli, cutter, name } = await setUp();
   const { command, isHalfway, goOn } = halting();
   const running = cli(['run', '--reconnect', '0s', name, ...command]);

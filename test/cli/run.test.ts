@@ -23,7 +23,7 @@ describe('run', () => {
     expect((await cli(['run', name, '--sh', line, 'a'])).stdout).toBe('b\na\n');
   });
 
-  it('passes standard input when it is data, and says where each stream goes', async () => {
+  it('passes standard input if it is data, and writes each stream where the option says', async () => {
     const { cli, name } = await setUp();
     const script = 'read a; echo "out $a"; echo "err $a" >&2; exit 9';
     expect(await cli(['run', name, 'sh', '-c', script], { stdin: ['in\n'] })).toEqual({
@@ -49,7 +49,7 @@ describe('run', () => {
     expect(() => readEnvironmentFile('/no/such', {})).toThrow('no such file');
   });
 
-  it('writes how it ended as JSON', async () => {
+  it('writes a JSON report of how the command ended', async () => {
     const { cli, name, buildlet } = await setUp();
     const file = join(buildlet.workDir, 'status');
     const report = async (...argv: string[]) => {
@@ -90,13 +90,13 @@ describe('run', () => {
     expect(await report('x@unix:/no/such', '--bad')).toMatchObject({ origin: 'usage', code: 125 });
   });
 
-  it('ends a command that says nothing for too long', async () => {
+  it('ends a command that prints nothing for too long', async () => {
     const { cli, name } = await setUp();
     const result = await cli(['run', '--idle-timeout', '80ms', name, 'sleep', '9']);
     expect(result).toMatchObject({ code: 124, stderr: expect.stringContaining('without output') });
   });
 
-  it('leaves a run behind with --detach, which attach and logs pick up', async () => {
+  it('leaves a run behind with --detach, which attach and logs continue', async () => {
     const { cli, name, buildlet } = await setUp();
     const go = join(buildlet.workDir, 'go');
     const script = `echo one; echo two >&2; while [ ! -e ${go} ]; do sleep 0.02; done; echo three; exit 6`;
@@ -121,7 +121,7 @@ describe('run', () => {
     });
   });
 
-  it('proves by logs --verify that a copy is whole', async () => {
+  it('verifies by logs --verify that a copy is complete', async () => {
     const { cli, name, buildlet } = await setUp();
     const script = 'echo out; sleep 0.05; echo err >&2; sleep 0.05; echo end';
     await cli(['run', '--id', 'v', name, 'sh', '-c', script]);
@@ -142,7 +142,7 @@ describe('run', () => {
     expect(await verify('out\nEnd\n')).toEqual([1, expect.stringContaining('but not the same')]);
   });
 
-  it('says which run is not known', async () => {
+  it('reports which run is not known', async () => {
     const { cli, name } = await setUp();
     expect(await cli(['attach', name, 'gone'])).toMatchObject({ code: 125 });
     expect(await cli(['logs', name, 'gone'])).toMatchObject({
@@ -155,7 +155,7 @@ describe('run', () => {
 describe('run on a buildlet without sessions', () => {
   const features = buildletFeatures.filter((name) => name !== 'session');
 
-  it('goes by the base protocol, with one request more', async () => {
+  it('uses the base protocol, with one request more', async () => {
     const { cli, name } = await setUp({ features });
     const result = await cli(['--verbose', 'run', name, 'sh', '-c', 'echo out; exit 3']);
     expect(result).toMatchObject({ code: 3, stdout: 'out\n' });
@@ -178,7 +178,7 @@ describe('run on a buildlet without sessions', () => {
     },
   );
 
-  it('says that input does not get there', async () => {
+  it('warns that input does not arrive', async () => {
     const { cli, name } = await setUp({ features });
     const { stderr } = await cli(['run', name, 'cat'], { stdin: ['x'] });
     expect(stderr).toContain('its commands get no input');
@@ -240,7 +240,7 @@ describe('a run that is interrupted', () => {
 });
 
 describe('the arguments of this process', () => {
-  it('are as they were given where they are not UTF-8', () => {
+  it('keep their bytes if they are not UTF-8', () => {
     const line = Buffer.from('node\0gomote\0:\0:a\xff\0:plain\0:\0', 'latin1');
     const own = ['node', 'gomote', ':', ':a\uFFFD', ':plain', ':'];
     const args = ['a\uFFFD', 'plain', ''];
@@ -251,7 +251,7 @@ describe('the arguments of this process', () => {
     expect(exactArguments(['b\uFFFD'], { own, read: () => line })).toEqual(['b\uFFFD']);
   });
 
-  it('are an error where the system does not tell their bytes', () => {
+  it('are an error where the system does not give their bytes', () => {
     const own = ['node', 'gomote', 'a\uFFFD'];
     const read = () => {
       throw new Error('no /proc');
@@ -263,7 +263,7 @@ describe('the arguments of this process', () => {
     expect(exactVariable('A', { A: '\uFFFD' }, environ)).toBe('\udcff');
   });
 
-  it('reach a command as they were given, every byte but NUL', async () => {
+  it('reach a command unchanged, every byte but NUL', async () => {
     const { start, create, directory } = workshop();
     const name = await create();
     const all = Array.from({ length: 255 }, (_, i) => `\\0${(i + 1).toString(8).padStart(3, '0')}`);

@@ -20,7 +20,7 @@ async function atBuildlet() {
 }
 
 describe('gomote ps', () => {
-  it('lists what runs and what ran, with tabs between for programs', async () => {
+  it('lists running and finished runs, with tabs between columns for programs', async () => {
     const { cli, name, begin, rows } = await atBuildlet();
     expect(await rows()).toEqual([]);
     await begin('a', 'exit 3');
@@ -32,7 +32,7 @@ describe('gomote ps', () => {
     ]);
   });
 
-  it('lists in columns on a terminal', async () => {
+  it('lists aligned columns on a terminal', async () => {
     const { cli, name, begin } = await atBuildlet();
     await begin('short', 'exit 0');
     await begin('much-longer', 'exit 0');
@@ -52,7 +52,7 @@ describe('gomote ps', () => {
     expect(await rows()).toMatchObject([{ state }]);
   });
 
-  it('reports one that did not start, and one that ran out of time', async () => {
+  it('reports a run that did not start, and one that exceeded its time', async () => {
     const { cli, name, rows } = await atBuildlet();
     await cli(['run', '--id', 'one', name, 'no-such-command']);
     await cli(['run', '--id', 'two', '--timeout', '20ms', name, 'sleep', '1000']);
@@ -98,7 +98,7 @@ describe('gomote wait', () => {
     expect((await cli(['wait', name, 'well', 'well'])).code).toBe(0);
   });
 
-  it('says what ended a run, and which', async () => {
+  it('reports what ended a run, and which run', async () => {
     const { cli, name, begin } = await atBuildlet();
     await begin('it', 'kill -KILL $$');
     expect(await cli(['wait', name, 'it'])).toEqual({
@@ -108,7 +108,7 @@ describe('gomote wait', () => {
     });
   });
 
-  it('is 125 for a run that nobody knows, and tells of every other', async () => {
+  it('ends with 125 for a run that nobody knows, and reports all others', async () => {
     const { cli, name, begin } = await atBuildlet();
     await begin('known', 'exit 3');
     const { code, stderr } = await cli(['wait', name, 'none', 'known', 'other']);
@@ -117,7 +117,7 @@ describe('gomote wait', () => {
     expect(stderr).toContain('other: ');
   });
 
-  it('interrupted leaves the run alone', async () => {
+  it('that is interrupted leaves the run alone', async () => {
     const { cli, name, begin, rows } = await atBuildlet();
     await begin('it', 'sleep 1000');
     const controller = new AbortController();
@@ -137,7 +137,7 @@ describe('gomote kill', () => {
     [['-s', 'SIGKILL'], 'SIGKILL', 137],
     [['-s', 'usr1'], 'SIGUSR1', 138],
     [['-s', '10'], 'SIGUSR1', 138],
-  ])('%j sends %s', async (options, signal, status) => {
+  ])('with %j sends %s', async (options, signal, status) => {
     const { cli, name, begin, rows } = await atBuildlet();
     await begin('it', 'exec sleep 1000');
     expect(await cli(['kill', ...options, name, 'it'])).toEqual({
@@ -150,7 +150,7 @@ describe('gomote kill', () => {
     expect(run?.state).toContain(signal);
   });
 
-  it('sends it to the whole process group', async () => {
+  it('sends the signal to the whole process group', async () => {
     const { cli, name, begin, rows } = await atBuildlet();
     await begin('it', 'sleep 1000 | sleep 1000; echo; sleep 1000');
     await cli(['kill', name, 'it']);
@@ -158,7 +158,7 @@ describe('gomote kill', () => {
     expect(await rows()).toMatchObject([{ state: expect.stringContaining('SIGTERM') }]);
   });
 
-  it('reports which of several it could not reach, and reaches the others', async () => {
+  it('reports which of several runs it could not reach, and reaches the others', async () => {
     const { cli, name, begin } = await atBuildlet();
     await begin('over', 'exit 0');
     await cli(['wait', name, 'over']);
@@ -182,7 +182,7 @@ describe('gomote kill', () => {
 });
 
 describe('gomote shell', () => {
-  it('reads its commands from what is no terminal, in the work dir, and gives its status', async () => {
+  it('reads its commands from standard input without a terminal, in the work directory, and gives the status', async () => {
     const { cli, name } = await atBuildlet();
     const environment = ['-e', 'SHELL=/bin/sh'];
     const { stdout: workDir } = await cli(['run', name, 'pwd']);
@@ -194,17 +194,20 @@ describe('gomote shell', () => {
     });
   });
 
-  it.each(['shell', 'ssh'])('%s runs a line as ssh does, its words joined', async (command) => {
-    const { cli, name } = await atBuildlet();
-    expect(await cli([command, name, 'echo $((1 + 1));', 'exit', '4'])).toEqual({
-      code: 4,
-      stdout: '2\n',
-      stderr: '',
-    });
-    expect((await cli([command, name, 'ls', '-d', '/'])).stdout).toBe('/\n');
-  });
+  it.each(['shell', 'ssh'])(
+    'with %s runs a line as ssh does, its words joined',
+    async (command) => {
+      const { cli, name } = await atBuildlet();
+      expect(await cli([command, name, 'echo $((1 + 1));', 'exit', '4'])).toEqual({
+        code: 4,
+        stdout: '2\n',
+        stderr: '',
+      });
+      expect((await cli([command, name, 'ls', '-d', '/'])).stdout).toBe('/\n');
+    },
+  );
 
-  it('is that of the remote user, else sh', async () => {
+  it('runs the shell of the remote user, else sh', async () => {
     const { cli, name } = await atBuildlet();
     const shell = async (value: string) =>
       (await cli(['shell', '-e', `SHELL=${value}`, name, 'echo $BASH'])).stdout;
@@ -213,7 +216,7 @@ describe('gomote shell', () => {
     expect((await cli(['shell', '-e', 'SHELL=/no/such', name, 'exit 6'])).code).toBe(6);
   });
 
-  it('types what comes on standard input to a terminal that is asked for, and then ^D', async () => {
+  it('types standard input to a requested terminal, and then ^D', async () => {
     const { cli, name } = await atBuildlet();
     const { code, stdout } = await cli(
       ['run', '-t', name, 'sh', '-c', 'stty -echo; echo ready; cat; exit 5'],

@@ -49,7 +49,7 @@ const builds = 'test -f make.bash || exit 9; echo built; wc -c; echo x >../made'
 
 describe('create -setup', () => {
   it.each(['-setup', '-setup=true', '-setup=T', '--setup-go'])(
-    '%s pushes GOROOT and builds it, with the output on stdout and in a file',
+    'with %s pushes GOROOT and builds it, with the output on stdout and in a file',
     async (option) => {
       const { shop, create, outputs } = goShop(builds);
       const { code, stdout, stderr } = await create([option, 'local']);
@@ -61,7 +61,7 @@ describe('create -setup', () => {
     },
   );
 
-  it.each([['-setup=false'], ['-setup=0']])('%s does not', async (option) => {
+  it.each([['-setup=false'], ['-setup=0']])('with %s does not', async (option) => {
     const { create, outputs } = goShop(builds);
     expect(await create([option, 'local'])).toEqual({
       code: 0,
@@ -71,7 +71,7 @@ describe('create -setup', () => {
     expect(outputs()).toEqual({});
   });
 
-  it('stdout is JSON with --json', async () => {
+  it('prints JSON on stdout with --json', async () => {
     const { create } = goShop(builds);
     const { code, stdout, stderr } = await create(['-setup', '--json', 'local']);
     expect(code).toBe(0);
@@ -79,7 +79,7 @@ describe('create -setup', () => {
     expect(stderr).toContain('built\n');
   });
 
-  it('a build that fails leaves all buildlets, named and in their group', async () => {
+  it('leaves all buildlets, named and in their group, when a build fails', async () => {
     const { create, list, outputs, shop } = goShop('echo half; exit 2');
     const ended = await create(['-setup', '-count=2', '-new-group=g', 'local']);
     expect(ended).toMatchObject({ code: 1, stdout: 'me-local-0\nme-local-1\n' });
@@ -92,7 +92,7 @@ describe('create -setup', () => {
     expect(group).toContain('g\tme-local-0\t\n\tme-local-1\t\n');
   });
 
-  it('a build that fails on one buildlet does not stop it on another', async () => {
+  it('continues on other buildlets when the build fails on one', async () => {
     const first = join(temporaryDirectory(), 'first');
     const { create, outputs } = goShop(`mkdir ${first} && exit 3; echo fine`);
     const ended = await create(['-setup', '-count=2', 'local']);
@@ -104,7 +104,7 @@ describe('create -setup', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s ends the build and leaves the buildlet', async (signal, code) => {
+  ] as const)('ends the build on %s and leaves the buildlet', async (signal, code) => {
     const { start, list, shop } = goShop('echo begun; exec sleep 600');
     const child = start(['-setup', 'local']);
     const ended = ending(child);
@@ -130,7 +130,7 @@ describe('create -setup', () => {
       /is no source tree of Go: it has no src\/make/,
     ],
     ['no go', { GOROOT: '' }, /go does not say where its tree is; set GOROOT/],
-  ])('with %s nothing is created', async (_what, environment, said) => {
+  ])('creates nothing with %s', async (_what, environment, said) => {
     const { create, list } = goShop(builds);
     const { code, stdout, stderr } = await create(['-setup', 'local'], environment);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -138,7 +138,7 @@ describe('create -setup', () => {
     expect(await list()).toBe('');
   });
 
-  it('a go.mod of the current directory does not choose the tree', async () => {
+  it('ignores a go.mod of the current directory when it chooses the tree', async () => {
     const { shop, create, goroot } = goShop(builds);
     writeFileSync(join(shop.directory, 'go.mod'), 'module x\ntoolchain go1.99.0\n');
     const go = `#!/bin/sh\ntest ! -e go.mod && echo '${goroot}'\n`;
@@ -147,7 +147,7 @@ describe('create -setup', () => {
     expect(ended).toMatchObject({ code: 0, stdout: 'me-local-0\nbuilt\n0\n' });
   });
 
-  it('a file after one dash is refused, and told how a script is given', async () => {
+  it('refuses a file after one dash, and explains how to give a script', async () => {
     const { create, list } = goShop(builds);
     const { code, stderr } = await create(['-setup', 'prepare.sh', 'local']);
     expect(code).toBe(2);

@@ -31,7 +31,7 @@ function rewriteRecord(directory: string, changes: object): void {
 }
 
 describe('create --setup', () => {
-  it('runs the script in the work dir, its output on stderr, and keeps it as a run', async () => {
+  it('runs the script in the work directory, prints its output on stderr, and keeps it as a run', async () => {
     const { cli, path } = cliWith('echo made >made; echo to stdout; echo to stderr >&2');
     const { code, stdout, stderr } = await cli(['create', '--setup', path, 'local']);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'me-local-0\n' });
@@ -45,7 +45,7 @@ describe('create --setup', () => {
     expect(logs.stdout + logs.stderr).toContain('to stdout');
   });
 
-  it('runs a script with a first line by its program, and one of standard input', async () => {
+  it('runs a script with a #! line by that program, and a script from standard input', async () => {
     const { cli, path } = cliWith(`#!${process.execPath}\nrequire('fs').writeFileSync('n', '')\n`);
     expect(await cli(['create', '--setup', path, 'local'])).toMatchObject({ code: 0 });
     expect((await cli(['ls', 'me-local-0'])).stdout).toContain('n');
@@ -62,22 +62,25 @@ describe('create --setup', () => {
     ],
     ['its signal', 'kill -9 $$', /failed: signal: killed; mend/],
     ['no words', 'exit 1', /failed: exit status 1; mend/],
-  ])('a script that fails destroys the buildlet and tells %s', async (_what, script, said) => {
-    const { cli, path } = cliWith(script);
-    const { code, stdout, stderr } = await cli([
-      'create',
-      '--count',
-      '2',
-      '--setup',
-      path,
-      'local',
-    ]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(said);
-    expect((await cli(['list'])).stdout).toBe('');
-  });
+  ])(
+    'destroys the buildlet of a script that fails, and reports %s',
+    async (_what, script, said) => {
+      const { cli, path } = cliWith(script);
+      const { code, stdout, stderr } = await cli([
+        'create',
+        '--count',
+        '2',
+        '--setup',
+        path,
+        'local',
+      ]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(said);
+      expect((await cli(['list'])).stdout).toBe('');
+    },
+  );
 
-  it('a script that fails leaves the buildlet with --keep-on-failure, which is named', async () => {
+  it('leaves the buildlet of a script that fails with --keep-on-failure, and names it', async () => {
     const { cli, path } = cliWith('exit 3');
     const ended = await cli(['create', '--keep-on-failure', '--setup', path, 'local']);
     expect(ended).toMatchObject({ code: 1, stdout: '' });
@@ -85,7 +88,7 @@ describe('create --setup', () => {
     expect((await cli(['list'])).stdout).toContain('me-local-0');
   });
 
-  it('prints the output of several behind their names', async () => {
+  it('prints the output of several scripts behind the names of their buildlets', async () => {
     const { cli, path } = cliWith('echo a; printf b');
     const { stdout, stderr } = await cli(['create', '--count', '2', '--setup', path, 'local']);
     expect(stdout).toBe('me-local-0\nme-local-1\n');
@@ -120,7 +123,7 @@ describe('create --setup', () => {
     expect((await cli(['list'])).stdout).toBe('');
   });
 
-  it('runs those of the host type and of the builder type first, with their files', async () => {
+  it('runs the scripts of the host type and of the builder type first, with their files', async () => {
     const { cli, path } = cliWith('cat order data/f >all; test -x tool && echo given >>all');
     const config = join(cli.directory, 'config/gomote/config.toml');
     mkdirSync(join(dirname(config), 'data'), { recursive: true });
@@ -149,7 +152,7 @@ setup = "builder.sh"
     );
   });
 
-  it('the project’s own runs here only where the user says so', async () => {
+  it('runs the project’s own script here only if the user asks for that', async () => {
     const shop = workshop();
     const top = join(shop.directory, 'project');
     mkdirSync(top);
@@ -173,7 +176,7 @@ setup = "builder.sh"
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s ends the script and leaves nothing', async (signal, code) => {
+  ] as const)('ends the script on %s and leaves nothing', async (signal, code) => {
     const shop = workshop();
     const path = join(shop.directory, 'setup.sh');
     writeFileSync(path, 'echo begun; exec sleep 600\n');
@@ -186,7 +189,7 @@ setup = "builder.sh"
   });
 });
 
-it('once keeps its setup as a run', async () => {
+it('gomote once keeps its setup as a run', async () => {
   const { cli, path } = cliWith('echo ready');
   const ended = await cli([
     'once',
@@ -207,7 +210,7 @@ it('once keeps its setup as a run', async () => {
 describe('the result of a setup', () => {
   const script = 'echo x >>"$COUNT"; mkdir deps; echo content >deps/file';
 
-  it('is what the next buildlet with the same setup begins with', async () => {
+  it('is the start of the next buildlet with the same setup', async () => {
     const { cli, path } = cliWith('');
     writeFileSync(path, script.replace('"$COUNT"', `'${join(cli.directory, 'count')}'`));
     const count = () => readFileSync(join(cli.directory, 'count'), 'utf8').length / 2;
@@ -231,7 +234,7 @@ describe('the result of a setup', () => {
   });
 
   it.skipIf(!hasBubblewrap)(
-    'is not kept of a sandbox, whose HOME goes with it, unless that is asked for',
+    'of a sandbox, whose HOME is not kept, is kept only on request',
     async () => {
       const { cli, path } = cliWith('echo content >file; echo lost >~/file');
       const create = (...args: string[]) =>

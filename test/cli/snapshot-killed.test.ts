@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { until } from '../helpers/processes.ts';
 import { ending, workshop } from '../helpers/programs.ts';
 
-it('a snapshot whose gomote was killed is not there, and what is left goes with the next', async () => {
+it('a snapshot whose gomote was killed does not exist, and its files are removed with the next', async () => {
   const shop = workshop();
   const name = await shop.create();
   await shop.gomote('run', name, 'sh', '-c', 'head -c 60000000 /dev/urandom >big');

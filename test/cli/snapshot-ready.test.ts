@@ -69,7 +69,7 @@ describe.skipIf(!isLinux)('a copy of a snapshot that is ready', () => {
     expect(readdirSync(store)).toEqual(['warm']);
   });
 
-  it('of another boot is not used, and replaced', async () => {
+  it('of an earlier boot is not used, and replaced', async () => {
     const { say, copies, facts, name, store } = await withSnapshot();
     await say('snapshot', 'prepare', 'warm');
     const [copy = ''] = copies();
@@ -82,7 +82,7 @@ describe.skipIf(!isLinux)('a copy of a snapshot that is ready', () => {
     expect(readFileSync(join(store, 'warm', copy, 't/f0'), 'utf8')).toBe('0\n');
   });
 
-  it('goes to one of several buildlets that are made at once', async () => {
+  it('is given to one of several buildlets that are created at once', async () => {
     const { say, facts, name, copies } = await withSnapshot();
     await say('snapshot', 'prepare', 'warm');
     const made = (await say('create', '--count', '3', '--from', 'warm')).split('\n');
@@ -91,7 +91,7 @@ describe.skipIf(!isLinux)('a copy of a snapshot that is ready', () => {
     for (const one of made) expect(await facts(one)).toBe(expected);
   });
 
-  it('is there for the three snapshots that were used last', async () => {
+  it('exists for the three snapshots that were used last', async () => {
     const { say, name, store } = await withSnapshot();
     const tags = ['one', 'two', 'three', 'four'];
     for (const tag of tags) {
@@ -104,7 +104,7 @@ describe.skipIf(!isLinux)('a copy of a snapshot that is ready', () => {
     expect(withCopy).toEqual(['two', 'three', 'four']);
   });
 
-  it('is made in the background of a large snapshot, again after each use, and goes with it', async () => {
+  it('is made in the background of a large snapshot, again after each use, and removed with it', async () => {
     const { say, copies, store, facts, name } = await withSnapshot(1_001);
     await until(() => copies().length === 1);
     const made = await say('create', '--from', 'warm');

@@ -68,7 +68,7 @@ describe('snapshot', () => {
     expect(await run('me-local-2', 'cat t/*')).toBe('alpha\nbeta\n');
   });
 
-  it('leaves out what --exclude names, and says so', async () => {
+  it('leaves out what --exclude names, and reports that', async () => {
     const { cli, run } = await withTree();
     await run(
       'me-local-0',
@@ -131,7 +131,7 @@ describe('snapshot', () => {
       (at: string) => writeFileSync(join(at, 'snapshot.json'), '{"version":1}'),
     ],
     ['a record that was cut', (at: string) => writeFileSync(join(at, 'snapshot.json'), '{"ver')],
-  ])('with %s is not there', async (_what, spoil) => {
+  ])('with %s does not exist', async (_what, spoil) => {
     const { cli } = await withTree();
     await cli(['snapshot', 'create', 'me-local-0', 'warm']);
     spoil(join(store(cli.directory), 'warm'));
@@ -158,7 +158,7 @@ describe('snapshot', () => {
     expect((await cli(['list', '-q'])).stdout).toBe('me-local-0\n');
   });
 
-  it('sweeps what a process has left that was killed', async () => {
+  it('removes what a killed process has left', async () => {
     const { cli } = await withTree();
     await cli(['snapshot', 'create', 'me-local-0', 'one']);
     const half = join(store(cli.directory), '.new-4194305-0123456789abcdef');
@@ -182,7 +182,7 @@ describe('snapshot', () => {
     expect(await cli(['snapshot', 'create', 'me-local-0', 'one'])).toMatchObject({ code: 0 });
   });
 
-  it('a link in the place of the store is not followed', async () => {
+  it('does not follow a link in the place of the store', async () => {
     const { cli } = await withTree();
     const elsewhere = join(cli.directory, 'elsewhere');
     mkdirSync(elsewhere);
@@ -196,7 +196,7 @@ describe('snapshot', () => {
   });
 });
 
-it('fork makes several with the same work directory, and keeps no snapshot', async () => {
+it('fork makes several buildlets with the same work directory, and keeps no snapshot', async () => {
   const { cli, run, push } = await withTree();
   const { code, stdout } = await cli(['fork', '--count', '2', 'me-local-0']);
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'me-local-1\nme-local-2\n' });

@@ -84,7 +84,7 @@ describe.runIf(canMount())('a disk that cannot be written', () => {
   });
 });
 
-it('a quota is told as such, which Node has no name for', () => {
+it('the error of a quota names it, though Node has no name for it', () => {
   const errno = process.platform === 'linux' ? -122 : -69;
   const error = Object.assign(new Error(`Unknown system error ${errno}, write`), {
     ...{ errno, code: `Unknown system error ${errno}`, syscall: 'write', path: '/a' },

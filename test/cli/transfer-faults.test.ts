@@ -129,44 +129,47 @@ const cases = works.flatMap((work) => [
   { ...work, on: 'an old buildlet', features: [] },
 ]);
 
-it.each(cases)('$what on $on', async ({ features, direction, ...work }) => {
-  const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
-  const buildlet = await startBuildlet({ features, address: loopback });
-  const cutter = await startCutter(buildlet.address);
-  const cli = testCli();
-  const { workDir } = buildlet;
-  const scene: Scene = { name: `local@${cutter.address}`, workDir, here: temporaryDirectory() };
-  work.plant(scene);
-  const counter = direction === 'up' ? 'upBytes' : 'downBytes';
-  const run = async () => {
-    const { code, stderr } = await cli(work.argv(scene));
-    if (code === 0) expect(await work.isWhole(scene), 'whole after exit 0').toBe(true);
-    else expect(stderr.trimEnd().split('\n')).toHaveLength(1);
-    return code;
-  };
-  const before = cutter[counter];
-  expect(await run()).toBe(0);
-  const sizeBytes = cutter[counter] - before;
-  for (let index = 0; index < count; index++) {
-    work.remove(scene);
-    const fault = someFault(direction, index, sizeBytes);
-    // The base protocol has no checksum for a file that is put.
-    if (work.what === 'put' && features !== undefined && fault.kind === 'corrupt') continue;
-    // A first connection may carry no more than a question.
-    let struck = 0;
-    cutter.plan = () => (struck++ < 2 ? fault : undefined);
-    await unstalled(cutter, fault, run());
-    await until(async () => {
-      const isSettled = () => leftovers(workDir).length + leftovers(scene.here).length === 0;
-      try {
-        if (isSettled()) await work.isWhole(scene);
-      } catch (error) {
-        // The buildlet may have begun only now with what came of it.
-        if (isSettled()) throw error;
-      }
-      return isSettled();
-    });
-    cutter.plan = () => undefined;
-    expect(await run(), JSON.stringify(fault)).toBe(0);
-  }
-});
+it.each(cases)(
+  '$what survives a bad connection to $on',
+  async ({ features, direction, ...work }) => {
+    const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
+    const buildlet = await startBuildlet({ features, address: loopback });
+    const cutter = await startCutter(buildlet.address);
+    const cli = testCli();
+    const { workDir } = buildlet;
+    const scene: Scene = { name: `local@${cutter.address}`, workDir, here: temporaryDirectory() };
+    work.plant(scene);
+    const counter = direction === 'up' ? 'upBytes' : 'downBytes';
+    const run = async () => {
+      const { code, stderr } = await cli(work.argv(scene));
+      if (code === 0) expect(await work.isWhole(scene), 'whole after exit 0').toBe(true);
+      else expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+      return code;
+    };
+    const before = cutter[counter];
+    expect(await run()).toBe(0);
+    const sizeBytes = cutter[counter] - before;
+    for (let index = 0; index < count; index++) {
+      work.remove(scene);
+      const fault = someFault(direction, index, sizeBytes);
+      // The base protocol has no checksum for a file that is put.
+      if (work.what === 'put' && features !== undefined && fault.kind === 'corrupt') continue;
+      // A first connection may carry no more than a question.
+      let struck = 0;
+      cutter.plan = () => (struck++ < 2 ? fault : undefined);
+      await unstalled(cutter, fault, run());
+      await until(async () => {
+        const isSettled = () => leftovers(workDir).length + leftovers(scene.here).length === 0;
+        try {
+          if (isSettled()) await work.isWhole(scene);
+        } catch (error) {
+          // The buildlet may have begun only now with what came of it.
+          if (isSettled()) throw error;
+        }
+        return isSettled();
+      });
+      cutter.plan = () => undefined;
+      expect(await run(), JSON.stringify(fault)).toBe(0);
+    }
+  },
+);

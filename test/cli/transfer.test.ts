@@ -35,7 +35,7 @@ describe.each([
     return { cli, here, there, name: `local@${buildlet.address}` };
   }
 
-  it('gives a file with its mode and time, to a name, a directory or standard output', async () => {
+  it('sends a file with its mode and time to a name, a directory or standard output', async () => {
     const { cli, here, there, name } = await scene();
     writeFileSync(there('tool'), content, { mode: 0o755 });
     utimesSync(there('tool'), time, time);
@@ -58,7 +58,7 @@ describe.each([
     expect(readdirSync(here('d'))).toEqual(['tool']);
   });
 
-  it('that lacks the file says so, and nothing is written here', async () => {
+  it('reports a file that it lacks, and nothing is written here', async () => {
     const { cli, here, there, name } = await scene();
     mkdirSync(there('dir/inner'), { recursive: true });
     for (const path of ['absent', 'dir', '../x']) {
@@ -68,7 +68,7 @@ describe.each([
     }
   });
 
-  it('takes a directory whole and gives it back as the archive that is asked for', async () => {
+  it('takes a directory as a whole and sends it in the requested kind of archive', async () => {
     const { cli, here, there, name } = await scene();
     mkdirSync(here('tree/empty'), { recursive: true });
     writeFileSync(here('tree/f'), content, { mode: 0o700 });
@@ -118,7 +118,7 @@ describe('wrong usage', () => {
     ['--json of what passes elsewhere', ['puttar', 'n', '--url', 'http://x/', '--json']],
     ['a compression that is none', ['put', 'n', '-', 'f', '--compress', 'lzma']],
     ['a compression of an archive', ['puttar', 'n', '/dev/null', '--compress', 'gzip']],
-  ])('%s is told before anything is asked', async (_what, argv) => {
+  ])('is reported before any request: %s', async (_what, argv) => {
     const { code, stderr } = await testCli()(argv);
     expect([code, stderr.trimEnd().split('\n').length]).toEqual([2, 1]);
   });

@@ -55,7 +55,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(await ended).toMatchObject({ code: 130, stdout: Buffer.alloc(0) });
   });
 
-  it('runs nothing for what is ignored, or for a change that was undone', async () => {
+  it('runs nothing for ignored files, or for a change that was undone', async () => {
     const { write, logged, says, top } = await watching(logging);
     await logged(['1']);
     await says('exit status 0');
@@ -68,7 +68,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     await logged(['1', '2']);
   });
 
-  it('runs once for all that changes during a run, and never two at a time', async () => {
+  it('runs once for all changes during a run, and never twice at a time', async () => {
     const script = `echo begin >>../log; until test -e ../go; do sleep 0.02; done; rm ../go; ${logging}`;
     const { write, logged, workDir, log } = await watching(script);
     await logged(['begin']);
@@ -83,7 +83,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(log()[4]).toBe('begin');
   });
 
-  it('--interrupt ends the run when something has changed, and begins again', async () => {
+  it('with --interrupt ends the run when something has changed, and begins again', async () => {
     const script = `cat a >>../log; echo >>../log; test "$(cat a)" = 3 || exec sleep 1000`;
     const { write, logged, says } = await watching(script, ['--interrupt']);
     await logged(['1']);
@@ -97,7 +97,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     await logged(['1', '2', '3', '4']);
   });
 
-  it('continues when the command cannot be started, and after one that ran out of time', async () => {
+  it('continues when the command cannot be started, and after a command that exceeded its time', async () => {
     const shop = workshop();
     const name = await shop.create();
     const top = join(shop.directory, 'tree');
@@ -134,7 +134,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     expect(runs.filter(({ running }: { running: boolean }) => running)).toEqual([]);
   });
 
-  it('fetches files and reports after each run, and they start none', async () => {
+  it('fetches files and reports after each run, and these start no run', async () => {
     const report = `echo "<testsuite name='$(date +%N)'><testcase name='one'/></testsuite>" >report.xml`;
     const options = ['--get', 'out', '--junit', 'report.xml', '--junit-output', 'merged [1].xml'];
     const { shop, name, write, logged, says, top, said } = await watching(
@@ -164,7 +164,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     ['with --interrupt', '.', '/out', ['--interrupt']],
     ['in a directory below', 'sub [1]', 'out', []],
   ])(
-    'a fetched file that changes with each run starts none, %s',
+    'starts no run for a fetched file that changes with each run, %s',
     async (_, below, get, options, fetch = '--get') => {
       const shop = workshop();
       const name = await shop.create();

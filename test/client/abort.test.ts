@@ -102,7 +102,7 @@ const reason = new Error('the user left');
 const aborted = { code: 'ERR_ABORTED', cause: reason };
 
 describe.each(Object.entries(calls))('%s', (_, call) => {
-  it('is not begun when its signal has aborted', async () => {
+  it('is not sent when its signal has already aborted', async () => {
     let requests = 0;
     onRequest = () => void requests++;
     await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);

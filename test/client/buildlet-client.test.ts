@@ -68,7 +68,7 @@ describe('a client', () => {
     });
   });
 
-  it('does all that a buildlet offers', async () => {
+  it('does everything that a buildlet offers', async () => {
     const buildlet = await startBuildlet({ password: 'pw' });
     const client = clientOf(buildlet, 'pw');
     expect(await client.workDir()).toBe(buildlet.workDir);
@@ -92,7 +92,7 @@ describe('a client', () => {
     expect(await all(client.listDir(''))).toEqual([]);
   });
 
-  it('gives the coordinator every reply as it is, with the credentials added', async () => {
+  it('gives the coordinator every reply unchanged, with the credentials added', async () => {
     const buildlet = await startBuildlet({ password: 'pw' });
     const response = await clientOf(buildlet, 'pw').proxyRequest({ method: 'GET', path: '/nope' });
     expect([response.statusCode, await response.body.text()]).toEqual([
@@ -101,7 +101,7 @@ describe('a client', () => {
     ]);
   });
 
-  it('sends by the dispatcher it is given, and leaves that open', async () => {
+  it('sends by the dispatcher that it is given, and leaves that open', async () => {
     const buildlet = await startBuildlet();
     const dispatcher = new Pool('http://x', { connect: { socketPath: buildlet.address.slice(5) } });
     onTestFinished(() => dispatcher.destroy());
@@ -114,7 +114,7 @@ describe('a client', () => {
 });
 
 describe('a call', () => {
-  it('that cannot connect says so', async () => {
+  it('that cannot connect reports that', async () => {
     const client = new BuildletClient('127.0.0.1:1');
     onTestFinished(() => client.disconnect());
     await expect(client.status()).rejects.toMatchObject({
@@ -123,7 +123,7 @@ describe('a call', () => {
     });
   });
 
-  it('is cancelled by its signal, also one that was aborted before', async () => {
+  it('is cancelled by its signal, also by one that aborted before', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const signal = AbortSignal.abort();
@@ -151,7 +151,7 @@ describe('a call', () => {
     expect(client.isBroken).toBe(false);
   });
 
-  it('whose command takes too long fails, and breaks the client', async () => {
+  it('whose command takes too long fails, and ends the client', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     await expect(client.exec('/bin/sleep', { ...sleepLong, timeoutMs: 50 })).rejects.toMatchObject({
@@ -203,7 +203,7 @@ describe('a call', () => {
 });
 
 describe('the heartbeat', () => {
-  it('that fails three times ends all calls and is told once', async () => {
+  it('that fails three times ends all calls and is reported once', async () => {
     let alive = true;
     const { address } = await serveRaw((socket) => {
       if (alive) socket.write(statusReply);
@@ -238,7 +238,7 @@ describe('the heartbeat', () => {
 });
 
 describe('closing', () => {
-  it('ends the buildlet; what is pending and all that comes later fails with ERR_CLOSED', async () => {
+  it('ends the buildlet; pending and later calls fail with ERR_CLOSED', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const failed = vi.fn();
@@ -254,7 +254,7 @@ describe('closing', () => {
     expect(failed).toHaveBeenCalledOnce();
   });
 
-  it('of a broken client fails what is pending', async () => {
+  it('of a failed client rejects pending calls', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const pending = client.exec('/bin/sleep', sleepLong);
@@ -262,7 +262,7 @@ describe('closing', () => {
     await expect(pending).rejects.toMatchObject({ code: 'ERR_BROKEN' });
   });
 
-  it('with its machine asks both, and names whichever refused', async () => {
+  it('with its machine ends both, and names whichever refused', async () => {
     const buildlet = await startBuildlet();
     const asked = vi.fn(async () => undefined);
     await clientOf(buildlet).destroyVM(asked);

@@ -230,7 +230,7 @@ describe('a stream given to a client', () => {
   });
 
   it.each(['put', 'putTar', 'files.put', 'sendInput'])(
-    'that gives nothing more does not keep %s from being cancelled',
+    'that gives no more bytes does not keep %s from being cancelled',
     async (name) => {
       const { client } = await startOver('a unix socket');
       const send = {
@@ -267,7 +267,7 @@ describe('a stream given to a client', () => {
     ['a number', 5],
     ['an object', {}],
     ['an array', [Buffer.from('x')]],
-  ])('must be one: %s is ERR_USAGE', async (_name, source) => {
+  ])('must be a stream: %s is ERR_USAGE', async (_name, source) => {
     const { client, at } = await startOver('a unix socket');
     const bad = source as unknown as Readable;
     for (const [, send] of senders.slice(0, 3)) {
@@ -279,7 +279,7 @@ describe('a stream given to a client', () => {
     expect(existsSync(at('f'))).toBe(false);
   });
 
-  it('may give text, may be slow, and goes whole', async () => {
+  it('may give text, may be slow, and arrives complete', async () => {
     const { client, at } = await startOver('a unix socket');
     const slow = async function* () {
       for (const piece of ['a', 'ü', 'c']) {
@@ -363,14 +363,14 @@ describe('the mode given to a client', () => {
     [0o100755, 0o755],
     [0o104755, 0o755],
     [0, 0],
-  ])('may be that of fs.stat: %o', async (mode, written) => {
+  ])('may have the form of fs.stat: %o', async (mode, written) => {
     const { client, at } = await startOver('a unix socket');
     await client.put('x', 'a', mode);
     await client.files.put(Readable.from([Buffer.from('x')]), 'b', { mode });
     for (const name of ['a', 'b']) expect(statSync(at(name)).mode & 0o7777).toBe(written);
   });
 
-  it.each([0o040755, -1, 0.5, Number.NaN, Infinity])('must be one of a file: %d', async (mode) => {
+  it.each([0o040755, -1, 0.5, Number.NaN, Infinity])('must be that of a file: %d', async (mode) => {
     const { client } = await startOver('a unix socket');
     await expect(client.put('x', 'a', mode)).rejects.toMatchObject({ code: 'ERR_USAGE' });
     await expect(

@@ -58,7 +58,7 @@ describe('a buildlet that is held', () => {
     expect(await buildlet.ending).toBe('its client has gone');
   });
 
-  it('lives on when it is released, also when its client goes', async () => {
+  it('lives on when it is released, also after its client has ended', async () => {
     const buildlet = await startBuildlet({ holdMs: 60_000 });
     const client = clientOf(buildlet);
     const hold = await client.hold({ graceMs: 0 });
@@ -92,7 +92,7 @@ describe('a buildlet that is held', () => {
     expect([statusCode, await body.text()]).toEqual([400, "bogus 'graceMs' parameter\n"]);
   });
 
-  it('is said to be none by a buildlet that does not know how', async () => {
+  it('cannot be held if it lacks the extension', async () => {
     const features = buildletFeatures.filter((one) => one !== 'hold');
     const client = clientOf(await startBuildlet({ features }));
     expect(await client.hold({ graceMs: 0 })).toBeUndefined();

@@ -214,7 +214,7 @@ it('a port there is taken again once the machine has noticed that its connection
 });
 
 describe('a buildlet that takes connections', () => {
-  it('and never says where they lead is reported after 30 s', async () => {
+  it('and never names their target is reported after 30 s', async () => {
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => {
       asked = resolve;

@@ -299,7 +299,7 @@ async function serveReply({ path, headers, body = Buffer.from }: Reply) {
 }
 
 describe.each(replies.map((reply) => [reply.name, reply] as const))('%s', (_name, reply) => {
-  it('with any hostile value in any place is an error of ours, or is read as what it must be', async () => {
+  it('with any hostile value in any place is an error of ours, or has a valid value', async () => {
     const { served, address } = await serveReply(reply);
     const failures: unknown[] = [];
     const tried = places(reply.value).flatMap((path) =>
@@ -316,7 +316,7 @@ describe.each(replies.map((reply) => [reply.name, reply] as const))('%s', (_name
     expect(tried.length).toBeGreaterThan(30);
   });
 
-  it('is read when there is nothing wrong with it', async () => {
+  it('is read when it is valid', async () => {
     const { served, address } = await serveReply(reply);
     served.json = JSON.stringify(reply.value);
     const outcome = await reply.read(address).catch((error: unknown) => error);
@@ -434,7 +434,7 @@ describe('a run whose request failed', () => {
   });
 });
 
-describe('what a buildlet says in headers', () => {
+describe('a header of a buildlet', () => {
   const digits = '9'.repeat(400);
 
   it.each([
@@ -446,17 +446,17 @@ describe('what a buildlet says in headers', () => {
     `mode=420, size=1, mtime=., version=x`,
     `mode=420, size=1, mtime=1, version=${'x'.repeat(300)}`,
     `mode=NaN, size=1, mtime=1, version=x`,
-  ])('of a file is not read when it cannot be: %.40s', (text) => {
+  ])('about a file is refused when it is malformed: %.40s', (text) => {
     expect(parseFileInfo(text)).toBeUndefined();
   });
 
-  it('of totals is not read when it cannot be', () => {
+  it('about totals is refused when it is malformed', () => {
     expect(parseTotals(`files=${digits}, bytes=1, wire=1, sha256=${sha256}`)).toBeUndefined();
     expect(parseTotals(`files=1, bytes=1, wire=${digits}, sha256=${sha256}`)).toBeUndefined();
   });
 
   it.each(['never', '', '2026-99-99T00:00:00Z'])(
-    'of its end is left out when there is no such time: %j',
+    'about the end of a buildlet is ignored when there is no such time: %j',
     async (expires) => {
       const address = await serveHttp((_request, response) => {
         response.setHeader('Gomote-Expires', expires);
@@ -467,7 +467,7 @@ describe('what a buildlet says in headers', () => {
   );
 });
 
-it('a line of a listing that has no end is refused', async () => {
+it('a line of a listing without an end is refused', async () => {
   const address = await serveHttp((_request, response) => {
     const more = () => {
       while (response.write(Buffer.alloc(64 << 10, 'x')));

@@ -28,7 +28,7 @@ async function echoed(stream: Duplex, text: string): Promise<string> {
   return String(chunk);
 }
 
-it('an idle connection to a port of a buildlet is there after 24 hours', async () => {
+it('an idle connection to a port of a buildlet is open after 24 hours', async () => {
   const client = clientOf(await startBuildlet({ password: 'secret' }), 'secret');
   const port = await echoServer();
   const stream = await client.ports.connect({ kind: 'tcp', host: '127.0.0.1', port });

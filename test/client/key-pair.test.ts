@@ -24,7 +24,7 @@ describe('newKeyPair', () => {
     expect(Date.parse(certificate.validTo)).toBeGreaterThan(Date.now() + 9 * yearMs);
   });
 
-  it('makes another one each time', async () => {
+  it('makes a different pair each time', async () => {
     const [one, two] = await Promise.all([newKeyPair(), newKeyPair()]);
     expect(one.keyPem).not.toBe(two.keyPem);
     const serials = [one, two].map(({ certPem }) => new X509Certificate(certPem).serialNumber);
@@ -53,7 +53,7 @@ describe('KeyPair', () => {
     expect(NoKeyPair.password()).toBe('');
   });
 
-  it('prints without its key', () => {
+  it('is printed without its key', () => {
     const pair = new KeyPair('certificate', 'the secret key');
     expect(inspect(pair) + JSON.stringify(pair) + String(pair)).not.toContain('secret');
   });

@@ -138,7 +138,7 @@ describe('a call that is cancelled', () => {
     }
   });
 
-  it('does not fail another that waits for the same answer', async () => {
+  it('does not fail another call that waits for the same reply', async () => {
     const waiting: ServerResponse[] = [];
     const client = new BuildletClient(
       await serveHttp((_request, response) => void waiting.push(response)),
@@ -172,7 +172,7 @@ describe('a call that is cancelled', () => {
 });
 
 describe('a command', () => {
-  it('ends when its caller fails to hear of its start', async () => {
+  it('ends when its caller’s function for its start throws', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     const why = new Error('not this one');
@@ -185,7 +185,7 @@ describe('a command', () => {
     await expect(client.exec('true', { systemLevel: true })).resolves.toMatchObject({ ok: true });
   });
 
-  it('ends when the writing of its output throws', async () => {
+  it('ends when writing its output throws', async () => {
     const client = clientOf(await startBuildlet());
     const output = new Writable();
     const why = new Error('cannot write');
@@ -196,7 +196,7 @@ describe('a command', () => {
     await expect(client.exec('sh', { systemLevel: true, args, output })).rejects.toBe(why);
   });
 
-  it('that many others are started beside gets its header in time', async () => {
+  it('gets its header in time beside many others that start', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);
     // More take longer than the client waits for a header where a processor is shared by many.
@@ -228,7 +228,7 @@ describe('a command', () => {
     expect(existsSync(join(buildlet.workDir, 'f39'))).toBe(false);
   });
 
-  it('gets the environment and PATH of the builder type that its buildlet was created of', async () => {
+  it('gets the environment and PATH of its buildlet’s builder type', async () => {
     // Its builder type has FROM_TYPE.
     const coordinator = await startCoordinator();
     const client = await coordinator.client('me').createBuildlet('linux');
@@ -239,7 +239,7 @@ describe('a command', () => {
     expect(output.text).toBe('yes\n');
   });
 
-  it('gets what its client gives every command, before what is its own', async () => {
+  it('gets what its client gives every command, before its own', async () => {
     const buildlet = await startBuildlet();
     const client = new BuildletClient(buildlet.address, undefined, {
       env: ['A=1', 'B=1'],
@@ -309,7 +309,7 @@ describe('a reply that is left early', () => {
   });
 });
 
-describe('a function that is told something and throws', () => {
+describe('a function of the caller that throws', () => {
   const why = new Error('not told');
   const fail = () => {
     throw why;
@@ -346,7 +346,7 @@ it.each([
   ],
   ['rejects', async () => Promise.reject(new Error('no machine'))],
 ])(
-  'an end of a machine that %s does not end the process, and both ends are told',
+  'an end of a machine that %s does not end the process, and both ends are reported',
   async (_how, end) => {
     const client = new BuildletClient('unix:/nosuch/socket');
     await expect(client.destroyVM(end)).rejects.toMatchObject({
@@ -367,7 +367,7 @@ describe('a dispatcher of the caller', () => {
     return { address, waiting, socketPath: address.slice('unix:'.length) };
   }
 
-  it('does not end a reply that is silent, however short its own patience', async () => {
+  it('does not end a reply that is silent, however short its own time limit', async () => {
     const { address, waiting, socketPath } = await silent();
     const dispatcher = new Agent({ bodyTimeout: 20, connect: { socketPath } });
     onTestFinished(() => dispatcher.close());
@@ -381,7 +381,7 @@ describe('a dispatcher of the caller', () => {
     await client.disconnect();
   });
 
-  it('is left by a call that is cancelled', async () => {
+  it('is released by a call that is cancelled', async () => {
     const { address, waiting, socketPath } = await silent();
     const dispatcher = new Agent({ connect: { socketPath } });
     onTestFinished(() => dispatcher.destroy());
@@ -404,7 +404,7 @@ describe('a dispatcher of the caller', () => {
 });
 
 describe('many calls with one signal', () => {
-  it('are no leak to Node', async () => {
+  it('are no leak for Node', async () => {
     const warnings: Error[] = [];
     const note = (warning: Error) => void warnings.push(warning);
     process.on('warning', note);
@@ -423,7 +423,7 @@ describe('many calls with one signal', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('are not made when it has aborted, also for what is known already', async () => {
+  it('are not sent when it has aborted, also for what is known already', async () => {
     const client = clientOf(await startBuildlet());
     await client.has('x');
     const signal = AbortSignal.abort();
@@ -443,7 +443,7 @@ it.each([5, null, {}])('an argument of another type is ERR_USAGE: %j', async (va
 });
 
 describe('the fingerprint of a certificate', () => {
-  it('is taken in every spelling', async () => {
+  it('is accepted in every spelling', async () => {
     const { certPem } = await newKeyPair();
     const hex = fingerprintOf(certPem);
     const colons = hex.match(/../g)?.join(':') ?? '';
@@ -466,7 +466,7 @@ describe('the fingerprint of a certificate', () => {
     }
   });
 
-  it.each(['', 'x', 'sha256:', 'ab'.repeat(31), 'zz'.repeat(32)])('is none: %j', (text) => {
+  it.each(['', 'x', 'sha256:', 'ab'.repeat(31), 'zz'.repeat(32)])('cannot be %j', (text) => {
     expect(() => pinCheck({ fingerprint: text })).toThrow('not the fingerprint');
   });
 });

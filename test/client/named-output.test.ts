@@ -76,7 +76,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 describe('long output on one machine', () => {
   it.each([false, true])(
-    'is whole, and hardly anything of it is sent (lent: %s)',
+    'is complete, and hardly anything of it is sent (lent: %s)',
     async (mayReuseBuffer) => {
       const { client, cutter } = await startSharing();
       const session = await start(client, 'seq 1 1500000; exit 3');
@@ -89,7 +89,7 @@ describe('long output on one machine', () => {
     },
   );
 
-  it('comes on both streams, and is read again from any place', async () => {
+  it('arrives on both streams, and can be read again from any place', async () => {
     const { client } = await startSharing();
     const session = await start(client, 'seq 1 700000 >&2 & seq 1 700000; wait');
     const [stdout, stderr] = [new Collector(), new Collector()];
@@ -106,7 +106,7 @@ describe('long output on one machine', () => {
     }
   });
 
-  it('comes to many readers at once', async () => {
+  it('arrives at many readers at once', async () => {
     const { client } = await startSharing();
     const session = await start(client, 'seq 1 2000000', { detach: true });
     const wanted = sha256(numbers(2_000_000));
@@ -118,7 +118,7 @@ describe('long output on one machine', () => {
     await Promise.all([read(0), read(0), read(1)]);
   });
 
-  it('continues where it was when the connection is cut', async () => {
+  it('continues at the same place when the connection is cut', async () => {
     const { client, cutter } = await startSharing();
     const session = await start(client, 'seq 1 1500000');
     const stdout = new Digester();
@@ -135,7 +135,7 @@ describe('long output on one machine', () => {
     expect(lost.length).toBeGreaterThan(1);
   });
 
-  it('is a gap where it was dropped before it could be read', async () => {
+  it('has a gap where it was dropped before it could be read', async () => {
     const { client } = await startSharing({ sessions: { quotaBytes: 8 << 20 } });
     const session = await start(client, 'head -c 40000000 /dev/zero', { detach: true });
     await until(async () => (await client.sessions.list())[0]?.running === false);
@@ -202,7 +202,7 @@ describe('long output on one machine', () => {
     expect(stdout.sha256).toBe(sha256(numbers(100_000).repeat(60)));
   });
 
-  it('that nobody acknowledges does not slow it when the reader only observes', async () => {
+  it('that nobody acknowledges does not slow the command when the reader only observes', async () => {
     const { buildlet, client } = await startSharing();
     const done = join(buildlet.workDir, 'done');
     const session = await start(client, `head -c 60000000 /dev/zero; touch ${done}`, {
@@ -216,7 +216,7 @@ describe('long output on one machine', () => {
     await expect(reading).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
-  it('ends with the output it goes to', async () => {
+  it('ends when its destination ends', async () => {
     const { client } = await startSharing();
     const session = await start(client, 'head -c 60000000 /dev/zero');
     const stdout = new Digester();
@@ -299,7 +299,7 @@ describe('a file that is named', () => {
         return { path, identity: fileIdentity(path) };
       },
     ],
-  ])('and %s: what is in it is asked for', async (_what, range) => {
+  ])('%s is requested as content', async (_what, range) => {
     const server = await serveNamed(range());
     const lost: string[] = [];
     const onLost = ({ message }: Error) => lost.push(message);

@@ -57,7 +57,7 @@ const ways: { way: string; open: () => Promise<BuildletClient> }[] = [
 ];
 
 describe.skipIf(process.platform !== 'linux')('the list of ports', () => {
-  it.each(ways)('of a buildlet $way has those of its commands alone', async ({ open }) => {
+  it.each(ways)('of a buildlet $way has only the ports of its commands', async ({ open }) => {
     const client = await open();
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -67,7 +67,7 @@ describe.skipIf(process.platform !== 'linux')('the list of ports', () => {
     expect(await client.ports.list()).toEqual([one, two].sort((a, b) => a - b));
   });
 
-  it.each(['::1', '::', '::ffff:127.0.0.1', '127.0.0.1'])('has one at %s', async (host) => {
+  it.each(['::1', '::', '::ffff:127.0.0.1', '127.0.0.1'])('has a port at %s', async (host) => {
     const client = clientOf(await startBuildlet());
     const port = await listen(client, host);
     expect(await client.ports.list()).toEqual([port]);
@@ -79,7 +79,7 @@ describe.skipIf(process.platform !== 'linux')('the list of ports', () => {
     expect(await client.ports.list()).toEqual([]);
   });
 
-  it('has 100 at most', async () => {
+  it('has at most 100 ports', async () => {
     const client = clientOf(await startBuildlet());
     await firstWords(
       client,
@@ -110,12 +110,12 @@ describe.skipIf(process.platform !== 'linux')('the list of ports', () => {
     expect(await client.ports.list()).toEqual([port]);
   });
 
-  it('asks for the password', async () => {
+  it('requires the password', async () => {
     const client = clientOf(await startBuildlet({ password: 'secret' }), 'wrong');
     await expect(client.ports.list()).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
   });
 
-  it('is missing where the buildlet has no such extension', async () => {
+  it('is missing where the buildlet lacks the extension', async () => {
     const client = clientOf(await startBuildlet({ features: [] }));
     await expect(client.ports.list()).rejects.toMatchObject({
       code: 'ERR_UNSUPPORTED',

@@ -67,7 +67,7 @@ const ways: { way: string; client: () => Promise<BuildletClient> }[] = [
 ];
 
 describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open }) => {
-  it('carries what is sent both ways, and continues in one when the other has ended', async () => {
+  it('carries bytes in both directions, and continues in one when the other has ended', async () => {
     const client = await open();
     const bytes = Buffer.alloc(5 << 20, 'abc');
     const target = await serverAt((socket) => {
@@ -77,7 +77,7 @@ describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open
     expect((await sendThrough(stream, bytes)).equals(bytes)).toBe(true);
   });
 
-  it('is refused at once, and says why', async () => {
+  it('is refused at once, with the reason', async () => {
     const client = await open();
     const server = createServer();
     server.listen(0, '127.0.0.1');
@@ -90,7 +90,7 @@ describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open
     });
   });
 
-  it('that breaks off there is no end here', async () => {
+  it('that breaks off there is not taken for an end here', async () => {
     const client = await open();
     const target = await serverAt((socket) => {
       socket.write('half');
@@ -101,7 +101,7 @@ describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open
     await expect(received(stream)).rejects.toThrow(/ECONNRESET|broke off/);
   });
 
-  it('that breaks off here is no end there', async () => {
+  it('that breaks off here is not taken for an end there', async () => {
     const client = await open();
     let failure: Error | undefined;
     const target = await serverAt((socket) => {
@@ -157,7 +157,7 @@ describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open
     await expect.poll(() => existsSync(path)).toBe(false);
   });
 
-  it('carries hundreds of streams at once, each its own', async () => {
+  it('carries hundreds of streams at once, each separately', async () => {
     const client = await open();
     const target = await serverAt(echo);
     const results = await Promise.all(
@@ -185,12 +185,12 @@ describe('a port of a buildlet', () => {
     expect((await sendThrough(stream, Buffer.from('hello'))).toString()).toBe('hello');
   });
 
-  it('asks for the password', async () => {
+  it('requires the password', async () => {
     const client = clientOf(await startBuildlet({ password: 'secret' }), 'wrong');
     await expect(client.ports.connect(tcp(1))).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
   });
 
-  it('is reported as missing where the buildlet has no such extension', async () => {
+  it('is reported as missing where the buildlet lacks the extension', async () => {
     const client = clientOf(await startBuildlet({ features: [] }));
     await expect(client.ports.connect(tcp(1))).rejects.toMatchObject({
       code: 'ERR_UNSUPPORTED',
@@ -221,7 +221,7 @@ describe('a port of a buildlet', () => {
     }
   });
 
-  it('on this machine that breaks off, at either end, is no end at the other', async () => {
+  it('on this machine that breaks off, at either end, is not taken for an end at the other', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet, '', onThisMachine);
     const reached: Socket[] = [];
@@ -251,7 +251,7 @@ describe('a port of a buildlet', () => {
     }
   });
 
-  it('on this machine is refused as by the buildlet', async () => {
+  it('on this machine is refused with the same error as by the buildlet', async () => {
     const client = clientOf(await startBuildlet(), '', onThisMachine);
     const path = join(temporaryDirectory(), 'missing');
     const message = `unix:${path} on ${client.name}: connect ENOENT ${path}`;
@@ -263,7 +263,7 @@ describe('a port of a buildlet', () => {
   it.each([
     { where: 'elsewhere', options: {} },
     { where: 'on this machine', options: onThisMachine },
-  ])('of one without a network $where is no port of the machine', async ({ options }) => {
+  ])('of a buildlet without a network $where is no port of the machine', async ({ options }) => {
     const confinement = {
       isolation: 'none',
       network: 'none',
@@ -281,7 +281,7 @@ describe('a port of a buildlet', () => {
     );
   });
 
-  it.skipIf(!hasBubblewrap)('of a sandbox is one of its commands, at either end', async () => {
+  it.skipIf(!hasBubblewrap)('of a sandbox is a port of its commands, at either end', async () => {
     const confinement = sandboxed({ network: 'none' });
     const client = clientOf(await startBuildlet({ confinement }), '', onThisMachine);
     const outside = await serverAt(echo);

@@ -112,7 +112,7 @@ describe('a session over a bad connection', () => {
     for (let i = 0; i < runs; i++) await one();
   });
 
-  it('whose bytes are damaged on the way is whole or an error', async () => {
+  it('whose bytes are damaged on the way is complete or an error', async () => {
     const { buildlet, cutter } = await startBoth();
     let failures = 0;
     for (let i = 0; i < runs; i++) {

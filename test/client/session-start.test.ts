@@ -57,7 +57,7 @@ it('the request that starts a session is repeated until it is answered, and the 
   expect(readFileSync(join(buildlet.workDir, 'runs'), 'utf8')).toBe('x\n');
 });
 
-it('that nobody ever took is told at once', async () => {
+it('a request for a session that nobody ever took is reported at once', async () => {
   const client = new BuildletClient('127.0.0.1:1');
   onTestFinished(() => client.disconnect());
   const start = client.sessions.start({ cmd: 'true', systemLevel: true });

@@ -64,7 +64,7 @@ describe('the requests of a command', () => {
     return { coordinator, cli, here, name: 'user-me-linux-0' };
   }
 
-  it('is one: the name goes straight to the buildlet', async () => {
+  it('are one: the name is sent straight to the buildlet', async () => {
     const { here, name, ...both } = await scene();
     await expectRequests(both, [
       [['run', name, 'true'], ['POST /session']],
@@ -94,7 +94,7 @@ describe('the requests of a command', () => {
     ]);
   });
 
-  it('that looks at a run is one, but of logs and attach, which ask first how far it is', async () => {
+  it('that looks at a run are one, except logs and attach, which first ask for its state', async () => {
     const { name, ...both } = await scene();
     const { stdout } = await both.cli(['run', '--detach', name, 'echo', 'hi']);
     const id = stdout.trim();
@@ -114,7 +114,7 @@ describe('the requests of a command', () => {
     ]);
   });
 
-  it('are two for a large file: how it may be packed is asked first', async () => {
+  it('are two for a large file: the first asks how it may be packed', async () => {
     const { here, name, ...both } = await scene();
     await expectRequests(both, [
       [
@@ -191,7 +191,7 @@ describe('a proxy in the environment', () => {
     expect(proxy.asked.length).toBe(count);
   });
 
-  it('is named when it gives no way', async () => {
+  it('is named when it refuses to connect', async () => {
     const { cli } = await loggedIn();
     const proxy = await startProxy('HTTP/1.1 403 Forbidden\r\n\r\n');
     const environment = { HTTPS_PROXY: proxy.url };
@@ -212,11 +212,11 @@ describe('a proxy in the environment', () => {
     [{ HTTPS_PROXY: 'p:1', NO_PROXY: 'h.org' }, 'https://ah.org', 'http://p:1'],
     [{ HTTPS_PROXY: 'p:1', no_proxy: 'h.org:444' }, 'https://h.org', 'http://p:1'],
     [{ HTTPS_PROXY: 'p:1', no_proxy: 'h.org:444' }, 'https://h.org:444', undefined],
-  ])('%j for %s is %s', (environment, origin, expected) => {
+  ])('%j is used for %s: %s', (environment, origin, expected) => {
     expect(proxyOf(origin, environment)).toBe(expected);
   });
 
-  it('that is no proxy is an error', () => {
+  it('that is not a proxy is an error', () => {
     expect(() => proxyOf('https://h', { HTTPS_PROXY: 'socks5://x' })).toThrow('is no proxy');
   });
 });

@@ -22,9 +22,9 @@ const none = [-1, Number.NaN, -Infinity, '5' as unknown as number];
 
 const usage = { code: 'ERR_USAGE' };
 
-describe('a limit of time', () => {
+describe('a time limit', () => {
   it.each([undefined, ...long])(
-    'of %d ms does not end a command that is over sooner',
+    'of %d ms does not end a command that ends sooner',
     async (timeoutMs) => {
       const buildlet = await startBuildlet();
       const client = clientOf(buildlet);
@@ -69,7 +69,7 @@ describe('a limit of time', () => {
     await coordinator.disconnect();
   });
 
-  it('that ends never is not over', async () => {
+  it('that never ends has not expired', async () => {
     let isOver = false;
     const timers = [Infinity, 2 ** 31, 1e15].map((delayMs) =>
       longTimer(() => {
@@ -81,7 +81,7 @@ describe('a limit of time', () => {
     expect(isOver).toBe(false);
   });
 
-  it.each(long)('of %d ms for the header of a reply lets the reply come', async (ms) => {
+  it.each(long)('of %d ms for the header of a reply lets the reply arrive', async (ms) => {
     const address = await serveHttp((_request, response) => {
       setTimeout(() => response.end('late'), 30);
     });
@@ -92,7 +92,7 @@ describe('a limit of time', () => {
   });
 });
 
-it.each(long)('heartbeats %d ms apart do not come in between', async (heartbeatIntervalMs) => {
+it.each(long)('heartbeats %d ms apart do not overlap', async (heartbeatIntervalMs) => {
   let requests = 0;
   const onRequest = () => void requests++;
   const client = clientOf(await startBuildlet(), '', { heartbeatIntervalMs, onRequest });
@@ -111,7 +111,7 @@ it.each(long)('a run with pings %d ms apart is read', async (pingMs) => {
 });
 
 describe('the time from a signal to KILL', () => {
-  it.each(long.slice(1))('may be %d ms', async (killAfterMs) => {
+  it.each(long.slice(1))('may be as long as %d ms', async (killAfterMs) => {
     const client = clientOf(await startBuildlet());
     const stdout = new Collector();
     const args = ['-c', 'trap "" TERM; echo ready; read line; exit 3'];
@@ -127,7 +127,7 @@ describe('the time from a signal to KILL', () => {
     expect((await reading)?.end).toMatchObject({ why: 'exit', code: 3 });
   });
 
-  it.each([0, 0.5])('may be %d ms', async (killAfterMs) => {
+  it.each([0, 0.5])('may be as short as %d ms', async (killAfterMs) => {
     const client = clientOf(await startBuildlet());
     const stdout = new Collector();
     const args = ['-c', 'trap "" TERM; echo ready; while :; do sleep 0.02; done'];
@@ -149,18 +149,21 @@ it('infinite times are not shortened on the wire', () => {
 });
 
 describe('a token bucket', () => {
-  it.each([1e-9, 1e-300])('of %d calls a second lets none through soon', async (perSecond) => {
-    const leave = new AbortController();
-    let isThrough = false;
-    const gate = tokenBucket({ perSecond, burst: 0 });
-    const waiting = Promise.resolve(gate(leave.signal)).then(() => {
-      isThrough = true;
-    });
-    await sleep(5);
-    expect(isThrough).toBe(false);
-    leave.abort();
-    await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-  });
+  it.each([1e-9, 1e-300])(
+    'of %d calls a second lets none through for a while',
+    async (perSecond) => {
+      const leave = new AbortController();
+      let isThrough = false;
+      const gate = tokenBucket({ perSecond, burst: 0 });
+      const waiting = Promise.resolve(gate(leave.signal)).then(() => {
+        isThrough = true;
+      });
+      await sleep(5);
+      expect(isThrough).toBe(false);
+      leave.abort();
+      await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    },
+  );
 
   it.each([
     { perSecond: 0 },
@@ -172,7 +175,7 @@ describe('a token bucket', () => {
     expect(() => tokenBucket(options)).toThrow(expect.objectContaining(usage));
   });
 
-  it('of any number of calls lets all through', async () => {
+  it('of any number of calls lets every call through', async () => {
     const gate = tokenBucket({ perSecond: Infinity });
     for (let n = 0; n < 100; n++) await gate();
     const aborted = gate(AbortSignal.abort());

@@ -17,7 +17,7 @@ const schema = v.strictObject({
 
 const parsed = (text: string) => () => parseFile('f.toml', Buffer.from(text), schema, 'ci.md');
 
-describe('a value of a TOML file that does not fit', () => {
+describe('a value of a wrong type in a TOML file', () => {
   it.each([
     ['count = 0', 'count: 0: it is at least 1'],
     ['count = 65', 'count: 65: it is at most 64'],

@@ -30,7 +30,7 @@ describe.each(['kubernetes', 'gce'] as const)('a backend of kind %s', (kind) => 
   });
 });
 
-it('a machine of Compute Engine that never ends says so to its buildlet, and has no label of its end', () => {
+it('a machine of Compute Engine that never ends tells its buildlet so, and has no label of its end', () => {
   const never = { name: 'n', owner: 'o', builderType: 't', idleTimeoutMs: Infinity };
   const { meta, labels } = describeVm(never);
   expect(meta['idle-timeout']).toBe('0s');

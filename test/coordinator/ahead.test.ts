@@ -124,7 +124,7 @@ describe('a tree that is made ahead', () => {
     expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
   });
 
-  it('is changed to what there is now', async () => {
+  it('is changed to the tree of today', async () => {
     const { fresh, create, workDir, store } = await start();
     const top = plant();
     const client = await fresh(top);
@@ -173,7 +173,7 @@ describe('a tree that is made ahead', () => {
     expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
   });
 
-  it('is never of another user', async () => {
+  it('is never given to another user', async () => {
     const { fresh, create } = await start();
     const client = await fresh(plant());
     const digest = (await preparedOn(client))?.digest;
@@ -210,7 +210,7 @@ describe('a tree that is made ahead', () => {
     expect((await trees.manifest('tree', 'pushed', { isPrepared: true })).entries).toEqual([]);
   });
 
-  it('gives way to what is there', async () => {
+  it('gives way to existing files', async () => {
     const { fresh, workDir } = await start();
     const top = plant();
     const client = await fresh(top);
@@ -222,7 +222,7 @@ describe('a tree that is made ahead', () => {
     expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
   });
 
-  it('stays when a push is only tried', async () => {
+  it('stays after a dry run of a push', async () => {
     const { fresh, workDir } = await start();
     const top = plant();
     const client = await fresh(top);
@@ -239,7 +239,7 @@ describe('a tree that is made ahead', () => {
     for (const dir of ['one', 'two']) expect(seen(join(workDir, dir))).toEqual(seen(top));
   });
 
-  it('leaves out what the store has damaged', async () => {
+  it('leaves out contents that the store has damaged', async () => {
     const { create, coordinator, workDir, store } = await start();
     const top = plant();
     await pushFirst(await create(), top, store);
@@ -275,7 +275,7 @@ describe('a buildlet with a store of its own', () => {
     },
   );
 
-  it('makes the tree ahead that was pushed to the one before', async () => {
+  it('makes the tree ahead that was pushed to the buildlet before', async () => {
     const store = { root: join(temporaryDirectory(), 'store'), room: 'own', limitBytes: 100 << 20 };
     const top = plant();
     await pushFirst(clientOf(await startBuildlet({ store })), top, store.root);

@@ -33,7 +33,7 @@ const name = 'user-me-linux-0';
 const cause = { by: 'me', address: '127.0.0.1', request: expect.stringMatching(/^[0-9a-f]{12}$/) };
 
 describe('the audit trail has', () => {
-  it('who made and ended a buildlet, and how long it waited and was there', async () => {
+  it('who made and ended a buildlet, and how long it waited and lived', async () => {
     const { buildlet, row } = await setUp();
     const waitedMs = expect.any(Number);
     expect(await row('create')).toMatchObject({ name, outcome: 'ok', waitedMs, ...cause });
@@ -53,7 +53,7 @@ describe('the audit trail has', () => {
   it.each([
     ['exit 3', { outcome: 'exit status 3', code: 3 }],
     ['kill -KILL $$', { outcome: 'signal: SIGKILL', signal: 'SIGKILL' }],
-  ])('how a run ended that was followed: %s', async (script, ended) => {
+  ])('how a followed run ended: %s', async (script, ended) => {
     const { buildlet, row } = await setUp();
     const request = { cmd: '/bin/sh', args: ['-c', script], systemLevel: true };
     const session = await buildlet.sessions.start(request);

@@ -28,7 +28,7 @@ const script = [
 ].join('; ');
 
 describe.runIf(hasBrowser)('the page of a buildlet', () => {
-  it('shows runs with their output, and what can be done with them', {
+  it('shows runs with their output, and the possible actions', {
     timeout: 60_000,
   }, async () => {
     const coordinator = await startCoordinator({ users });

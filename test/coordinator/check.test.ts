@@ -39,7 +39,7 @@ async function checked({ toml, files = {}, users = { me: {} } }: Place) {
 
 const listen = 'listen = "127.0.0.1:0"\n';
 
-describe('check', () => {
+describe('coordinator check', () => {
   it('reports nothing for a sound configuration', async () => {
     expect(await checked({ toml: listen + one })).toMatchObject({ faults: [], warnings: [] });
   });
@@ -91,7 +91,7 @@ describe('check', () => {
     expect(faults).toEqual([expect.stringMatching(text)]);
   });
 
-  it('finds a port in use, and everything else too', async () => {
+  it('finds a port in use, and everything else, too', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());

@@ -73,7 +73,7 @@ describe('the configuration', () => {
     for (const words of [path, ...says]) expect(said).toContain(words);
   });
 
-  it('of the documentation is good, and has every key', () => {
+  it('of the documentation is valid, and has every key', () => {
     const path = join(projectRoot, 'docs/coordinator.toml');
     expect(loadCoordinatorConfig(path).pools.map(({ kind }) => kind)).toEqual([
       'local',
@@ -105,7 +105,7 @@ describe('the state directory', () => {
     await expect(prepareStateDirectory(path)).rejects.toThrow('open to others');
   });
 
-  it('keeps the sessions it can read, and tells of what it cannot', async () => {
+  it('keeps the sessions that can be read, and reports those that cannot', async () => {
     const directory = join(temporaryDirectory(), 'sessions');
     mkdirSync(directory);
     const book = await SessionBook.open(directory, () => undefined);
@@ -208,7 +208,7 @@ describe('the command line', () => {
     );
   });
 
-  it('that the manifests give a coordinator in a cluster is one', () => {
+  it('in the manifests for a cluster is valid', () => {
     const manifests = readFileSync('docs/kubernetes/coordinator.yaml', 'utf8');
     const block = /coordinator\.toml: \|\n((?: {4}.*\n|\n)+)/.exec(manifests)?.[1] ?? '';
     const path = join(temporaryDirectory(), 'coordinator.toml');

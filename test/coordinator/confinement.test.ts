@@ -68,7 +68,7 @@ describe('a local pool', () => {
 });
 
 describe('machines that go from one user to the next', () => {
-  it('run the reset command between users, and are taken out while it fails', async () => {
+  it('run the reset command between users, and are not lent while it fails', async () => {
     const lab = temporaryDirectory();
     const broken = join(lab, 'broken');
     const runs = join(lab, 'runs');

@@ -8,8 +8,8 @@ import { until } from '../helpers/processes.ts';
 const users = { me: {}, other: {}, small: { maximum: 2 }, root: { role: 'admin' as const } };
 const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
 
-describe('a create of several', () => {
-  it('waits for all of them, so that two of these never wait for each other', async () => {
+describe('a create of several buildlets', () => {
+  it('waits for all of them, so that two creates never wait for each other', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const [me, other] = [coordinator.client('me'), coordinator.client('other')];
     const steps: string[] = [];
@@ -96,7 +96,7 @@ describe('a create of several', () => {
     expect((await coordinator.client('other').requestAll('linux', 2))?.buildlets).toHaveLength(2);
   });
 
-  it('is what gomote create --count sends', async () => {
+  it('is the request of gomote create --count', async () => {
     const coordinator = await startCoordinator({ users, machines: 2 });
     const fingerprint = coordinator.fingerprint.replace('sha256:', '');
     const backend = await openBackend({

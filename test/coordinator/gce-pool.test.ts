@@ -22,7 +22,7 @@ async function cloud(): Promise<FakeCompute> {
   return fake;
 }
 
-it('a coordinator makes, uses and ends virtual machines, and leaves those of another', async () => {
+it('a coordinator makes, uses and ends virtual machines, and leaves those of another coordinator', async () => {
   const fake = await cloud();
   const options = { machines: 1, sections: vmPool(fake, 3) };
   const coordinator = await startCoordinator(options);

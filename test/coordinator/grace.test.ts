@@ -50,7 +50,7 @@ describe('a machine in use that does not answer', () => {
     expect(coordinator.log.map(({ event }) => event)).not.toContain('died');
   });
 
-  it('is given up after five minutes, and the error says so', async () => {
+  it('is given up after five minutes, and the error reports that', async () => {
     const { me, name, row, pass } = await silenced();
     pass(299_000);
     await expect(me.namedBuildlet(name).workDir()).rejects.toThrow('has not answered for');

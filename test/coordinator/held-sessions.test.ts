@@ -6,7 +6,7 @@ import { startCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 
 describe('a session that is held', () => {
-  it('is given back when its client has gone, and its machine is lent again', async () => {
+  it('is given back when its client has disconnected, and its machine is lent again', async () => {
     const coordinator = await startCoordinator({ machines: 1 });
     const me = coordinator.client('me');
     const buildlet = await me.createBuildlet('linux');

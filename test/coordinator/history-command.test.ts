@@ -7,7 +7,7 @@ import { startCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/programs.ts';
 
-it('the history of a coordinator has what has ended, with runs, and changes nothing', async () => {
+it('the history of a coordinator lists what has ended, with runs, and changes nothing', async () => {
   const coordinator = await startCoordinator();
   const history = (...args: string[]) =>
     execFileSync(

@@ -16,7 +16,7 @@ async function loggedIn(user: string, coordinator: Awaited<ReturnType<typeof sta
   return cli;
 }
 
-it('an admin sees the buildlets of all with owner and machine; others see their own', async () => {
+it('an admin lists the buildlets of all users with owner and machine; others list their own', async () => {
   const coordinator = await startCoordinator({ users });
   const { name } = await coordinator.client('me').requestBuildlet('linux');
   const root = await loggedIn('root', coordinator);

@@ -77,7 +77,7 @@ it('a create gets the machine whose labels it requires, also after a restart', a
 });
 
 describe('a machine that dials in', () => {
-  it('has the labels that its pool believes, whatever it says of others', async () => {
+  it('has the labels that its pool permits, whatever it reports', async () => {
     const coordinator = await farm();
     const labels = { xcode: '16 ☃', place: 'lab', gpu: 'h100' };
     const trust = { fingerprint: coordinator.fingerprint.replace('sha256:', '') };
@@ -140,7 +140,7 @@ describe('a priority', () => {
 });
 
 it.each(['--require', '--priority'])(
-  '%s is refused where machines are all alike',
+  '%s is refused where all machines are alike',
   async (option) => {
     const cli = testCli();
     const value = option === '--require' ? 'gpu' : 'high';

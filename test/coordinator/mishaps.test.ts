@@ -106,7 +106,7 @@ describe('a disk that cannot be written', () => {
     expect(readFileSync(join(directory, `${session.name}.json`), 'utf8')).toContain('"dead"');
   });
 
-  it('makes the coordinator unready, says why, and heals by itself', async () => {
+  it('makes the coordinator unready, with the reason, and the coordinator recovers by itself', async () => {
     const coordinator = await startCoordinator({ users: admin });
     await until(async () => (await ready(coordinator)) === '200 ready\n');
     expect(await metric(coordinator, 'disk')).toBe('0');
@@ -120,7 +120,7 @@ describe('a disk that cannot be written', () => {
   });
 });
 
-describe('a users file that breaks', () => {
+describe('a users file that is damaged', () => {
   it('locks nobody out, and is reported in the log, by readyz and as a metric', async () => {
     const coordinator = await startCoordinator({ users: admin });
     await until(async () => (await ready(coordinator)) === '200 ready\n');
@@ -153,7 +153,7 @@ describe('a session file that is damaged', () => {
   ];
 
   it.each(damages)(
-    'which %s is set aside, and its machine left as it is',
+    'which %s is set aside, and its machine left unchanged',
     async (_, damage, isFound) => {
       const coordinator = await startCoordinator({ users: admin, machines: 2 });
       const me = coordinator.client('me');

@@ -10,7 +10,7 @@ it.each([
   { file: 'absent', prepare: (directory: string) => rmSync(usersIn(directory)) },
   { file: 'empty', prepare: () => undefined },
 ])(
-  'a coordinator whose users file is $file lets nobody in, and says so at its start',
+  'a coordinator whose users file is $file admits nobody, and reports that at its start',
   async (row) => {
     const coordinator = await startCoordinator({ users: {}, machines: 1, prepare: row.prepare });
     for (const name of ['constructor', '__proto__', 'toString', '']) {

@@ -30,7 +30,7 @@ describe('an email address that names a user', () => {
     expect(identityOf(given, config).name).toBe('anna');
   });
 
-  it('does not matter where another claim has the name', () => {
+  it('need not be verified when another claim has the name', () => {
     const given = { ...claims, email_verified: false };
     const name = { ...config, nameClaim: 'preferred_username' };
     expect(identityOf(given, name).name).toBe('anna');

@@ -63,7 +63,7 @@ describe('a browser', () => {
     expect([...browser.cookies.keys()]).not.toContain('builds.test __Host-gomote-oidc');
   });
 
-  it('is turned away when the groups do not allow it, or the name is another user’s', async () => {
+  it('is refused when the groups do not permit it, or the name is another user’s', async () => {
     const { browser, signIn, coordinator } = await setUp();
     const page = await signIn('guest');
     expect([page.status, page.text]).toEqual([
@@ -145,7 +145,7 @@ it('a provider that cannot be reached is reported, and tried again at the next s
 });
 
 it.each(['http://id.example.com', 'ftp://x', 'id.example.com'])(
-  'an issuer to which secrets would go in clear is refused: %s',
+  'an issuer that would receive secrets in clear text is refused: %s',
   async (issuer) => {
     const sections = `[oidc]\nissuer = "${issuer}"\nclient-id = "g"\nurl = "${publicUrl}"`;
     await expect(startCoordinator({ sections })).rejects.toMatchObject({ code: 'ERR_CONFIG' });

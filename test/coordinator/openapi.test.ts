@@ -57,8 +57,8 @@ it('docs/openapi.json has every request of a buildlet, with its feature and its 
   expect(found.sort()).toEqual(rows.sort());
 });
 
-describe('of a coordinator', () => {
-  it('it has every request, and whether it is open', async () => {
+describe('docs/openapi.json of a coordinator', () => {
+  it('has every request, and whether it is open', async () => {
     const { coordinator, directory } = await startCoordinator();
     const log = {
       write: () => undefined,
@@ -84,7 +84,7 @@ describe('of a coordinator', () => {
     expect(found.sort()).toEqual(rows.sort());
   });
 
-  it('its replies match the document', async () => {
+  it('matches its replies', async () => {
     const coordinator = await startCoordinator({ users: { boss: { role: 'admin' } } });
     const buildlet = await coordinator.client('boss').createBuildlet('linux');
     const ajv = new Ajv2020({ strict: false, validateFormats: false });

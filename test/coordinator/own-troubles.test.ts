@@ -126,7 +126,7 @@ describe('a session whose pool has left the configuration', () => {
 });
 
 describe('the book of sessions', () => {
-  it('says that a session could not be written, and writes it once it can', async () => {
+  it('reports that a session could not be written, and writes it once it can', async () => {
     const directory = join(temporaryDirectory(), 'sessions');
     mkdirSync(directory);
     const book = await SessionBook.open(directory, () => undefined);

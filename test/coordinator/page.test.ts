@@ -107,7 +107,7 @@ describe('the page over HTTP', () => {
     expect(JSON.stringify(coordinator.log)).not.toContain(tokenOf('me'));
   });
 
-  it('over plain HTTP on this machine sets a cookie that this can carry', async () => {
+  it('over plain HTTP on this machine sets a cookie that plain HTTP can carry', async () => {
     const coordinator = await startCoordinator({ users, toml: 'tls = "off"' });
     const reply = await fetch(new URL('/page/login', coordinator.url), {
       method: 'POST',
@@ -149,7 +149,7 @@ describe('the page over HTTP', () => {
     ['an opaque origin', { Origin: 'null' }],
     ['a browser that says cross-site', { 'Sec-Fetch-Site': 'cross-site' }],
     ['a browser that says same-site', { 'Sec-Fetch-Site': 'same-site' }],
-  ])('takes no form with %s', async (_, headers) => {
+  ])('accepts no form with %s', async (_, headers) => {
     const coordinator = await startCoordinator({ users });
     const form = { user: 'me', token: tokenOf('me') };
     const { status, headers: replied } = await ask(coordinator, '/page/login', { form, headers });
@@ -192,7 +192,7 @@ describe('the page over HTTP', () => {
     expect(await events(cookie)).toMatchObject({ status: 401 });
   });
 
-  it('knows who is signed in after a restart, and who signed out or has another token', async () => {
+  it('remembers after a restart who is signed in, and who signed out or has another token', async () => {
     const coordinator = await startCoordinator({ users });
     const [stays = '', leaves = '', changes = ''] = await Promise.all(
       ['me', 'me', 'other'].map((user) => signIn(coordinator, user)),
@@ -221,7 +221,7 @@ describe('the page over HTTP', () => {
     });
   });
 
-  it('answers wrong tokens late, and says so in the log', async () => {
+  it('delays replies to wrong tokens, and logs that', async () => {
     const coordinator = await startCoordinator({ users });
     const form = { user: 'me', token: 'wrong' };
     for (let time = 0; time < 4; time++) {
@@ -243,8 +243,8 @@ describe('the page over HTTP', () => {
   });
 });
 
-describe('what is not the viewer’s', () => {
-  it('is as if it were not there, at every address, and nothing is said before the sign-in', async () => {
+describe('the page of a buildlet', () => {
+  it('does not exist for other users, at every address, and shows nothing before the sign-in', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const other = await coordinator.client('other').createBuildlet('linux');
     onTestFinished(() => other.disconnect());
@@ -329,7 +329,7 @@ describe('what is not the viewer’s', () => {
     ['cancel', { run: '' }, 404],
     ['cancel', { run: '../x' }, 404],
     ['cancel', { run: 'never' }, 409],
-  ])('a bad %s is refused: %j', async (action, form, status) => {
+  ])('refuses a bad %s: %j', async (action, form, status) => {
     const coordinator = await startCoordinator({ users });
     const { name } = await coordinator.client('me').requestBuildlet('linux');
     const headers = { Cookie: await signIn(coordinator, 'me'), Origin: coordinator.url };
@@ -347,8 +347,8 @@ describe('what is not the viewer’s', () => {
   });
 });
 
-describe('events', () => {
-  it('hold the user’s own rows, or all for an admin: first everything, then changes', async () => {
+describe('the stream of events', () => {
+  it('holds the user’s own rows, or all for an admin: first everything, then changes', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const [mine, all] = await Promise.all(
       ['me', 'boss'].map(async (user) => follow(coordinator, await signIn(coordinator, user))),
@@ -366,7 +366,7 @@ describe('events', () => {
     expect(mine?.slice(1).every(({ isFirst }) => !isFirst)).toBe(true);
   });
 
-  it('end when the viewer’s token is replaced', async () => {
+  it('ends when the viewer’s token is replaced', async () => {
     const coordinator = await startCoordinator({ users });
     const cookie = await signIn(coordinator, 'me');
     const reply = await open(coordinator, '/page/events', { headers: { Cookie: cookie } });
@@ -376,7 +376,7 @@ describe('events', () => {
     expect(await over).toMatch(/^retry: 1000\n\nevent: state\n/);
   });
 
-  it('do not delay the shutdown of a coordinator', async () => {
+  it('does not delay the shutdown of a coordinator', async () => {
     const coordinator = await startCoordinator({ users });
     const reply = await open(coordinator, '/page/events', {
       headers: { Cookie: await signIn(coordinator, 'me') },

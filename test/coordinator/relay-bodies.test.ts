@@ -72,7 +72,7 @@ async function read(reply: IncomingMessage, isSlow = false) {
   return { body: Buffer.concat(parts), sum: reply.trailers['gomote-sum'] };
 }
 
-it('long ones pass whole, one after the other over the same connections, to fast and slow readers', async () => {
+it('long bodies pass completely, one after the other over the same connections, to fast and slow readers', async () => {
   const { coordinator, get } = await withMachine({ '/long': long });
   for (const isSlow of [false, true, false]) {
     const { body, sum } = await read(await get('/long'), isSlow);
@@ -92,7 +92,7 @@ it.each([
   ['one later', ['5\r\nhello\r\n', '6;a=b\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
   ['all in one packet', ['5\r\nhello\r\n6\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
   ['byte by byte', [...'5\r\nhello\r\n6\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
-])('%s is read as HTTP has it', async (_, parts) => {
+])('the body of %s is read by the rules of HTTP', async (_, parts) => {
   const { get } = await withMachine({ '/odd': written(...parts) });
   for (const _again of [1, 2]) {
     const { body, sum } = await read(await get('/odd'));
@@ -100,7 +100,7 @@ it.each([
   }
 });
 
-it('a reply without a body has none, whatever its head says', async () => {
+it('a reply without a body has none, whatever its head declares', async () => {
   const { get } = await withMachine({
     '/none': (_, response) => {
       response.writeHead(204, { 'X-Empty': 'yes' }).end();

@@ -110,7 +110,7 @@ describe('the relay', () => {
     },
     { what: 'lacks', head: '', date: /^date: [A-Z][a-z]{2}, / },
     { what: 'has, unreadably,', head: 'Date: \u00e9\r\n', date: /^date: \u00e9$/ },
-  ])('sends one date where the machine $what one', async ({ head, date }) => {
+  ])('sends one date if the machine $what one', async ({ head, date }) => {
     const { coordinator, name } = await withMachine({
       '/dated': ({ socket }) => {
         socket.end(Buffer.from(`HTTP/1.1 200 OK\r\n${head}Content-Length: 0\r\n\r\n`, 'latin1'));
@@ -137,7 +137,7 @@ describe('the relay', () => {
     ],
     ['comes in chunks', 'Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n0\r\n\r\n', 'hello'],
   ])(
-    'takes a body that %s for what it is, also one that looks like frames',
+    'reads a body that %s correctly, also one that looks like frames',
     async (_, head, sent, body) => {
       const { coordinator, name } = await withMachine({
         '/framed': ({ socket }) => {
@@ -153,7 +153,7 @@ describe('the relay', () => {
     },
   );
 
-  it('passes trailers both ways', async () => {
+  it('passes trailers in both directions', async () => {
     const seen: object[] = [];
     const { coordinator, name } = await withMachine({
       '/echo': (request, response) => {
@@ -187,7 +187,7 @@ describe('the relay', () => {
     ['GET', '304 Not Modified', 'Trailer: Gomote-Sum'],
     ['HEAD', '200 OK', 'Trailer: Gomote-Sum\r\nTransfer-Encoding: chunked'],
     ['HEAD', '200 OK', 'Trailer: Gomote-Sum'],
-  ])('passes a reply without a body to %s as one: %s, %s', async (method, status, header) => {
+  ])('passes a reply without a body to %s without one: %s, %s', async (method, status, header) => {
     const { coordinator, name } = await withMachine({
       '/bare': ({ socket }) => void socket.end(`HTTP/1.1 ${status}\r\n${header}\r\n\r\n`),
     });
@@ -225,7 +225,7 @@ describe('the relay', () => {
   it.each([
     ['GET /echo HTTP/1.1', 'Trailer: Gomote-Sum'],
     ['POST /echo HTTP/1.1', 'Trailer: Gomote-Sum', 'Content-Length: 0'],
-  ])('takes no offence at %s with trailers that cannot come', async (...lines) => {
+  ])('accepts %s with trailers that cannot come', async (...lines) => {
     const { coordinator, name } = await withMachine({
       '/echo': (_, response) => response.end('body'),
     });
@@ -250,7 +250,7 @@ describe('the relay', () => {
     expect(machine.requests).toEqual([]);
   });
 
-  it('sends each piece on as it comes', async () => {
+  it('sends each piece on as it arrives', async () => {
     let write: (text: string) => void = () => undefined;
     const { coordinator, name } = await withMachine({
       '/slow': (_, response) => {
@@ -274,7 +274,7 @@ describe('the relay', () => {
     }
   });
 
-  it('slows the sender down to the pace of the receiver, both ways, and holds little', async () => {
+  it('slows the sender down to the pace of the receiver, in both directions, and holds little', async () => {
     const counts = { sent: 0, taken: 0 };
     const chunk = Buffer.alloc(1 << 16);
     const { coordinator, name } = await withMachine({
@@ -378,7 +378,7 @@ describe('the relay', () => {
       ),
   };
 
-  it.each(Object.keys(cutters))('reports what is wrong with the machine: %s', async (path) => {
+  it.each(Object.keys(cutters))('reports the fault of the machine: %s', async (path) => {
     const { coordinator, name } = await withMachine(cutters);
     const { status, text } = await ask(coordinator, path, {
       user: 'me',
@@ -424,7 +424,7 @@ describe('the relay', () => {
     expect(lastLog(coordinator)?.cut).toBe(true);
   });
 
-  it('gives up a machine that stops answering, and tells waiting clients', async () => {
+  it('gives up a machine that stops answering, and informs waiting clients', async () => {
     let hangs = false;
     const { coordinator, machine, name } = await withMachine(
       {
@@ -443,7 +443,7 @@ describe('the relay', () => {
     });
   });
 
-  it('tells waiting clients when the owner destroys the machine', async () => {
+  it('informs waiting clients when the owner destroys the machine', async () => {
     const { coordinator, machine, name } = await withMachine({ '/never': () => undefined });
     const proxied = { user: 'me', headers: { 'X-Buildlet-Proxy': name } };
     const waiting = ask(coordinator, '/never', proxied);

@@ -61,7 +61,7 @@ async function output(buildlet: BuildletClient, ...argv: string[]): Promise<stri
 }
 
 describe('a machine that dials in', () => {
-  it('is lent, used as any other, and given back', async () => {
+  it('is lent, used like any other, and given back', async () => {
     const place = await farm();
     const machine = await place.machine();
     const buildlet = await create(place);

@@ -175,7 +175,7 @@ describe('a coordinator', () => {
 });
 
 it.runIf(isRoot).each([0o440, 0o640])(
-  'mounted secrets of root that a service’s group reads, of mode %o, are taken by that service alone',
+  'a coordinator takes mounted secrets of root with mode %o only if its own group reads them',
   async (mode) => {
     // Not below the test's own directory, which another user cannot enter.
     const directory = mkdtempSync(join(tmpdir(), 'gomote-test-'));

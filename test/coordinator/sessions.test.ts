@@ -9,7 +9,7 @@ import { until } from '../helpers/processes.ts';
 const admin = { me: {}, other: {}, root: { role: 'admin' as const } };
 
 describe('a session', () => {
-  it('can be used by its owner and by admins only', async () => {
+  it('can be used only by its owner and by admins', async () => {
     const coordinator = await startCoordinator({ users: admin });
     const [me, other, root] = ['me', 'other', 'root'].map((name) => coordinator.client(name));
     const { name, user } = await me!.requestBuildlet('linux');
@@ -125,7 +125,7 @@ describe('a session', () => {
 });
 
 describe('a create', () => {
-  it('is refused beyond the user’s limit, and the error says what to do', async () => {
+  it('is refused beyond the user’s limit, and the error names the cure', async () => {
     const coordinator = await startCoordinator({ users: { me: { maximum: 1 } } });
     const me = coordinator.client('me');
     await me.requestBuildlet('linux');
@@ -191,7 +191,7 @@ describe('a create', () => {
 });
 
 describe('a coordinator', () => {
-  it('shows its health to anyone and its metrics to admins, and logs what was done', async () => {
+  it('shows its health to everybody and its metrics to admins, and logs what was done', async () => {
     const coordinator = await startCoordinator({ users: admin });
     expect(await ask(coordinator, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
     await until(async () => (await ask(coordinator, '/readyz')).status === 200);

@@ -61,7 +61,7 @@ describe('a pool whose host type has a setup', () => {
     await expect(made).rejects.toMatchObject({ code: 'ERR_SETUP' });
   });
 
-  it('tries a machine that is made ahead again later, and says why', async () => {
+  it('tries a machine that is made ahead again later, and reports the reason', async () => {
     const coordinator = await withSetup('exit 3', { warm: 1 });
     await until(() => JSON.stringify(coordinator.log).includes('exit status 3'));
     expect(JSON.stringify(coordinator.log)).toContain('ahead');
@@ -98,7 +98,7 @@ describe('the result of a setup of a host type', () => {
     return { coordinator, directory, create, count, results };
   }
 
-  it('is what the next machine begins with, also after a restart, until the setup changes', async () => {
+  it('is the start of the next machine, also after a restart, until the setup changes', async () => {
     const { coordinator, directory, create, count, results } = await keeping();
     expect(await create()).toEqual(['file']);
     await coordinator.restart();
@@ -140,7 +140,7 @@ describe('the result of a setup of a host type', () => {
     expect(count()).toBe(2);
   });
 
-  it('that cannot be kept is left out, which the log says', async () => {
+  it('that cannot be kept is left out, which is logged', async () => {
     const { coordinator, directory, create, count } = await keeping();
     writeFileSync(join(directory, 'state/setups'), 'in the way');
     expect(await create()).toEqual(['file']);
@@ -167,18 +167,15 @@ describe('the result of a setup of a host type', () => {
   it.skipIf(!hasBubblewrap).each([
     ['', 0],
     ['keep-setup = true', 1],
-  ])(
-    'of a sandbox, whose HOME is lost, is kept only where that is said: "%s"',
-    async (host, kept) => {
-      const { create, results } = await keeping({
-        host,
-        pool: `${sandboxes}\nisolation = "bubblewrap"`,
-      });
-      expect(await create()).toEqual(['file']);
-      expect(results()).toHaveLength(kept);
-      expect(await create()).toEqual(['file']);
-    },
-  );
+  ])('of a sandbox, whose HOME is lost, is kept only on request: "%s"', async (host, kept) => {
+    const { create, results } = await keeping({
+      host,
+      pool: `${sandboxes}\nisolation = "bubblewrap"`,
+    });
+    expect(await create()).toEqual(['file']);
+    expect(results()).toHaveLength(kept);
+    expect(await create()).toEqual(['file']);
+  });
 
   it.each([
     [
@@ -193,7 +190,7 @@ describe('the result of a setup of a host type', () => {
       local,
       /hosts\.other\.keep-setup.*there is no setup/,
     ],
-  ])('%s is refused', async (_what, host, pool, said) => {
+  ])('cannot be kept: %s', async (_what, host, pool, said) => {
     await expect(keeping({ host, pool })).rejects.toThrow(said);
   });
 });

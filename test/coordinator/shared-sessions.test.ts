@@ -133,7 +133,7 @@ async function coordinator(owner = 'mine') {
   return { book, allocator, sessions, sharing, admission };
 }
 
-describe('a look', () => {
+describe('a look at the platform', () => {
   it('adopts sessions of known users, and forgets those whose machine is gone', async () => {
     const { book, allocator, sharing } = await coordinator();
     note('a-1');
@@ -150,7 +150,7 @@ describe('a look', () => {
     expect(sharing.isTaken('user-me-vm-0')).toBe(true);
   });
 
-  it('that began before a session was made does not consider its machine gone', async () => {
+  it('that began before a session was made does not report its machine as gone', async () => {
     const { book, sharing } = await coordinator();
     onList = async () => {
       onList = never;
@@ -245,7 +245,7 @@ describe('a use', () => {
     expect(book.get('user-me-vm-0')?.expiresMs).toBe(laterMs);
   });
 
-  it('is not written before it moves the end by much', async () => {
+  it('is not written unless it moves the end by much', async () => {
     const { book, sharing } = await coordinator();
     const expiresMs = Date.now() + hour;
     note('a-1', { expiresMs });
@@ -260,7 +260,7 @@ describe('a use', () => {
   });
 });
 
-it('a note of another team, or that is none, is no session', () => {
+it('a note of another team, or of another kind, is no session', () => {
   const text = formatNote('team', session());
   expect(parseNote('other', text, 'm')).toBeUndefined();
   for (const bad of [undefined, '', '{}', '{"team":"team"}', 'text']) {

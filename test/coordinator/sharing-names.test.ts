@@ -60,7 +60,7 @@ describe('a name', () => {
     expect(sharing.isTaken('in-the-book')).toBe(true);
   });
 
-  it('that another coordinator has is never given, however often it is asked for', async () => {
+  it('that another coordinator has is never given, however often it is requested', async () => {
     const { sharing, kept } = scene(['n-0', 'n-1']);
     const rename = (_: string, isTaken: (name: string) => boolean) => {
       for (let turn = 0; turn < 50; turn++) {
@@ -76,7 +76,7 @@ describe('a name', () => {
     expect(kept).toEqual(['n-0', named.name, named.name]);
   });
 
-  it('is kept when no other has it, and when the platform keeps none', async () => {
+  it('is kept when no other has it, and when the platform keeps no notes', async () => {
     const { sharing, kept } = scene(['n-0']);
     const call = { signal: new AbortController().signal };
     const never = () => {

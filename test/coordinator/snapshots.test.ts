@@ -73,7 +73,7 @@ describe('a snapshot at a coordinator', () => {
     expect(readdirSync(join(coordinator.directory, 'state/snapshots')).length).toBe(1);
   });
 
-  it('looks nonexistent to others until it is shared', async () => {
+  it('does not exist for others until it is shared', async () => {
     const coordinator = await start();
     const client = await withFile(coordinator, 'alice');
     const own = await snapshotsOf(coordinator, 'alice');
@@ -146,7 +146,7 @@ describe('a snapshot at a coordinator', () => {
     expect(rooms).toEqual([]);
   });
 
-  it('is made once, when two ask for one name at the same time', async () => {
+  it('is made once when two requests have one name at the same time', async () => {
     const coordinator = await start();
     const clients = [
       await withFile(coordinator, 'alice', 'echo 1 >file'),
@@ -200,7 +200,7 @@ describe('a snapshot at a coordinator', () => {
     expect(metrics.text).toMatch(/^gomote_snapshot_bytes\{user="bob"\} 4\d{6}$/m);
   });
 
-  it('is never more than all may take, when several users make one at the same time', async () => {
+  it('never takes more than all may take, when several users make one at the same time', async () => {
     const coordinator = await start({ sections: '[snapshots]\nsize = "5m"\nper-user = "5m"' });
     const makers = await Promise.all(
       ['alice', 'bob', 'boss'].map(async (user) => ({
@@ -218,7 +218,7 @@ describe('a snapshot at a coordinator', () => {
     }
   });
 
-  it('counts also if it cannot be read, and goes when it was used least recently', async () => {
+  it('counts even if it cannot be read, and is removed when it was used least recently', async () => {
     const coordinator = await start({ sections: '[snapshots]\nsize = "10m"\nper-user = "5m"' });
     const client = await withFile(coordinator, 'alice', 'head -c 2000000 /dev/urandom >file');
     const snapshots = await snapshotsOf(coordinator, 'alice');
@@ -284,7 +284,7 @@ describe('a snapshot at a coordinator', () => {
     expect(await snapshots.list()).toEqual([]);
   });
 
-  it('removes remains of an unfinished one at the start', async () => {
+  it('that was not finished is removed at the start', async () => {
     const coordinator = await start();
     const client = await withFile(coordinator, 'alice');
     await (await snapshotsOf(coordinator, 'alice')).create(client.remoteName, 'warm');
@@ -320,7 +320,7 @@ describe('a snapshot at a coordinator', () => {
     }
   });
 
-  it('is not announced, and is refused, where none are kept', async () => {
+  it('is neither announced nor accepted where none are kept', async () => {
     const coordinator = await start({ sections: '[snapshots]\nsize = 0' });
     expect(await coordinator.client('alice').snapshots()).toBeUndefined();
     const reply = await ask(coordinator, coordinatorPaths.snapshotList, { user: 'alice' });
@@ -370,7 +370,7 @@ describe('the command line', () => {
     expect(await bob.ok('snapshot', 'list')).not.toContain('fork');
   });
 
-  it('keeps the result of a setup at the coordinator when that is asked for', async () => {
+  it('keeps the result of a setup at the coordinator on request', async () => {
     const coordinator = await start({ machines: 6 });
     const [one, other] = [
       await withTeam(coordinator, 'alice'),

@@ -84,7 +84,7 @@ describe('a key pair file', () => {
     expect((await buildlet.status()).version).toBe(11);
   });
 
-  it('with a key that needs a passphrase is refused in words that say so', async () => {
+  it('with a key that needs a passphrase is refused with that reason', async () => {
     const pair = await newKeyPair();
     const keyPem = createPrivateKey(pair.keyPem).export({
       ...{ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' },
@@ -98,7 +98,7 @@ describe('a key pair file', () => {
   });
 });
 
-it('the certificate that a coordinator makes has names of its machine, and says what it is', async () => {
+it('the certificate that a coordinator makes has names of its machine, and shows what it is', async () => {
   const { X509Certificate } = await import('node:crypto');
   const { tlsIdentity } = await import('../../src/coordinator/state/tls-identity.ts');
   const listen = { kind: 'tcp', host: '192.0.2.7', port: 1 } as const;

@@ -40,7 +40,7 @@ function leaveSessions(directory: string, machines: readonly string[]): void {
 }
 
 describe.runIf(hasBrowser)('the status page with a thousand buildlets', () => {
-  it('shows them all in order, finds one, and follows what happens', {
+  it('shows all of them in order, finds one, and follows changes', {
     timeout: 3 * patienceMs,
   }, async () => {
     const addresses = await startMachines();

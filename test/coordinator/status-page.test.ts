@@ -117,7 +117,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('filters (also by running commands), sorts and groups, as its address says', async () => {
+  it('filters (also by running commands), sorts and groups, by its address', async () => {
     const coordinator = await startCoordinator({ users, machines: 3 });
     const mine = await create(coordinator, 'me');
     await create(coordinator, 'other');
@@ -186,7 +186,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByText('live', { exact: true }).waitFor();
   });
 
-  it('is closed to a user who was removed meanwhile', async () => {
+  it('is closed to a user who has been removed', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     const { page } = await browse();
     await signIn(page, coordinator, 'me');
@@ -224,7 +224,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(await other.page.getByRole('button', { name: /Drain/ }).count()).toBe(0);
   });
 
-  it.each([1024, 1440])('shows names whole on a screen of %i pixels', async (width) => {
+  it.each([1024, 1440])('shows complete names on a screen of %i pixels', async (width) => {
     const name = 'a.person-with-a-rather-long-name';
     const coordinator = await startCoordinator({
       users: { [name]: {}, boss: { role: 'admin' } },

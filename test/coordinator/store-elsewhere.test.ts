@@ -76,7 +76,7 @@ describe('a push to a machine that dials in', () => {
     expect(trees()).toContainEqual(seen(top));
   });
 
-  it('gets nothing of another user, who had the same machine', async () => {
+  it('gets nothing of another user who had the same machine', async () => {
     const { create, trees } = await farm();
     const top = plant();
     for (const user of ['alice', 'bob']) {
@@ -88,7 +88,7 @@ describe('a push to a machine that dials in', () => {
     expect(trees()).toContainEqual(seen(top));
   });
 
-  it('leaves the tree that is here, if its connection breaks at any moment', async () => {
+  it('leaves the local tree if its connection breaks at any moment', async () => {
     const { cutter, create, trees } = await farm();
     const top = plant();
     await pushTo(await create(), top);
@@ -175,7 +175,7 @@ describe.each(ways)('a push through several coordinators, to a machine that %s c
   const { treeState, treeStored, treeApply } = endpoints;
   const paths = [treeState.path, treeStored.path, treeApply.path];
 
-  it('leaves the tree that is here, whoever is asked and whoever passes it on', async () => {
+  it('leaves the local tree, whichever coordinator is asked and whichever passes it on', async () => {
     const top = plant();
     const { parts, tree, clear } = await start(top);
     let chosen: readonly number[] = [];
@@ -197,7 +197,7 @@ describe.each(ways)('a push through several coordinators, to a machine that %s c
     }
   });
 
-  it('leaves the tree that is here, if they take turns', async () => {
+  it('leaves the local tree if they take turns', async () => {
     const top = plant();
     const { parts, tree, clear } = await start(top);
     let turn = 0;

@@ -88,7 +88,7 @@ it.skipIf(!canMount)(
 );
 
 it.skipIf(!canMount)(
-  'a coordinator whose disk is full keeps no half of a snapshot, and those that it has',
+  'a coordinator whose disk is full keeps no half of a snapshot, and keeps the earlier ones',
   async () => {
     let disk = '';
     const coordinator = await startCoordinator({

@@ -158,7 +158,7 @@ describe('a push through a coordinator', () => {
     expect(await pushFresh('alice', top)).toMatchObject({ storedBytes: 0 });
   });
 
-  it.each(ways)('takes the contents out of the store: a machine that %s them', async (way) => {
+  it.each(ways)('takes the contents from the store for a machine that %s them', async (way) => {
     const { pushFresh, sentBytes } = await start({ way });
     const top = plant();
     await pushFresh('alice', top);
@@ -186,7 +186,7 @@ describe('a push through a coordinator', () => {
   });
 
   it.each(ways.flatMap((way) => ['flipped bits', 'no packs'].map((damage) => ({ way, damage }))))(
-    'is whole when the store has $damage, and the machine $way contents',
+    'is complete when the store has $damage, and the machine $way contents',
     async (fault) => {
       const { way, damage } = fault;
       const { pushFresh, coordinator } = await start({ way });

@@ -13,7 +13,7 @@ async function signedIn() {
   return cli;
 }
 
-describe('with a coordinator as the usual backend', () => {
+describe('with a coordinator as the default backend', () => {
   it.each([
     [['--isolation', 'none']],
     [['--network', 'host']],
@@ -38,7 +38,7 @@ describe('with a coordinator as the usual backend', () => {
     expect(stderr).toMatch(/--isolation is for this machine only|unknown builder type/);
   });
 
-  it('caches of the project file are there, and no other backend is blamed', async () => {
+  it('caches of the project file exist, and no other backend is named', async () => {
     const cli = await signedIn();
     const project = join(cli.directory, 'project');
     mkdirSync(project);

@@ -30,7 +30,7 @@ function trail(): string {
   return path;
 }
 
-it('the usage report adds up what each user had, over rotated files', async () => {
+it('the usage report adds up the usage of each user, over rotated files', async () => {
   const rows = await usageSince(trail(), Date.parse('2026-11-20'));
   expect(usageText(rows, false)).toBe(
     'user\tbuildlets\thours\truns\tbytes\na\t1\t3.0\t1\t0\nb\t1\t1.0\t0\t1000\n',

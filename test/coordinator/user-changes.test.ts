@@ -111,35 +111,38 @@ describe('a coordinator that starts with a broken users file', () => {
     ['is gone', (path) => rmSync(path)],
   ];
 
-  it.each(broken)('uses the users of the last good one, and says so: it %s', async (_, spoil) => {
-    const coordinator = await startCoordinator({ users: { me: {}, root: { role: 'admin' } } });
-    const path = pathOf(coordinator);
-    const good = readFileSync(path);
-    await coordinator.restart(() => spoil(path));
-    const copy = join(coordinator.directory, 'state', 'users-copy.json');
-    expect(statSync(copy).mode & 0o777).toBe(0o600);
-    const status = async () => (await ask(coordinator, '/buildlet/list', { user: 'me' })).status;
-    expect(await status()).toBe(200);
-    expect((await ask(coordinator, '/buildlet/list', { user: 'else' })).status).toBe(401);
-    expect(coordinator.log).toContainEqual({
-      ...{ event: 'trouble', hint: 'the users that it had before are known' },
-      what: expect.stringContaining(path),
-    });
-    await until(async () => (await ask(coordinator, '/readyz')).status === 200);
-    expect((await ask(coordinator, '/readyz')).text).toContain('the users file cannot be read');
-    const { text } = await ask(coordinator, '/metrics', { user: 'root' });
-    expect(text).toContain('gomote_trouble{what="users"} 1');
-    await coordinator.restart();
-    expect(await status()).toBe(200);
-    rmSync(path, { recursive: true, force: true });
-    writeFileSync(path, good, { mode: 0o600 });
-    await until(() => coordinator.log.some(({ event }) => event === 'users-read'));
-    expect((await ask(coordinator, '/readyz')).text).toBe('ready\n');
-    expect(rowsOf(coordinator)).toEqual([]);
-  });
+  it.each(broken)(
+    'uses the users of the last valid one, and reports that: it %s',
+    async (_, spoil) => {
+      const coordinator = await startCoordinator({ users: { me: {}, root: { role: 'admin' } } });
+      const path = pathOf(coordinator);
+      const good = readFileSync(path);
+      await coordinator.restart(() => spoil(path));
+      const copy = join(coordinator.directory, 'state', 'users-copy.json');
+      expect(statSync(copy).mode & 0o777).toBe(0o600);
+      const status = async () => (await ask(coordinator, '/buildlet/list', { user: 'me' })).status;
+      expect(await status()).toBe(200);
+      expect((await ask(coordinator, '/buildlet/list', { user: 'else' })).status).toBe(401);
+      expect(coordinator.log).toContainEqual({
+        ...{ event: 'trouble', hint: 'the users that it had before are known' },
+        what: expect.stringContaining(path),
+      });
+      await until(async () => (await ask(coordinator, '/readyz')).status === 200);
+      expect((await ask(coordinator, '/readyz')).text).toContain('the users file cannot be read');
+      const { text } = await ask(coordinator, '/metrics', { user: 'root' });
+      expect(text).toContain('gomote_trouble{what="users"} 1');
+      await coordinator.restart();
+      expect(await status()).toBe(200);
+      rmSync(path, { recursive: true, force: true });
+      writeFileSync(path, good, { mode: 0o600 });
+      await until(() => coordinator.log.some(({ event }) => event === 'users-read'));
+      expect((await ask(coordinator, '/readyz')).text).toBe('ready\n');
+      expect(rowsOf(coordinator)).toEqual([]);
+    },
+  );
 
   it.each(broken.slice(0, 4))(
-    'does not start when it never had a good one: it %s',
+    'does not start when it never had a valid one: it %s',
     async (_, spoil) => {
       const coordinator = await startCoordinator();
       await coordinator.drain(0);

@@ -133,7 +133,7 @@ idle-timeout = "1s"
     expect((await gomote(['run', name, 'true'])).stderr).toContain(`no buildlet "${name}"`);
   });
 
-  it('runs commands at a terminal', async () => {
+  it('runs commands on a terminal', async () => {
     const { gomote, create } = newLab(types);
     const name = await create('box');
     const run = await gomote(['run', '-t', name, 'sh', '-c', '[ -t 1 ] && echo terminal'], {
@@ -195,7 +195,7 @@ host = "given"
     expect(left.filter((name) => !/^gomote-[0-9a-f]{16}$/.test(name))).toEqual([volume]);
   });
 
-  it('is limited as the host type and the command line say', async () => {
+  it('is limited by the host type and the command line', async () => {
     const host = `
 [hosts.small]
 image = "${images.shell}"

@@ -21,7 +21,7 @@ function cacheLab() {
 }
 
 describe('a cache of containers', () => {
-  it('is a volume that outlives them, below HOME, in the work dir and at an absolute path', async () => {
+  it('is a volume that outlives them, below HOME, in the work directory and at an absolute path', async () => {
     const { user, create, gomote, list, sh } = cacheLab();
     const options = ['--cache', 'work:deep/er', '--cache', 'root:/var/kept'];
     const name = await create(...options, 'box');
@@ -54,7 +54,7 @@ describe('a cache of containers', () => {
     expect(await list()).toEqual([]);
   });
 
-  it("is neither another user's, nor any volume with its name", async () => {
+  it("is neither another user's, nor a foreign volume with its name", async () => {
     const [one, other] = [cacheLab(), cacheLab()];
     const name = await one.create('--cache', 'c:x', 'box');
     await one.sh(name, 'echo secret >x/file');

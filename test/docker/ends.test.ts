@@ -9,7 +9,7 @@ host = "box"
 `;
 
 describe('a command that the kernel ends for lack of memory', () => {
-  it('is reported as such, and the buildlet continues', async () => {
+  it('is reported with that reason, and the buildlet continues', async () => {
     const { gomote, create } = newLab(types);
     const name = await create('box', '--memory', '200m');
     const run = await gomote(['run', name, 'tail', '/dev/zero']);
@@ -95,7 +95,7 @@ it('the programs of no container are removed by reap, also from a volume without
   expect(left).toEqual(expect.arrayContaining([others, labelled]));
 });
 
-describe('a container that is paused', () => {
+describe('a paused container', () => {
   it('is listed with its problem, and not removed', async () => {
     const { gomote, create } = newLab(types);
     const name = await create('box');

@@ -135,7 +135,7 @@ DOCKER_HOST='${process.env.DOCKER_HOST}' exec "$@"
         )}`,
       'what answers there is no engine',
     ],
-  ])('is told when %s there', async (_title, host, words) => {
+  ])('is named in the error when %s there', async (_title, host, words) => {
     const { gomote } = newLab('', '');
     const DOCKER_HOST = await host();
     const { code, stderr } = await gomote(['create', `docker:${images.shell}`], {

@@ -4,7 +4,7 @@ import { docker, images, isPodman, newLab } from './lab.ts';
 
 // Podman cannot commit a container with changes.
 it.skipIf(isPodman)(
-  "of an image is given to commands, and not to the buildlet's own Node and loader",
+  "the environment of an image reaches commands, and not the buildlet's own Node and loader",
   async () => {
     const image = `gomote-test/odd-${process.pid}:1`;
     const variables = {

@@ -119,7 +119,7 @@ describe('a snapshot of the kind image', () => {
   it.each([
     ['of another user', 'plain'],
     ['without a shell', 'bare'],
-  ])('is kept of an image %s', async (_what, type) => {
+  ])('can be made from an image %s', async (_what, type) => {
     const { create, gomote } = imageLab();
     const name = await create(type);
     expect(await gomote(['snapshot', 'create', '--kind', 'image', name, 's'])).toMatchObject({
@@ -129,7 +129,7 @@ describe('a snapshot of the kind image', () => {
     expect(await gomote(['run', second, 'cat', '/etc/passwd'])).toMatchObject({ code: 0 });
   });
 
-  it('cannot be used elsewhere, and not without its image', async () => {
+  it('cannot be used elsewhere, nor without its image', async () => {
     const { create, gomote, listed } = imageLab();
     const name = await create('box');
     await gomote(['snapshot', 'create', '--kind', 'image', name, 's']);

@@ -129,7 +129,7 @@ describe.runIf(isLocalEngine)('an image that the engine does not have', () => {
   it.each([
     ['is not there', {}, 'image:2', 'check the name and tag'],
     ['is for another platform only', { architecture: 's390x' }, 'image:1', 'platform = "linux/'],
-  ])('that %s is told with what to do', async (_title, options, name, words) => {
+  ])('that %s is reported with what to do', async (_title, options, name, words) => {
     const host = await registry(options);
     const { gomote, containers } = newLab();
     const { code, stderr } = await gomote(['create', `docker:${host}/${name}`]);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { docker, images, newLab } from './lab.ts';
 
-describe('create', () => {
+describe('a refused create', () => {
   it.each([
     [
       'an image that is not there and not to be pulled',
@@ -56,7 +56,7 @@ describe('create', () => {
     expect(docker('ps', '-aq', '--filter', 'label=gomote.role=filler')).toBe('');
   });
 
-  it('reports when there is no engine, or no permission to use it', async () => {
+  it('reports a missing engine, or that the user may not use it', async () => {
     const { gomote, cli } = newLab();
     const lost = `unix://${join(cli.directory, 'lost.sock')}`;
     const { code, stderr } = await gomote(['create', `docker:${images.shell}`], {
@@ -72,7 +72,7 @@ describe('create', () => {
     [['docker:x', '--cpus', '0'], '--cpus "0" is not a number above 0'],
     [['docker:x', '--backend', 'local'], 'backend "local" makes no containers'],
     [['docker:'], 'docker:IMAGE'],
-  ])('refuses %j', async (args, message) => {
+  ])('names the wrong value %j', async (args, message) => {
     const { gomote } = newLab('', '');
     const { code, stderr } = await gomote(['create', ...args]);
     expect(code).toBe(2);

@@ -4,7 +4,7 @@ import { workshop } from '../helpers/programs.ts';
 import { hasSsh, useBySsh, withSsh } from '../helpers/ssh.ts';
 import { images, newLab } from './lab.ts';
 
-it.skipIf(!hasSsh)('ssh to a container without a network goes by way of the engine', async () => {
+it.skipIf(!hasSsh)('ssh to a container without a network passes through the engine', async () => {
   const { user } = newLab();
   const shop = workshop();
   Object.assign(shop.environment, { DOCKER_HOST: process.env.DOCKER_HOST, GOMOTE_USER: user });

@@ -83,7 +83,7 @@ describe('the store of an owner on an engine', () => {
     ['a room that others may write to', `chmod 777 ${root}/own`],
     ['a file in its place', `rm -r ${root}; touch ${root}`],
     ['a link in its place', `mv ${root} ${root}2; ln -s ${root}2 ${root}`],
-  ])('is of no harm with %s, which commands can put there', async (_, script) => {
+  ])('does no harm with %s, which commands can put there', async (_, script) => {
     const { push, isThere, sh, second, create } = storeLab();
     const name = await second('box');
     await push(name);
@@ -94,7 +94,7 @@ describe('the store of an owner on an engine', () => {
     expect((await sh(next, 'cat tree/7')).stdout).toBe('file 7');
   });
 
-  it('is not there with a size of 0', async () => {
+  it('does not exist with a size of 0', async () => {
     const section = `
 default = "d"
 [backends.d]

@@ -82,16 +82,13 @@ describe('gomote run --break', () => {
     expect((await ended).stdout.toString()).toBe('FAIL 1\nFAIL 2\nend\n');
   });
 
-  it.each(['TERM', 'INT', 'KILL'])(
-    'lets a command that stands still be ended by %s',
-    async (signal) => {
-      const shop = workshop();
-      const name = await shop.create();
-      const { ended, id } = await stopped(shop, [], name, 'echo FAIL; exec sleep 1000');
-      await shop.gomote('kill', '-s', signal, name, id);
-      expect((await ended).code).toBeGreaterThan(128);
-    },
-  );
+  it.each(['TERM', 'INT', 'KILL'])('lets %s end a stopped command', async (signal) => {
+    const shop = workshop();
+    const name = await shop.create();
+    const { ended, id } = await stopped(shop, [], name, 'echo FAIL; exec sleep 1000');
+    await shop.gomote('kill', '-s', signal, name, id);
+    expect((await ended).code).toBeGreaterThan(128);
+  });
 
   it('ends with its client, together with the command', async () => {
     const shop = workshop();
@@ -102,7 +99,7 @@ describe('gomote run --break', () => {
     await expect.poll(() => states(shop, name)).toEqual([expect.not.stringContaining('stopped')]);
   });
 
-  it('tells a client that attaches to the run', async () => {
+  it('informs a client that attaches to the run', async () => {
     const shop = workshop();
     const name = await shop.create();
     const { stdout } = await shop.gomote(
@@ -126,7 +123,7 @@ describe('gomote run --break', () => {
     expect(result.stderr.toString()).toContain('stands still: a line matched --break');
   });
 
-  it('says nothing of a command that has ended right after the line', async () => {
+  it('prints nothing about a command that has ended right after the line', async () => {
     const shop = workshop();
     const name = await shop.create();
     const runs = Array.from({ length: 5 }, async () => {

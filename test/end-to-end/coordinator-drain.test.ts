@@ -61,7 +61,7 @@ async function serving() {
   return { child, said, ended, client, run, output };
 }
 
-it('told to end, a coordinator lets requests finish, accepts no more, and exits with 0', async () => {
+it('a coordinator that is told to end finishes requests, accepts no more, and exits with 0', async () => {
   const { child, said, ended, run, output } = await serving();
   child.kill('SIGTERM');
   await until(() => said.out.includes('"event":"draining"'));
@@ -71,7 +71,7 @@ it('told to end, a coordinator lets requests finish, accepts no more, and exits 
   expect(said.out.trimEnd().split('\n').at(-1)).toContain('"event":"ended"');
 });
 
-it('told twice, a coordinator cuts requests and says so', async () => {
+it('a coordinator that is told to end twice cuts requests and reports that', async () => {
   const { child, said, ended, run } = await serving();
   child.kill('SIGTERM');
   await until(() => said.out.includes('"event":"draining"'));

@@ -76,7 +76,7 @@ describe('a command', () => {
     expect(environment.TMPDIR).toBe('/var/tmp');
   });
 
-  it('gets all of it with --inherit-env, except settings of buildlets and its own directories', async () => {
+  it('gets the whole environment with --inherit-env, except settings of buildlets and its own directories', async () => {
     const shop = workshop();
     const name = await createIn(shop, foreign, '--inherit-env');
     const environment = await environmentOf(shop, name);
@@ -86,7 +86,7 @@ describe('a command', () => {
     expect(environment.PWD).toBe(environment.WORKDIR);
   });
 
-  it('gets what the configuration says of the backend', async () => {
+  it('gets what the configuration sets for the backend', async () => {
     const shop = workshop();
     const config = join(shop.directory, 'config');
     const text = '[backends.local]\nkind = "local"\ninherit-env = true\n';

@@ -9,7 +9,7 @@ import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { echoServer, lines, portOf, sent } from '../helpers/ports.ts';
 import { workshop } from '../helpers/programs.ts';
 
-it('gomote forward forwards ports and sockets both ways until it is interrupted', async () => {
+it('gomote forward forwards ports and sockets in both directions until it is interrupted', async () => {
   const { start, create, directory } = workshop();
   const name = await create();
   const port = await echoServer();
@@ -67,7 +67,7 @@ it.each([
   { args: ['x:y'], words: '"x:y" does not say what to forward' },
   { args: ['70000'], words: '"70000" does not say what to forward' },
   { args: ['8080:0'], words: '"8080:0" does not say what to forward' },
-])('gomote forward $args is a wrong use', async ({ args, words }) => {
+])('gomote forward $args is wrong usage', async ({ args, words }) => {
   const { code, stderr } = await testCli()(['forward', 'NAME', ...args]);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) });
 });

@@ -123,7 +123,7 @@ describe('gomote on virtual machines', () => {
     expect(stderr).toMatch(`the machine of "${name}" is stopped; remove what is left of it`);
   });
 
-  it('makes all of many at once or none, within the limit of calls', async () => {
+  it('makes many at once or none, within the limit of calls', async () => {
     const { fake, gomote } = await cloud('api-rate = 20');
     const count = times(5, 100);
     fake.api.plan.machine = () => 'here';

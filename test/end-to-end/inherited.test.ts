@@ -24,7 +24,7 @@ describe.runIf(hasProc)('the descriptors of the starter', () => {
     expect(listed.stdout.toString().trim().split('\n').length).toBeLessThanOrEqual(4);
   });
 
-  it.each([5, 12, 300])('a pipe at %i ends while the buildlet lives', async (fd) => {
+  it.each([5, 12, 300])('end for others while the buildlet lives: a pipe at %i', async (fd) => {
     const shop = workshop();
     const script = `{ gomote create local ${fd}>&1 >name; } | cat; gomote list`;
     const { stdout } = await shop.run('bash', '-c', script);

@@ -16,7 +16,7 @@ describe('a running command', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('ends with %s, and so does all it started', async (signal, code) => {
+  ] as const)('ends with %s, with all processes that it started', async (signal, code) => {
     const { start, create } = workshop();
     const name = await create();
     const mark = newMark();
@@ -29,7 +29,7 @@ describe('a running command', () => {
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('interrupted three times is left running, at once', async () => {
+  it('that is interrupted three times is left running, at once', async () => {
     const { start, create } = workshop();
     const name = await create();
     // Nobody reads its output: the signals find it with bytes it cannot get rid of.
@@ -75,7 +75,7 @@ describe('a running command', () => {
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('whose buildlet is killed is not a success', async () => {
+  it('whose buildlet is killed is never a success', async () => {
     const { directory, start, create } = workshop();
     const name = await create();
     const running = start('gomote', ['run', name, 'sh', '-c', 'echo started; sleep 1000']);
@@ -92,7 +92,7 @@ describe('a running command', () => {
   });
 });
 
-describe('creating', () => {
+describe('a create', () => {
   it('with five commands at once gives five buildlets', async () => {
     const { gomote } = workshop();
     const made = await Promise.all(Array.from({ length: 5 }, () => gomote('create', 'local')));
@@ -102,7 +102,7 @@ describe('creating', () => {
     expect((await gomote('list')).stdout.toString()).toBe('');
   });
 
-  it('interrupted at any moment leaves nothing', async () => {
+  it('that is interrupted at any moment leaves nothing', async () => {
     const { directory, start } = workshop();
     for (const delayMs of [30, 75, 120, 165, 210]) {
       const creating = start('gomote', ['create', 'local']);
@@ -161,7 +161,7 @@ describe('the buildlet program', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends in order on %s; a work dir it was given stays',
+    'ends in order on %s, and leaves a work directory that it was given',
     async (signal) => {
       const { directory, start } = workshop();
       mkdirSync(join(directory, 'work'));
@@ -195,7 +195,7 @@ describe('the buildlet program', () => {
     );
   });
 
-  it('says in one line what is wrong with its arguments', async () => {
+  it('reports in one line what is wrong with its arguments', async () => {
     const { run } = workshop();
     for (const argv of [['--bogus'], ['--listen', 'x'], ['--workdir', '/dev/null/x']]) {
       const { code, stderr } = await run('buildlet', ...argv);

@@ -10,7 +10,7 @@ import { until } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('login --sso prints where to go, waits, and logs in as the user that the provider names', async () => {
+it('login --sso prints the address to open, waits, and logs in as the user that the provider names', async () => {
   const issuer = await startProvider({ anna: [] });
   const coordinator = await startCoordinator({
     prepare: (directory) => writeFileSync(join(directory, 'secret'), clientSecret, { mode: 0o600 }),

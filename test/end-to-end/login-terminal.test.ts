@@ -22,7 +22,7 @@ async function scene() {
   return { ...shop, screen, before, after: () => settings('after'), pid };
 }
 
-describe.runIf(hasTmux)('login at a terminal', { timeout: 120_000 }, () => {
+describe.runIf(hasTmux)('login on a terminal', { timeout: 120_000 }, () => {
   it('asks for the certificate, then for the token, which is not shown', async () => {
     const { screen, before, after, gomote } = await scene();
     await screen.shows('Is that the one its owner told you? [y/N]');
@@ -49,27 +49,24 @@ describe.runIf(hasTmux)('login at a terminal', { timeout: 120_000 }, () => {
   it.each([
     ['question', false],
     ['prompt', true],
-  ])(
-    'ends by Ctrl-C at the %s, puts the terminal back and keeps nothing',
-    async (_, isAnswered) => {
-      const { screen, before, after, directory } = await scene();
-      await screen.shows('[y/N]');
-      if (isAnswered) {
-        screen.enter('y');
-        await screen.shows(/token of me/);
-      }
-      screen.type('tok');
-      screen.press('C-c');
-      await screen.shows(/status=130$/m);
-      expect(await after()).toBe(before);
-      expect(existsSync(join(directory, '.config/gomote/logins.toml'))).toBe(false);
-    },
-  );
+  ])('ends by Ctrl-C at the %s, resets the terminal and keeps nothing', async (_, isAnswered) => {
+    const { screen, before, after, directory } = await scene();
+    await screen.shows('[y/N]');
+    if (isAnswered) {
+      screen.enter('y');
+      await screen.shows(/token of me/);
+    }
+    screen.type('tok');
+    screen.press('C-c');
+    await screen.shows(/status=130$/m);
+    expect(await after()).toBe(before);
+    expect(existsSync(join(directory, '.config/gomote/logins.toml'))).toBe(false);
+  });
 
   it.each([
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('puts the terminal back when it gets %s', async (signal, status) => {
+  ] as const)('resets the terminal when it gets %s', async (signal, status) => {
     const { screen, before, after, pid } = await scene();
     await screen.shows('[y/N]');
     screen.enter('y');

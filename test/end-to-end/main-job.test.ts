@@ -38,7 +38,7 @@ gomote ping --quiet "$name"
 `;
 
 describe('the main job', () => {
-  it('builds this very project, node_modules and all, as it is built here, byte for byte', async () => {
+  it('builds this very project, with node_modules, byte for byte as here', async () => {
     const { directory, run, gomote, create } = workshop();
     const name = await create();
     // A copy stands still while it is packed, and can be built in without touching what other tests use.
@@ -64,7 +64,7 @@ describe('the main job', () => {
     );
   });
 
-  it('is done by a Makefile, whose targets fail when the command does', async () => {
+  it('is done by a Makefile, whose targets fail when the command fails', async () => {
     const { directory, run, gomote } = workshop();
     writeFileSync(join(directory, 'Makefile'), makefile);
     await run('sh', '-c', 'mkdir src && echo shout > src/in.txt');
@@ -91,7 +91,7 @@ describe('the main job', () => {
 });
 
 describe('the output of a command', () => {
-  it('of 60 MB arrives whole', async () => {
+  it('of 60 MB arrives completely', async () => {
     const { run, gomote, create } = workshop();
     const name = await create();
     await gomote('run', name, 'sh', '-c', 'head -c 60000000 /dev/urandom > data');
@@ -109,7 +109,7 @@ describe('the output of a command', () => {
     expect(toFile.stdout.toString().split(' ')[0]).toBe(there.stdout.toString().split(' ')[0]);
   });
 
-  it('is bytes, each of them untouched', async () => {
+  it('keeps every byte', async () => {
     const { gomote, create } = workshop();
     const name = await create();
     const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
@@ -120,7 +120,7 @@ describe('the output of a command', () => {
     );
   });
 
-  it('onto a full disk is never a success', async () => {
+  it('to a full disk is never a success', async () => {
     const { run, create } = workshop();
     const name = await create();
     const { code, stderr } = await run(
@@ -133,7 +133,7 @@ describe('the output of a command', () => {
 });
 
 describe('the exit status', () => {
-  it('is the command’s', async () => {
+  it('is that of the command', async () => {
     const { gomote, create } = workshop();
     const name = await create();
     for (const status of [0, 1, 7, 126, 127, 255]) {

@@ -33,7 +33,7 @@ const said = (program: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> 
 describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
   // A local buildlet is on this machine: the command itself has taken the port.
   it.each(['127.0.0.1', '::1', '::'])(
-    'forwards a port at %s, at another one when that is taken here, until the command ends',
+    'forwards a port at %s, at another one when that is in use here, until the command ends',
     async (host) => {
       const { start, create } = workshop();
       const name = await create();
@@ -111,7 +111,7 @@ describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
 });
 
 it.skipIf(!hasTmux || process.platform !== 'linux')(
-  'gomote shell says once that a port was opened in it, and how to forward it',
+  'gomote shell reports once that a port was opened in it, and how to forward it',
   async () => {
     const shop = workshop();
     const name = await shop.create();

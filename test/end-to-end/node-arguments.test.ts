@@ -38,14 +38,14 @@ describe('arguments', () => {
     ['--experimental-config-file=/nosuch'],
     ['--experimental-config-file', '/nosuch'],
     ['--experimental-default-config-file'],
-  ])('a run passes %s on', async (...options) => {
+  ])('reach a run with %s', async (...options) => {
     const { create, gomote } = workshop();
     const told = await gomote('run', await create(), 'echo', ...options);
     expect(told).toMatchObject({ code: 0, stderr: '' });
     expect(told.stdout.toString()).toBe(`${options.join(' ')}\n`);
   });
 
-  it('the NODE_OPTIONS of a file that is named run no code here', async () => {
+  it('that name a file with NODE_OPTIONS run no code here', async () => {
     const { directory, create, gomote } = workshop();
     writeFileSync(join(directory, 'preload.cjs'), 'require("fs").writeFileSync("seen", "")');
     writeFileSync(join(directory, 'app.env'), `NODE_OPTIONS=-r ${directory}/preload.cjs\nA=1\n`);
@@ -69,7 +69,7 @@ describe('arguments', () => {
 
 describe('the launcher', () => {
   it.each(['gomote', 'buildlet', 'coordinator'])(
-    '%s is found through links with blanks in their names',
+    'finds %s through links with blanks in their names',
     async (program) => {
       const { directory, run } = workshop();
       mkdirSync(join(directory, 'a b'));
@@ -94,17 +94,20 @@ describe('the launcher', () => {
     ['an unknown option', '--nosuch'],
     ['a module that is not there', '-r ./nosuch.cjs'],
     ['a module that ends the process', '-r ./end.cjs'],
-  ])('NODE_OPTIONS with %s are no status of a remote command', async (_what, options) => {
-    const { directory, environment, start, create } = workshop();
-    writeFileSync(join(directory, 'end.cjs'), 'process.exit(3)');
-    const name = await create();
-    const env = { ...environment, NODE_OPTIONS: options };
-    const told = await ending(start('gomote', ['run', name, 'true'], { env }));
-    expect(told).toMatchObject({ code: 125, stdout: Buffer.alloc(0) });
-    expect(told.stderr).toContain('NODE_OPTIONS');
-  });
+  ])(
+    'does not take the failure of NODE_OPTIONS with %s for the status of a remote command',
+    async (_what, options) => {
+      const { directory, environment, start, create } = workshop();
+      writeFileSync(join(directory, 'end.cjs'), 'process.exit(3)');
+      const name = await create();
+      const env = { ...environment, NODE_OPTIONS: options };
+      const told = await ending(start('gomote', ['run', name, 'true'], { env }));
+      expect(told).toMatchObject({ code: 125, stdout: Buffer.alloc(0) });
+      expect(told.stderr).toContain('NODE_OPTIONS');
+    },
+  );
 
-  it('NODE_OPTIONS are honoured', async () => {
+  it('passes NODE_OPTIONS to Node', async () => {
     const { directory, environment, start, create } = workshop();
     writeFileSync(join(directory, 'seen.cjs'), 'require("fs").writeFileSync("seen", "")');
     const env = { ...environment, NODE_OPTIONS: '-r ./seen.cjs' };
@@ -114,7 +117,7 @@ describe('the launcher', () => {
     expect(readFileSync(join(directory, 'seen'), 'utf8')).toBe('');
   });
 
-  it('says that there is no Node, and exits with 125', async () => {
+  it('reports a missing Node, and exits with 125', async () => {
     const { directory, environment, start } = workshop();
     const bin = join(directory, 'empty');
     mkdirSync(bin);
@@ -129,7 +132,7 @@ describe('the launcher', () => {
 
 describe('compiled code', () => {
   it.each(['gomote', 'buildlet', 'coordinator'])(
-    '%s takes none from where NODE_COMPILE_CACHE leads',
+    'is not taken by %s from the directory of NODE_COMPILE_CACHE',
     (program) => {
       const directory = temporaryDirectory();
       const node = join(directory, 'node');

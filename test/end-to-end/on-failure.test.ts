@@ -5,7 +5,7 @@ import { workshop } from '../helpers/programs.ts';
 import { hasTmux, openScreen } from '../helpers/tmux.ts';
 
 describe('--on-failure keep', () => {
-  it('of a run says how to continue, and only when it failed', async () => {
+  it('of a run prints how to continue, and only when it failed', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const run = (...words: string[]) => cli(['run', '--on-failure', 'keep', name, ...words]);

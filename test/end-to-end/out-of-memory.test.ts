@@ -37,7 +37,7 @@ const group = makeGroup();
 if (group === undefined) missing('this user may not make a control group that limits memory');
 
 it.runIf(group !== undefined)(
-  'a run out of memory is reported as such, and the buildlet continues',
+  'a run that runs out of memory is reported with that reason, and the buildlet continues',
   async () => {
     const { directory, start, gomote } = workshop();
     const socket = `unix:${join(directory, 'socket')}`;

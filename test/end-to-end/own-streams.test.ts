@@ -13,14 +13,14 @@ const nonBlocking = 0o4000;
 const flagsIn = (text: string): number =>
   Number.parseInt(/^flags:\s*([0-7]+)/m.exec(text)?.[1] ?? '', 8);
 
-describe.runIf(linux)('descriptors that others share', () => {
+describe.runIf(linux)('the descriptors that others share', () => {
   const remote = 'sh -c "echo up; echo up >&2; exec sleep 1000"';
 
   it.each([
     ['output', 1, `{ gomote run $N ${remote} & look 1; } 2>/dev/null | cat >up`],
     ['errors', 2, `{ gomote run $N ${remote} >/dev/null & look 2; } 2>&1 | cat >up`],
     ['input', 0, `sleep 1000 | { exec 4<&0; gomote run $N ${remote} <&4 >up 2>&1 & look 0; }`],
-  ])('%s stay as they were, also when gomote is killed', async (_what, fd, line) => {
+  ])('stay unchanged, also when gomote is killed: %s', async (_what, fd, line) => {
     const { directory, environment, start, create } = workshop();
     // A shell that has the same pipe looks at it.
     const look = `look() {
@@ -47,11 +47,11 @@ describe.runIf(linux)('descriptors that others share', () => {
   });
 });
 
-describe('signals', () => {
+describe('a signal', () => {
   const script = 'trap "" INT; echo up; read line; echo survived';
 
   it.runIf(linux).each([['HUP'], ['INT'], ['QUIT'], ['TERM'], ['HUP INT QUIT TERM']])(
-    '%s that were ignored at the start stay ignored',
+    '%s that was ignored at the start stays ignored',
     async (names) => {
       const { start, create } = workshop();
       const name = await create();
@@ -107,7 +107,7 @@ describe.runIf(linux)('a result that cannot be written', () => {
     'ping --status $N',
   ];
 
-  it.each(outputs)('%s is a failure that names it', async (to, message) => {
+  it.each(outputs)('to %s is a failure that names it', async (to, message) => {
     const { run, create } = workshop();
     const name = await create();
     await run('gomote', 'run', '--id', 'run', name, 'sh', '-c', 'echo some; echo text >file');
@@ -125,14 +125,14 @@ describe.runIf(linux)('a result that cannot be written', () => {
     expect(await run('bash', '-c', `gomote run ${name} true ${to}`)).toMatchObject({ code: 0 });
   });
 
-  it.each(outputs)('%s of create leaves no buildlet', async (to, message) => {
+  it.each(outputs)('to %s destroys the buildlet of create', async (to, message) => {
     const { run, gomote } = workshop();
     const told = await run('bash', '-c', `gomote create --count 2 local ${to}`);
     expect(told).toMatchObject({ code: 1, stderr: `gomote: ${message}\n` });
     expect((await gomote('list')).stdout.toString()).toBe('');
   });
 
-  it('a closed pipe of create leaves no buildlet', async () => {
+  it('to a closed pipe destroys the buildlet of create', async () => {
     const { run, gomote } = workshop();
     const told = await run('bash', '-c', 'set -o pipefail; gomote create local | :');
     expect(told).toMatchObject({ code: 141, stderr: '' });

@@ -33,7 +33,7 @@ async function shell(client: BuildletClient, script: string): Promise<string> {
 
 const digest = 'sha256sum <file';
 
-it(`${kills} kills leave whole snapshots, no others, and no more than the quota`, async () => {
+it(`${kills} kills leave complete snapshots, no others, and no more than the quota`, async () => {
   const coordinator = new CoordinatorProcess({ toml });
   await coordinator.start();
   const [source, target] = [

@@ -23,13 +23,13 @@ async function created({ gomote }: Workshop, ...words: string[]): Promise<string
 }
 
 describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
-  it('of a coordinator goes through it', async () => {
+  it('of a coordinator passes through the coordinator', async () => {
     const shop = workshop();
     await logIn(shop, await startCoordinator());
     await useBySsh(await withSsh(shop, await created(shop, 'linux')));
   });
 
-  it('whose machine dials in goes through that connection', async () => {
+  it('whose machine dials in passes through that connection', async () => {
     const shop = workshop();
     const prepare = (directory: string) =>
       writeFileSync(join(directory, 'keys'), 'the-key\n', { mode: 0o600 });
@@ -40,7 +40,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     await useBySsh(await withSsh(shop, await created(shop, 'mac')));
   });
 
-  it.skipIf(!hasSshd)('of another host goes by its sshd', async () => {
+  it.skipIf(!hasSshd)('of another host passes through its sshd', async () => {
     const { host, ...shop } = await labWithUser();
     await useBySsh(await withSsh(shop, await created(shop, host)));
   });

@@ -12,7 +12,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     await use(await sshWorkshop());
   });
 
-  it('starts a program of the home directory there when only that has it', async () => {
+  it('starts a program of the home directory there when only that directory has it', async () => {
     const { ssh, name, directory } = await sshWorkshop();
     expect(
       await ssh(name, 'mkdir -p ~/bin bin; ln -s /bin/pwd ~/bin/far; ln -s /bin/pwd bin/near'),

@@ -10,7 +10,7 @@ import { hasTool, missing } from '../helpers/tools.ts';
 const mayGivePasswords =
   hasTool('openssl', 'version') && (isRoot || missing('only root gives users passwords'));
 
-describe.skipIf(!hasSshd || !hasTmux || !mayGivePasswords)('a host that asks something', () => {
+describe.skipIf(!hasSshd || !hasTmux || !mayGivePasswords)('a host that prompts', () => {
   it('prompts on the terminal, once, whatever is displayed there', async () => {
     const shop = await labWithUser('/bin/sh', {
       settings: ['PasswordAuthentication yes', 'PubkeyAuthentication no'],
@@ -45,8 +45,8 @@ describe.skipIf(!hasSshd || !hasTmux || !mayGivePasswords)('a host that asks som
   });
 });
 
-describe.skipIf(!hasSshd || !mayGivePasswords)('without a terminal', () => {
-  it('nothing is asked: the error says what to do', async () => {
+describe.skipIf(!hasSshd || !mayGivePasswords)('a host that prompts without a terminal', () => {
+  it('prompts nobody: the error names the cure', async () => {
     const { host, user, gomote } = await labWithUser('/bin/sh', {
       settings: ['PasswordAuthentication yes', 'PubkeyAuthentication no'],
     });

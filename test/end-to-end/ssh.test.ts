@@ -32,7 +32,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     expect(await ssh(name, 'no-such-command')).toMatchObject({ code: 127 });
   });
 
-  it('passes 64 MiB each way, whole', async () => {
+  it('passes 64 MiB in each direction completely', async () => {
     const { sshWith, name } = await sshWorkshop();
     const bytes = Buffer.alloc(64 << 20, 'one two three ');
     const { code, stdout, stderr } = await sshWith(bytes, name, 'cat');
@@ -59,7 +59,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     await until(() => !inside());
   });
 
-  it('exits with 255, and says why, when the buildlet is gone', async () => {
+  it('exits with 255 and the reason when the buildlet is gone', async () => {
     const { startSsh, ssh, name, gomote } = await sshWorkshop();
     const client = startSsh([name, 'echo begun; sleep 600']);
     const ended = ending(client);
@@ -74,7 +74,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     });
   });
 
-  it('forwards connections both ways, and to Unix sockets', async () => {
+  it('forwards connections in both directions, and to Unix sockets', async () => {
     const { startSsh, ssh, name, directory } = await sshWorkshop();
     const port = await echoServer();
     const [here, there] = [await freePort(), await freePort()];
@@ -145,7 +145,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     expect(await ssh('-a', name, list)).toMatchObject({ code: 2, stdout: Buffer.from('\n') });
   });
 
-  it('lets nobody in without the key that was made for it', async () => {
+  it('admits nobody without the key that was made for it', async () => {
     const { ssh, run, name, directory } = await sshWorkshop();
     await run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', 'other');
     const other = ['-o', 'IdentityAgent=none', '-o', `IdentityFile=${join(directory, 'other')}`];

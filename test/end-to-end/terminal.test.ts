@@ -90,7 +90,7 @@ const untilResized = (size: string) =>
   `echo not yet; until [ "$(stty size)" = "${size}" ]; do sleep 0.02; done; echo resized`;
 
 describe.runIf(hasTmux)('gomote shell', () => {
-  it('is a login shell in the work dir, on a terminal like this one, and gives its status', async () => {
+  it('is a login shell in the work directory, on a terminal like this one, and gives its status', async () => {
     const { screen, before, after } = await atRemoteShell();
     screen.enter(
       'echo $(shopt login_shell) $TERM $(stty size) $(test $PWD = $WORKDIR && echo there)',
@@ -101,7 +101,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it('passes Ctrl-C and Ctrl-Z to what runs there', async () => {
+  it('passes Ctrl-C and Ctrl-Z to the foreground program', async () => {
     const { screen } = await atRemoteShell();
     screen.enter('echo ready; sleep 1000');
     await screen.shows(/^ready$/m);
@@ -166,7 +166,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
   it.each([
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('puts the terminal back when it gets %s', async (name, status) => {
+  ] as const)('resets the terminal when it gets %s', async (name, status) => {
     const { screen, before, after, signal } = await atRemoteShell();
     screen.enter('printf "\\033[?1049h\\033[?25l\\033[Hanother screen"');
     await screen.shows(/^another screen/);
@@ -176,7 +176,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it('restores the terminal when it fails itself', async () => {
+  it('resets the terminal when it fails itself', async () => {
     const fault = join(temporaryDirectory(), 'fault.cjs');
     writeFileSync(fault, 'process.on("SIGUSR2", () => { throw new Error("a fault") })');
     const { screen, before, after, signal } = await atRemoteShell(`NODE_OPTIONS="-r ${fault}"`);
@@ -188,7 +188,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it('restores the terminal when the buildlet ends', async () => {
+  it('resets the terminal when the buildlet ends', async () => {
     const { name, screen, before, after, gomote } = await atRemoteShell();
     await gomote('destroy', name);
     await screen.shows(/^status=\d+$/m);
@@ -241,8 +241,8 @@ describe.runIf(hasTmux)('gomote shell', () => {
   });
 });
 
-describe('run -t without a terminal here', () => {
-  it('gives the command a terminal nevertheless, of the usual size', async () => {
+describe('run -t without a local terminal', () => {
+  it('gives the command a terminal of the usual size', async () => {
     const { gomote, create } = workshop();
     const name = await create();
     const { code, stdout } = await gomote(
@@ -258,7 +258,7 @@ describe('run -t without a terminal here', () => {
 });
 
 describe('a buildlet without node-pty', () => {
-  it('says so in one line when a terminal is asked for, and runs everything else', async () => {
+  it('reports that in one line when a terminal is requested, and runs everything else', async () => {
     const { directory, run } = workshop();
     // The bundled programs need no other package.
     for (const part of ['bin', 'dist', 'package.json']) {

@@ -135,7 +135,7 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     expect(collector.texts.join()).not.toContain('echo');
   });
 
-  it('sends one trace of all that once does', async () => {
+  it('sends one trace of everything that once does', async () => {
     const collector = await startCollector();
     const { gomote } = traced(collector.url);
     const words = ['--get', 'made', 'local', '--', 'sh', '-c', 'echo x >made'];
@@ -224,7 +224,7 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     ['never answers', () => undefined],
     ['answers nonsense', (request) => request.socket.end('nonsense\r\n\r\n')],
     ['redirects', (_request, response) => response.writeHead(302, { Location: '/' }).end()],
-  ])('ends as without, with one warning, when the collector %s', async (_, answer) => {
+  ])('ends as without it, with one warning, when the collector %s', async (_, answer) => {
     const url = answer === undefined ? 'http://127.0.0.1:1' : await listening(answer);
     const { gomote, shop } = traced(url);
     const result = await gomote('run', await shop.create(), 'sh', '-c', 'echo out; exit 4');
@@ -270,7 +270,7 @@ describe('a collector of https', async () => {
   });
 });
 
-describe('gomote without it', () => {
+describe('gomote without OTEL_EXPORTER_OTLP_ENDPOINT', () => {
   it.each<[string, NodeJS.ProcessEnv, string]>([
     [
       'passes TRACEPARENT on to the command',
@@ -279,7 +279,7 @@ describe('gomote without it', () => {
     ],
     ['leaves out one that is none', { TRACEPARENT: 'x; rm -rf /', TRACESTATE: 'a=1' }, '\n'],
     ['has none by itself', {}, '\n'],
-  ])('%s', async (_, environment, wanted) => {
+  ])('records nothing: %s', async (_, environment, wanted) => {
     const { gomote, shop } = traced(undefined, environment);
     const result = await gomote(
       'run',

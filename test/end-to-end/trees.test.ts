@@ -18,7 +18,7 @@ function plantTree(directory: string): void {
 
 describe('a tree', () => {
   it.each(hasZstd ? ['auto', 'none', 'gzip', 'zstd'] : ['auto', 'none', 'gzip'])(
-    'goes there and comes back with --compress %s, whole, and then only what has changed',
+    'is sent and fetched with --compress %s, completely, and then only its changes',
     async (compress) => {
       const { directory, gomote, run, create } = workshop();
       plantTree(directory);

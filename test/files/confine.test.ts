@@ -31,12 +31,12 @@ test.each([...refused, ['dangling-out', true], ['dangling-out/x', false]] as typ
   },
 );
 
-test('a root that is reached through a link gives real paths', () => {
+test('a confined path below a root that is a link is a real path', () => {
   const { root, outside } = planted();
   expect(resolveInside(join(outside, 'back'), 'to-sub/x')).toBe(join(root, 'sub/x'));
 });
 
-test('a missing root is told by name', () => {
+test('a confined path below a missing root names the root', () => {
   const root = join(temporaryDirectory(), 'absent');
   expect(() => resolveInside(root, 'x')).toThrow(
     expect.objectContaining({
@@ -46,7 +46,7 @@ test('a missing root is told by name', () => {
   );
 });
 
-test('whatever the path, the result is inside or it is refused', () => {
+test('a confined path is inside or refused, whatever the text', () => {
   const { root } = planted();
   const part = fc.constantFrom(
     ...['..', '.', '', 'sub', 'deep', 'file', 'new', 'back', 'to-sub', 'to-self', 'to-outside'],

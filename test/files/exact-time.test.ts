@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const times = [0, 1, 999, 1_000, 1_234_567_890_000, 1_700_000_000_123, 1_700_000_000_999, -1];
 
-it.each(times)('%d ms', (mtimeMs) => {
+it.each(times)('an exact time of %d ms is kept', (mtimeMs) => {
   const file = join(temporaryDirectory(), 'file');
   writeFileSync(file, '');
   const time = exactTime(mtimeMs);

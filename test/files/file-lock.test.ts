@@ -90,7 +90,7 @@ describe('a lock', () => {
   });
 
   it.each(['', '{', '4711\n', '{"id":"theirs","host":"h', 'null', '7', '[]', '{"pid":1}'])(
-    'that holds %j is somebody’s for as long as it is touched',
+    'that holds %j is held for as long as it is touched',
     async (text) => {
       const path = newPath();
       writeFileSync(path, text);
@@ -145,7 +145,7 @@ describe('a lock', () => {
   });
 });
 
-describe('turns at a file', () => {
+describe('the turns at a file', () => {
   /** Runs so many turns at once; the most that were inside at a time. */
   async function turns(path: string, count: number): Promise<number> {
     let inside = 0;
@@ -188,7 +188,7 @@ describe('turns at a file', () => {
     },
   );
 
-  it('are not waited for forever', async () => {
+  it('are not waited for for ever', async () => {
     const path = newPath();
     leave(`${path}.lock`, { host: 'another' });
     const work = () => Promise.reject(new Error('it was another’s turn'));
@@ -202,7 +202,7 @@ describe('turns at a file', () => {
 });
 
 it.runIf(process.platform === 'linux')(
-  'one of a process that has ended is free before its parent has looked',
+  'a lock of a process that has ended is free before its parent has reaped it',
   async () => {
     const path = newPath();
     // A child of a program that waits for none: it ends once its parent has become that program.

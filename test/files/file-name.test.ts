@@ -23,7 +23,7 @@ const anyBytes = fc.oneof(
     }),
 );
 
-describe('a name as text', () => {
+describe('a file name as text', () => {
   it('gives its bytes back, and is unchanged if they are UTF-8', () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
@@ -47,7 +47,7 @@ describe('a name as text', () => {
     );
   });
 
-  it('survives a form', () => {
+  it('passes unchanged through a form', () => {
     fc.assert(
       fc.property(fc.array(anyBytes, { maxLength: 4 }), (all) => {
         const path = all.map(nameFromBytes);
@@ -57,7 +57,7 @@ describe('a name as text', () => {
   });
 });
 
-describe('the calls for names that are any bytes', () => {
+describe('the calls for names of any bytes', () => {
   it('find, list, link and remove files with such names', async () => {
     const top = temporaryDirectory();
     makeFile(top, 'd\xff/f\xe9');
@@ -95,7 +95,7 @@ describe('a name that no file can have', () => {
     ['CON', 'win32'],
     ['nul.txt', 'win32'],
     ['com1', 'win32'],
-  ] as const)('is %j on %s', (name, platform) => {
+  ] as const)('is refused: %j on %s', (name, platform) => {
     expect(whyNoName(name, platform)).toEqual(expect.any(String));
   });
 
@@ -108,7 +108,7 @@ describe('a name that no file can have', () => {
     ['console', 'win32'],
     ['.git', 'win32'],
     ['caf\u00e9', 'win32'],
-  ] as const)('is not %j on %s', (name, platform) => {
+  ] as const)('does not include %j on %s', (name, platform) => {
     expect(whyNoName(name, platform)).toBeUndefined();
   });
 });

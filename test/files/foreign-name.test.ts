@@ -34,7 +34,7 @@ const spellings = [
 ];
 
 describe('a name that some file system takes for .git', () => {
-  it.each(spellings.map((name) => [JSON.stringify(name), name]))('%s is refused', (_, name) => {
+  it.each(spellings.map((name) => [JSON.stringify(name), name]))('is refused: %s', (_, name) => {
     for (const path of [name, `${name}/hooks/pre-commit`, `a/b/${name}/config`, `a\\${name}\\x`]) {
       expect([path, hasGitDirectory(path)]).toEqual([path, true]);
       expect(whyRefused(path, 'linux')).toMatch(/\.git/);
@@ -59,7 +59,7 @@ describe('a name that some file system takes for .git', () => {
     'a:b',
     'con',
     'back\\slash',
-  ])('%s is another name', (path) => {
+  ])('is not %s', (path) => {
     expect(whyRefused(path, 'linux')).toBeUndefined();
   });
 });
@@ -76,7 +76,7 @@ describe('a name from another machine', () => {
     'a/.',
     'a/',
     'nul\0byte',
-  ])('that is no path below a directory is refused: %j', (path) => {
+  ])('is refused if it is no path below a directory: %j', (path) => {
     expect(whyRefused(path, 'linux')).toMatch(/not a path/);
   });
 
@@ -87,12 +87,12 @@ describe('a name from another machine', () => {
     '.gomote-push-0123abcd-00112233',
     'a/.gomote-0123456789abcdef',
     'a/.gomote-pull-Ab12Cd',
-  ])('that is one of ours is refused: %s', (path) => {
+  ])('is refused if it is one of ours: %s', (path) => {
     expect(whyRefused(path, 'linux')).toMatch(/reserved/);
   });
 
   it.each(['a/.gomote', '.gomoteignore', '.gomote.toml', '.gomote-x', 'gomote/push'])(
-    'that only looks like one of ours is taken: %s',
+    'is accepted if it only resembles one of ours: %s',
     (path) => {
       expect(whyRefused(path, 'linux')).toBeUndefined();
     },
@@ -110,7 +110,7 @@ describe('a name from another machine', () => {
     'end.',
     'end ',
     'a\\b',
-  ])('that Windows has not is refused there: %s', (path) => {
+  ])('is refused on Windows if Windows has no such name: %s', (path) => {
     expect(whyRefused(path, 'win32')).toMatch(/Windows/);
     expect(whyRefused(path, 'linux')).toBeUndefined();
   });

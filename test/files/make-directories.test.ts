@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { makeDirectories } from '../../src/files/make-directories.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('directories are made with all above them that are missing', () => {
+it('directories are made with all missing directories above them', () => {
   const top = temporaryDirectory();
   makeDirectories(join(top, 'a/b/c'), 0o700);
   expect(statSync(join(top, 'a/b')).mode & 0o777).toBe(0o700);
@@ -20,6 +20,9 @@ it('a directory cannot be made where a file is, or below one', () => {
   expect(() => makeDirectories(join(top, 'file/a/b'))).toThrow('ENOTDIR');
 });
 
-it.runIf(process.platform === 'linux')('none is made in /proc, and that is said', () => {
-  expect(() => makeDirectories('/proc/gomote/a/b')).toThrow('ENOENT');
-});
+it.runIf(process.platform === 'linux')(
+  'a directory cannot be made in /proc, which is reported',
+  () => {
+    expect(() => makeDirectories('/proc/gomote/a/b')).toThrow('ENOENT');
+  },
+);

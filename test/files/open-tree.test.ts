@@ -24,7 +24,7 @@ it.each([
   ['link', 'ENOTDIR'],
   ['link/b', 'ENOTDIR'],
   ['x/'.repeat(40_000), 'ENAMETOOLONG'],
-])('what is no directory of a tree is an error of the system: %.10s', (name, code) => {
+])('a path that is no directory of a tree gives the system’s error: %.10s', (name, code) => {
   const path = temporaryDirectory();
   mkdirSync(join(path, 'a/b'), { recursive: true });
   writeFileSync(join(path, 'file'), '');

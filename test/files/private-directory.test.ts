@@ -129,7 +129,7 @@ describe('a private directory', () => {
     expect(statSync(join(top, 'shared/x')).mode & 0o777).toBe(0o700);
   });
 
-  it.each(Object.entries(unfit))('is not %s', (_, make) => {
+  it.each(Object.entries(unfit))('cannot be %s', (_, make) => {
     const top = temporaryDirectory();
     const reason = make(top);
     const expected = { code: 'ERR_CONFIG', message: expect.stringContaining(reason) };
@@ -139,7 +139,7 @@ describe('a private directory', () => {
     );
   });
 
-  it.runIf(isRoot).each(Object.entries(ofAnotherUser))('is not %s', (_, make) => {
+  it.runIf(isRoot).each(Object.entries(ofAnotherUser))('cannot be %s', (_, make) => {
     const top = temporaryDirectory();
     const reason = make(top);
     const expected = { code: 'ERR_CONFIG', message: expect.stringContaining(reason) };
@@ -150,7 +150,7 @@ describe('a private directory', () => {
     expect(() => hasPrivateDirectory(path, 'the state')).toThrow(expect.objectContaining(expected));
   });
 
-  it.each(['', 'relative/x', './x'])('is not at the relative path %j', (path) => {
+  it.each(['', 'relative/x', './x'])('cannot be at the relative path %j', (path) => {
     expect(() => makePrivateDirectory(path, 'the state')).toThrow('is not an absolute path');
   });
 
@@ -205,7 +205,7 @@ describe('the cache directory', () => {
         return { XDG_CACHE_HOME: join(top, 'cache') };
       },
     ],
-  ])('is none with %s', (_, make) => {
+  ])('is not used with %s', (_, make) => {
     expect(cacheDirectory(make(temporaryDirectory()), 'code')).toBeUndefined();
   });
 });

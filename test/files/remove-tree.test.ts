@@ -17,7 +17,7 @@ import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('a removal removes a tree deeper than a path may be long', async () => {
+it('a removal removes a tree that is deeper than a path may be long', async () => {
   const directory = temporaryDirectory();
   const half = 'deep/'.repeat(700);
   execFileSync('sh', ['-c', `mkdir -p ${half} && cd ${half} && mkdir -p ${half}`], {
@@ -52,7 +52,7 @@ it('a removal wins over a program that writes there until its directory is gone'
   }
 });
 
-it('an emptied directory stays', async () => {
+it('emptying a directory keeps the directory', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'a/b'), { recursive: true });
   writeFileSync(join(directory, '-rf'), '');

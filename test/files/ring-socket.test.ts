@@ -149,13 +149,13 @@ describe.each(['a port', 'a unix socket'])('joined ring sockets, one of them to 
 });
 
 describe('a ring socket', () => {
-  it('is an ordinary stream to whoever reads it', async () => {
+  it('is an ordinary stream for its readers', async () => {
     const content = randomBytes(2_000_000);
     const { place } = await serverOf((socket) => void send(socket, content));
     await same(receivedSlowly(dialled(place, new RingSocket())), content);
   });
 
-  it('that was taken over is an ordinary stream too, and its server does not wait for the first one', async () => {
+  it('that was taken over is an ordinary stream, too, and its server does not wait for the accepted socket', async () => {
     const content = randomBytes(2_000_000);
     const { server, place } = await serverOf((accepted) => {
       const socket = RingSocket.takeOver(accepted);

@@ -19,7 +19,7 @@ const bad: [string, (path: string) => void, RegExp][] = [
     : []),
 ];
 
-it.each(bad)('a configuration that %s is refused by its name', async (_what, spoil, why) => {
+it.each(bad)('a configuration that %s is refused with its name', async (_what, spoil, why) => {
   const directory = temporaryDirectory();
   for (const name of ['config.toml', 'logins.toml']) {
     const path = join(directory, name);
@@ -36,7 +36,7 @@ it.each(bad)('a configuration that %s is refused by its name', async (_what, spo
   }
 });
 
-it('a FIFO or a device in its place is refused without waiting', () => {
+it('a configuration that is a FIFO or a device is refused without waiting', () => {
   const fifo = join(temporaryDirectory(), 'fifo');
   execFileSync('mkfifo', [fifo]);
   for (const path of [fifo, '/dev/zero']) {
@@ -44,7 +44,7 @@ it('a FIFO or a device in its place is refused without waiting', () => {
   }
 });
 
-it('a link to a file of the same user is followed', () => {
+it('a configuration that is a link to a file of the same user is followed', () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'real'), 'text', { mode: 0o600 });
   symlinkSync('real', join(directory, 'link'));

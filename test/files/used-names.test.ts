@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { UsedNames } from '../../src/files/used-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('numbers never go back, whichever user asks and whichever number is free', () => {
+it('numbers of names only grow, whichever user asks and whichever number is free', () => {
   const directory = join(temporaryDirectory(), 'names');
   const one = new UsedNames(directory);
   const other = new UsedNames(directory);

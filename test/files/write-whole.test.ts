@@ -39,20 +39,23 @@ const endings: [string, () => Ending][] = [
   ['a proof that fails', () => ({ options: { onWhole: broken }, error: brokenOff })],
 ];
 
-it.each(endings)('%s leaves no file, and the descriptor is closed once', async (_how, of) => {
-  const directory = temporaryDirectory();
-  // A handle closes itself once. A close by its number comes on top of that, when the number may be another file's.
-  const closing = vi.spyOn(fs, 'close');
-  onTestFinished(() => closing.mockRestore());
-  const { end, options, error } = of();
-  await expect(writeNew(join(directory, 'new'), pieces(3, end), options)).rejects.toMatchObject(
-    error,
-  );
-  expect(closing).not.toHaveBeenCalled();
-  expect(readdirSync(directory)).toEqual([]);
-});
+it.each(endings)(
+  'a failed write (%s) leaves no file, and closes the descriptor once',
+  async (_how, of) => {
+    const directory = temporaryDirectory();
+    // A handle closes itself once. A close by its number comes on top of that, when the number may be another file's.
+    const closing = vi.spyOn(fs, 'close');
+    onTestFinished(() => closing.mockRestore());
+    const { end, options, error } = of();
+    await expect(writeNew(join(directory, 'new'), pieces(3, end), options)).rejects.toMatchObject(
+      error,
+    );
+    expect(closing).not.toHaveBeenCalled();
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);
 
-it('a file has all of the source, and its size is returned', async () => {
+it('a file has everything of the source, and its size is returned', async () => {
   const path = join(temporaryDirectory(), 'new');
   const sizeBytes = 5 * pieceBytes;
   expect(await writeNew(path, pieces(5))).toBe(sizeBytes);

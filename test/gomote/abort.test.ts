@@ -77,12 +77,15 @@ const local: Record<string, (options: Options) => Promise<unknown>> = {
   purgeCache: (options) => gomote.purgeCache('x', options),
 };
 
-it.each(Object.entries(local))('%s is not begun when its signal has aborted', async (_, call) => {
-  await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
-});
+it.each(Object.entries(local))(
+  '%s does not start when its signal has already aborted',
+  async (_, call) => {
+    await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
+  },
+);
 
 describe.each(Object.entries(calls))('%s', (name, call) => {
-  it('is not begun when its signal has aborted', async () => {
+  it('does not start when its signal has already aborted', async () => {
     await expect(call({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject(aborted);
   });
 

@@ -54,7 +54,7 @@ describe.each([
     });
   });
 
-  it('are written from a stream, and fail with it, at whatever moment that is', async () => {
+  it('are written from a stream, and fail when it fails, at any moment', async () => {
     const { files } = (await setUp(features)).buildlet;
     await files.write('s', Readable.from([Buffer.from('a'), Buffer.from('b')]));
     expect(await files.readText('s')).toBe('ab');
@@ -65,7 +65,7 @@ describe.each([
     expect(await files.exists('t')).toBe(false);
   });
 
-  it('that do not exist are told from those that do', async () => {
+  it('that do not exist are distinguished from those that do', async () => {
     const { buildlet, workDir } = await setUp(features);
     mkdirSync(join(workDir, 'd'));
     writeFileSync(join(workDir, 'd/f'), '');

@@ -17,7 +17,7 @@ describe('a forward', () => {
     ['unix:/tmp/x:3000', 'unix:/tmp/x', 'localhost:3000'],
     ['unix:/tmp/x:unix:/tmp/y', 'unix:/tmp/x', 'unix:/tmp/y'],
     ['unix:/tmp/x:db:5432', 'unix:/tmp/x', 'db:5432'],
-  ])('of %j is one of %s to %s', (text, from, to) => {
+  ])('of %j leads from %s to %s', (text, from, to) => {
     const spec = parseForward(text);
     expect([describeTarget(spec.from), describeTarget(spec.to)]).toEqual([from, to]);
   });
@@ -25,11 +25,11 @@ describe('a forward', () => {
   it.each([
     ...['', ':', '0', '65536', '8080:', ':8080', '8080:0', 'a:b', 'unix:', 'unix:/x', '-1', '1.5'],
     ...['80:unix:', '1:2:3:4:5', 'a b:80', '80:a b:80', `80:unix:/${'x'.repeat(120)}`, '80:\0:80'],
-  ])('of %j is a wrong use', (text) => {
+  ])('of %j is wrong usage', (text) => {
     expect(() => parseForward(text)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
   });
 
-  it('takes ports at the address that is given', () => {
+  it('accepts ports at the address that is given', () => {
     expect(describeTarget(parseForward('80', '::').from)).toBe('[::]:80');
   });
 });

@@ -74,7 +74,7 @@ it('a client of a coordinator has its address and user, and prints without the t
   expect(`${JSON.stringify(client)}${String(client)}`).not.toContain('secret');
 });
 
-it('an entry of a listing is its line as text', () => {
+it('an entry of a listing prints as its line', () => {
   const line = '-rw-r--r--\tdir/file\t3\t2017-06-02T03:04:05Z';
   expect(String(parseListLine(line))).toBe(line);
   expect(Object.keys(parseListLine(line) ?? {})).not.toContain('toString');

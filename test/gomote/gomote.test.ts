@@ -115,7 +115,7 @@ describe('a tree', () => {
     await expect(buildlet.push(top, { dest: '../b' })).rejects.toMatchObject({ code: 'ERR_PATH' });
   });
 
-  it('that is sent or fetched in part is an error that says what was done', async () => {
+  it('that is sent or fetched in part is an error that reports what was done', async () => {
     const { gomote } = await openTestGomote();
     await using buildlet = await gomote.create('local');
     const top = makeTree({ file: 'pushed' });

@@ -77,7 +77,7 @@ const misuses: [string, () => unknown][] = [
   ['files.list with a number', () => buildlet.files.list(wrong(7))],
 ];
 
-it.each(misuses)('%s is an error of use', async (_, misuse) => {
+it.each(misuses)('%s is wrong usage', async (_, misuse) => {
   const error: unknown = await (async () => await misuse())().then(
     (value) => `it gave ${String(value)}`,
     (reason: unknown) => reason,
@@ -99,7 +99,7 @@ describe('a run', () => {
     expect(await read()).toEqual([]);
   });
 
-  it('whose handle nobody looks at ends nothing when it fails', async () => {
+  it('whose handle nobody uses ends nothing when it fails', async () => {
     const unhandled: unknown[] = [];
     const listen = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', listen);

@@ -52,7 +52,7 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
     expect(stdout + stderr).toBe('a\nb\n');
   });
 
-  it('gives the lines of its output as they come', async () => {
+  it('gives the lines of its output as they arrive', async () => {
     const buildlet = await buildletWith(features);
     const lines: string[] = [];
     for await (const line of buildlet.run('printf', ['a\\r\\n\\nb'])) lines.push(line);
@@ -82,7 +82,7 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
     });
   });
 
-  it('is refused a directory outside the work directory, in the words of the library', async () => {
+  it('cannot start outside the work directory, and the error names the library’s option', async () => {
     const { gomote } = await openTestGomote();
     await using buildlet = await gomote.create('local');
     await expect(buildlet.run('true', [], { dir: '..' })).rejects.toMatchObject({
@@ -175,7 +175,7 @@ describe('a run', () => {
     await expect(buildlet.run('cat', [], { stdin })).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
-  it('is ended by kill, also when it has ended', async () => {
+  it('is ended by kill, also when it has already ended', async () => {
     const buildlet = await withSessions();
     const run = buildlet.run('sh', ['-c', 'echo on; exec sleep 1000']);
     for await (const _ of run) break;

@@ -31,13 +31,13 @@ const block = (command: readonly string[], directory = '/state') =>
     { files: filesIn(directory), command, platform: 'linux' },
   );
 
-describe.skipIf(!hasSsh)('an entry', () => {
+describe.skipIf(!hasSsh)('an entry of ssh_config', () => {
   it.each([
     ['plain', ['node', '/opt/gomote.js']],
     ['blanks', ['/opt/my node', '/opt/go mote.js']],
     ['quotes and backslashes', ["/it's", '/say "so"', '/back\\slash', '/both\\\'"']],
     ['what shells and ssh obey', ['/a;b', '/$HOME', '/`id`', '/%h%p', '/${X}', '/a&b|c', '/*']],
-  ])('starts the very words of the command: %s', (_what, words) => {
+  ])('contains the exact words of the command: %s', (_what, words) => {
     const directory = temporaryDirectory();
     const config = join(directory, 'config');
     const out = join(directory, 'out');
@@ -70,14 +70,14 @@ describe.skipIf(!hasSsh)('an entry', () => {
 });
 
 it.each(['/a"b', '/a\nb', '/a\\b', '/a*b', '/a%b', '/${HOME}', '/a\x7fb'])(
-  'an entry is refused for a path that ssh would not take as it is: %j',
+  'an entry of ssh_config is refused for a path that ssh would change: %j',
   (directory) => {
     expect(() => block(['node'], directory)).toThrow('cannot hold');
     expect(() => includeLine(directory)).toThrow('cannot hold');
   },
 );
 
-it('entries are parsed from their file, by the names of their buildlets', () => {
+it('entries of ssh_config are parsed from their file, by the names of their buildlets', () => {
   const blocks = new Map(
     ['local/a-0', 'ci/b-1'].map((name) => [
       name,
@@ -99,7 +99,7 @@ describe('the line in the configuration of ssh', () => {
     ['hosts', 'Host a\n  User b\n'],
     ['no newline at its end', 'Host a'],
     ['other bytes and lines', 'Host \xff\r\n\r\n# \xe9\n\n\n'],
-  ])('is put first and taken away again, with all else as it was: %s', (_what, text) => {
+  ])('is added first and removed again, with everything else unchanged: %s', (_what, text) => {
     const file = join(temporaryDirectory(), 'config');
     writeFileSync(file, text, 'latin1');
     chmodSync(file, 0o644);
@@ -114,14 +114,14 @@ describe('the line in the configuration of ssh', () => {
     expect(existsSync(file) ? readFileSync(file, 'latin1') : '').toBe(text);
   });
 
-  it('makes the file and its directory, for this user alone', () => {
+  it('creates the file and its directory, for this user alone', () => {
     const directory = join(temporaryDirectory(), '.ssh');
     addInclude(join(directory, 'config'), line);
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     expect(statSync(join(directory, 'config')).mode & 0o777).toBe(0o600);
   });
 
-  it('goes into the file to which a link leads', () => {
+  it('is added to the target of a link', () => {
     const directory = temporaryDirectory();
     const [link, file] = [join(directory, 'config'), join(directory, 'dotfiles')];
     writeFileSync(file, 'Host a\n');
@@ -141,7 +141,7 @@ describe('the line in the configuration of ssh', () => {
     expect(readFileSync(file, 'latin1')).toBe('Host a\n  User b\n\nHost c\n');
   });
 
-  it('is not put into anything but a file', () => {
+  it('is added only to a file', () => {
     const directory = join(temporaryDirectory(), 'config');
     mkdirSync(directory);
     expect(() => addInclude(directory, line)).toThrow(/^cannot (read|write)/);

@@ -18,7 +18,7 @@ describe('the login in HTTPS_PROXY', () => {
     ['u:a:b@p:1', ['u', 'a:b', 'p:1']],
     ['https://me@p', ['me', '', 'p']],
     ['http://u:pässwört 1@p:1', ['u', 'pässwört 1', 'p:1']],
-  ])('%s is taken as it was meant', (proxy, expected) => {
+  ])('is read as intended: %s', (proxy, expected) => {
     const read = () => proxyOf('https://h', { HTTPS_PROXY: proxy });
     if (expected[0] === '') expect(read).toThrow('is no proxy');
     else expect(login(read())).toEqual(expected);
@@ -29,7 +29,7 @@ describe('the login in HTTPS_PROXY', () => {
     'socks5://u:secret@p:1',
     'http://u:secret@p:x',
     'ftp://u:secret@p',
-  ])('%s is an error without the password', (proxy) => {
+  ])('is an error without the password: %s', (proxy) => {
     let message = '';
     try {
       proxyOf('https://h', { https_proxy: proxy });
@@ -63,7 +63,7 @@ describe('NO_PROXY', () => {
     ['H.ORG', 'https://a.h.org', true],
     ['', 'https://h', false],
     [' , ', 'https://h', false],
-  ])('%j for %s: spared is %s', (spared, origin, isSpared) => {
+  ])('%j excludes the proxy for %s: %s', (spared, origin, isSpared) => {
     const proxy = proxyOf(origin, { HTTPS_PROXY: 'http://p:1', NO_PROXY: spared });
     expect(proxy === undefined).toBe(isSpared);
   });

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Hold } from '../../src/http/server/hold.ts';
 
-describe('what is held', () => {
+describe('a held resource', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('ends some time after its last holder has gone', () => {
+  it('ends some time after its last holder has left', () => {
     const onLost = vi.fn();
     const hold = new Hold(onLost);
     const [first, second] = [hold.take(1_000, vi.fn()), hold.take(5_000, vi.fn())];
@@ -40,7 +40,7 @@ describe('what is held', () => {
     expect(onLost).toHaveBeenCalledOnce();
   });
 
-  it('survives when it is released, and its holders are told', () => {
+  it('survives when it is released, and its holders are informed', () => {
     const hold = new Hold(() => expect.unreachable());
     const onReleased = vi.fn();
     const leave = hold.take(1_000, onReleased);

@@ -37,7 +37,7 @@ const serverIsBack = async (): Promise<void> => {
 };
 
 it.for(['creating pod', 'waiting for pod'])(
-  'a creation continues when the server is killed and comes back: %s',
+  'a creation continues when the API server is killed and comes back: %s',
   async (moment) => {
     const backend = openBackend(namespace);
     let back: Promise<void> | undefined;
@@ -58,7 +58,7 @@ it.for(['creating pod', 'waiting for pod'])(
   },
 );
 
-it('a buildlet that is in use is not disturbed by it', async () => {
+it('a buildlet that is in use is not disturbed by a restart of the API server', async () => {
   const backend = openBackend(namespace, { reach: 'direct' });
   const { name } = await backend.create(builder, { user: 'me', host, signal: never });
   const client = await backend.connect(name);
@@ -70,7 +70,7 @@ it('a buildlet that is in use is not disturbed by it', async () => {
   await backend.destroy(name, { signal: never });
 });
 
-it('a watch from before it is told that its place is forgotten', async () => {
+it('a watch from before a restart of the API server is told that its place is forgotten', async () => {
   await killApiServer(100);
   await serverIsBack();
   const cluster = new Cluster(kubeConfig, { namespace, gate: () => undefined });
@@ -78,6 +78,6 @@ it('a watch from before it is told that its place is forgotten', async () => {
   await expect(watch).rejects.toMatchObject({ code: 410 });
 });
 
-it('nothing is left of all of them', async () => {
+it('the tests of this file leave nothing', async () => {
   await nothingLeft(namespace);
 });

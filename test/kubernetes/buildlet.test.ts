@@ -73,7 +73,7 @@ describe('a buildlet in a pod', () => {
     expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
   });
 
-  it('has ports that lead there and back', async () => {
+  it('has ports that are forwarded in both directions', async () => {
     const backend = openBackend(namespace);
     const { name } = await backend.create(builder, { user: 'me', ...create });
     const client = await backend.connect(name);
@@ -87,7 +87,7 @@ describe('a buildlet in a pod', () => {
     await backend.destroy(name, { signal: never });
   });
 
-  it('shows in its pod what is known of it, and neither password nor key', async () => {
+  it('shows its properties in its pod, and neither password nor key', async () => {
     const backend = openBackend(namespace);
     const { name } = await backend.create(builder, { user: 'me', ...create });
     const pod = (await pods(namespace)).find(({ metadata }) => metadata?.name === name);
@@ -167,7 +167,7 @@ describe('a buildlet in a pod', () => {
     expect(modes).toEqual([0o700, 0o600]);
   });
 
-  it('is reached through a port-forward, both ways and without a byte lost', async () => {
+  it('is reached through a port-forward, in both directions and without losing a byte', async () => {
     const cli = clusterCli(namespace, 'reach = "forward"');
     const name = (await cli(['create', 'linux'])).stdout.trim();
     const bytes = Buffer.alloc(8 << 20, 'some bytes of no meaning\n');
@@ -180,7 +180,7 @@ describe('a buildlet in a pod', () => {
     expect((await cli(['ls', '-d', name])).stdout).toContain(digest);
   });
 
-  it('shows later expiry when it is used, written once a minute', async () => {
+  it('shows a later expiry when it is used, written once a minute', async () => {
     const cli = clusterCli(namespace);
     const name = (await cli(['create', 'linux'])).stdout.trim();
     const expires = async () => {
@@ -200,6 +200,6 @@ describe('a buildlet in a pod', () => {
   });
 });
 
-it('nothing is left of all of them', async () => {
+it('the tests of this file leave nothing', async () => {
   await nothingLeft(namespace);
 });

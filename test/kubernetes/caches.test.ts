@@ -170,7 +170,7 @@ describe('a cache of pods', () => {
     await nothingLeft(namespace);
   });
 
-  it("is neither another user's, nor any claim with its name", async () => {
+  it("is neither another user's, nor a foreign claim with its name", async () => {
     const backend = openBackend(namespace, { user: undefined, caches: volumes });
     const caches = [{ name: 'own', path: '/tmp/own' }];
     const create = { host: { ...host, caches }, signal: never, user: 'pool' };

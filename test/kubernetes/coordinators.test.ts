@@ -63,7 +63,7 @@ it('two coordinators that make many at once give no name twice', async () => {
   await nothingLeft(namespace);
 });
 
-it('a coordinator that has lost all it knew finds its sessions in the cluster, and ends none', async () => {
+it('a coordinator that has lost its state finds its sessions in the cluster, and ends none', async () => {
   const one = await coordinator();
   const two = await coordinator();
   const mine = await one.client().requestBuildlet('linux');

@@ -4,7 +4,7 @@ import { clusterCli, created, makeNamespace } from './cluster.ts';
 
 const namespace = await makeNamespace();
 
-it('a buildlet in a pod is ended by the cluster when its longest time is over, whatever runs', async () => {
+it('a buildlet in a pod is ended by the cluster at its maximum age, whatever runs', async () => {
   const cli = clusterCli(namespace, 'max-lifetime = "60s"');
   const name = await created(cli);
   const result = await cli(['run', name, 'sleep', '600']);

@@ -39,7 +39,7 @@ describe('a buildlet in a pod', () => {
     expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
   });
 
-  it('that is killed while a command runs leaves its outcome unknown, and it is said why', async () => {
+  it('that is killed while a command runs leaves its outcome unknown, and the error gives the reason', async () => {
     const cli = clusterCli(namespace);
     const name = await created(cli);
     expect(await cli(['run', name, 'sh', '-c', 'kill -9 $PPID; sleep 600'])).toMatchObject({
@@ -51,6 +51,6 @@ describe('a buildlet in a pod', () => {
   });
 });
 
-it('nothing is left of all of them', async () => {
+it('the tests of this file leave nothing', async () => {
   await nothingLeft(namespace);
 });

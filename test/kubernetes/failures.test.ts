@@ -77,7 +77,7 @@ describe('a creation fails at once, with the reason, and leaves nothing, for', (
     });
   }
 
-  it('a pod that waits for a node only as long as it may', async () => {
+  it('a pod that waits for a node longer than it may', async () => {
     const nodeSelector = { 'there-is': 'no-such-node' };
     const error = await failure(
       { template: { spec: { nodeSelector } } },
@@ -86,7 +86,7 @@ describe('a creation fails at once, with the reason, and leaves nothing, for', (
     expect(error).toMatchObject({ code: 'ERR_NO_CAPACITY' });
   });
 
-  it('a namespace that is not there', async () => {
+  it('a namespace that does not exist', async () => {
     expect(await failure({}, { namespace: 'there-is-no-such-namespace' })).toMatchObject({
       code: 'ERR_CONFIG',
       message: expect.stringContaining('there-is-no-such-namespace'),
@@ -99,7 +99,7 @@ describe('a creation fails at once, with the reason, and leaves nothing, for', (
 });
 
 describe('a quota', () => {
-  it('is told as one; of many that are asked for together none is left', async () => {
+  it('is reported with its name; of several requested buildlets none is left', async () => {
     const quota = await makeNamespace();
     const body = { metadata: { name: 'two' }, spec: { hard: { pods: '2' } } };
     await core.createNamespacedResourceQuota({ namespace: quota, body });

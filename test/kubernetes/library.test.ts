@@ -6,7 +6,7 @@ import { core, host, kubeConfig, makeNamespace, nothingLeft, pods, reach } from 
 const namespace = await makeNamespace();
 const options = { projectId: 'team', imageRegistry: 'registry.example', namespace, reach } as const;
 
-it('startPod gives a client of a pod with the labels, times and key that were asked for', async () => {
+it('startPod gives a client of a pod with the labels, times and key that were given', async () => {
   const tls = await newKeyPair();
   const told: string[] = [];
   const client = await startPod(kubeConfig, 'my-pod', host, {
@@ -37,7 +37,7 @@ it('startPod gives a client of a pod with the labels, times and key that were as
   await nothingLeft(namespace);
 });
 
-it('startPod without TLS speaks plain HTTP, and still asks for a password', async () => {
+it('startPod without TLS speaks plain HTTP, and still requires a password', async () => {
   const client = await startPod(kubeConfig, 'plain', host, options);
   onTestFinished(() => client.disconnect());
   expect(client.url).toMatch(/^http:/);

@@ -17,8 +17,8 @@ import {
 const namespace = await makeNamespace();
 const create = { host, signal: never };
 
-describe('names', () => {
-  it('are given once, to two clients that make many at the same time', async () => {
+describe('the names of buildlets', () => {
+  it('are given once, also to two clients that make many at the same time', async () => {
     const clients = [openBackend(namespace), openBackend(namespace)];
     const making = Array.from({ length: 6 }, (_, i) =>
       clients[i % 2]!.create(builder, { user: 'me', ...create }),
@@ -43,7 +43,7 @@ describe('names', () => {
     await core.deleteNamespacedPod({ namespace, name });
   });
 
-  it('hold any user and type, and keep those apart whose names look alike', async () => {
+  it('contain any user and type, and stay distinct when these look alike', async () => {
     const users = ['Some.One', 'some_one'];
     const made = await Promise.all(
       users.map((user) =>
@@ -64,7 +64,7 @@ describe('names', () => {
 });
 
 describe('owners', () => {
-  it('see and destroy their own only; one without a user sees all', async () => {
+  it('see and destroy only their own; a client without a user sees all', async () => {
     const cli = clusterCli(namespace);
     const as = (user: string, ...argv: string[]) => cli(['--user', user, ...argv]);
     const [anns, bobs] = (
@@ -87,7 +87,7 @@ describe('owners', () => {
 });
 
 describe('a list', () => {
-  it('is whole though it comes in pages', async () => {
+  it('is complete though it comes in pages', async () => {
     const spec = { nodeSelector: { no: 'node' }, containers: [{ name: 'buildlet', image: 'x' }] };
     const names = Array.from({ length: 50 }, (_, n) => `crowd-linux-${n}`);
     const labels = { role: 'buildlet', 'gomote/owner': 'crowd' };
@@ -111,6 +111,6 @@ describe('a list', () => {
   });
 });
 
-it('nothing is left of all of them', async () => {
+it('the tests of this file leave nothing', async () => {
   await nothingLeft(namespace);
 });

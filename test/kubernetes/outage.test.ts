@@ -96,7 +96,7 @@ describe('a creation while the API server is away', () => {
     }
   });
 
-  it('is given up when it is cancelled, and nothing is left when the server is back', async () => {
+  it('is abandoned when it is cancelled, and nothing is left when the server is back', async () => {
     const { cutter, backend } = await behindRelay('gone');
     const cancel = new AbortController();
     const creation = backend.create(builder, {

@@ -63,7 +63,7 @@ const backendOf = (kubeconfig: string) =>
   });
 
 describe('a client', () => {
-  it('without rights is told so, and makes nothing', async () => {
+  it('without rights gets that error, and makes nothing', async () => {
     const backend = backendOf(await limitedKubeconfig('nobody'));
     const refused = { code: 'ERR_UNAUTHORIZED', message: expect.stringContaining('forbidden') };
     const calls = [
@@ -77,7 +77,7 @@ describe('a client', () => {
     await nothingLeft(namespace);
   });
 
-  it('with a token that is not known is told so', async () => {
+  it('with an unknown token gets that error', async () => {
     const backend = backendOf(kubeconfigOf('stranger', 'no-such-token'));
     await expect(backend.list({ signal: never })).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_UNAUTHORIZED' }),
@@ -132,7 +132,7 @@ describe('a client', () => {
   });
 });
 
-it('the network policy of the manifests is one the cluster takes, for buildlets only', async () => {
+it('the cluster accepts the network policy of the manifests, for buildlets only', async () => {
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
   const body = manifest<V1NetworkPolicy>('NetworkPolicy');
   const made = await networking.createNamespacedNetworkPolicy({ namespace, body });
@@ -142,7 +142,7 @@ it('the network policy of the manifests is one the cluster takes, for buildlets 
 it.each([
   ['the manifests', () => read('coordinator')],
   ['the Helm chart', () => objectsIn(render(given()))],
-])('the coordinator of %s is one the cluster takes', async (_, objectsOf) => {
+])('the cluster accepts the coordinator of %s', async (_, objectsOf) => {
   const objects = KubernetesObjectApi.makeApiClient(kubeConfig);
   const kinds: string[] = [];
   // Clusters before 1.21 have budgets in an older version only.

@@ -13,7 +13,7 @@ maximum = 4
 scale-down-after = "10s"`,
 );
 
-it('pods of a pool are between its minimum and its maximum, as the demand is', async () => {
+it('a pool keeps its pods between minimum and maximum, by demand', async () => {
   const coordinator = new CoordinatorProcess({
     toml,
     environment: { HOME: temporaryDirectory() },

@@ -22,11 +22,11 @@ async function podWithSsh(more?: string): Promise<SshWorkshop> {
 it.skipIf(!hasSsh).each([
   ['the way that is configured', ''],
   ['the API server', 'reach = "forward"'],
-])('ssh and scp to a pod go by %s', async (_way, more) => {
+])('ssh and scp to a pod work through %s', async (_way, more) => {
   await useBySsh(await podWithSsh(more));
 });
 
-it.skipIf(!hasSsh)('a pod does what editors and tools that speak ssh need', async () => {
+it.skipIf(!hasSsh)('a pod supports editors and tools that speak ssh', async () => {
   const shop = await podWithSsh();
   await useAsCode(shop);
   await useAsMutagen(shop);

@@ -61,7 +61,7 @@ describe('an archive of names that are any bytes', () => {
     expect(readOddTree(to)).toEqual(readOddTree(top));
   });
 
-  it('is unpacked when it says that its PAX names are binary', async () => {
+  it('is unpacked when it declares its PAX names as binary', async () => {
     const record = (key: string, value: Buffer): Buffer => {
       const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
       let length = rest.length + 2;

@@ -18,7 +18,7 @@ async function buildlet() {
 const nameOf = (path: string): string => nameFromBytes(Buffer.from(path, 'latin1'));
 
 describe('names that are any bytes', () => {
-  it('a listing has all of them, in the order of their bytes', async () => {
+  it('are all in a listing, in the order of their bytes', async () => {
     const { workDir, ...rest } = await startBuildlet();
     makeOddTree(workDir);
     const client = clientOf({ workDir, ...rest });
@@ -34,7 +34,7 @@ describe('names that are any bytes', () => {
     expect(skipped.filter(({ name }) => name.startsWith('d\udcff'))).toEqual([]);
   });
 
-  it('gomote ls prints them as they are, and on a terminal escaped', async () => {
+  it('are printed by gomote ls unchanged, and on a terminal escaped', async () => {
     const { cli, name } = await buildlet();
     const piped = await cli(['ls', name]);
     expect(piped.code).toBe(0);
@@ -47,7 +47,7 @@ describe('names that are any bytes', () => {
     expect(shown.stdout).toMatch(/ {2}esc\\x1b\[31m /);
   });
 
-  it.each(oddPaths)('gomote get, put and rm take %j', async (path) => {
+  it.each(oddPaths)('are accepted by gomote get, put and rm: %j', async (path) => {
     const { cli, name, workDir } = await cliWithBuildlet();
     const source = join(temporaryDirectory(), 'source');
     writeFileSync(source, 'content');
@@ -65,7 +65,7 @@ describe('names that are any bytes', () => {
     expect(existsSync(at(workDir, `x/${path}`))).toBe(false);
   });
 
-  it('JSON tells one that is not UTF-8 as text and in base64', async () => {
+  it('are in JSON as text and in base64 if they are not UTF-8', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     writeFileSync(join(top, 'plain'), '');
@@ -87,14 +87,14 @@ describe('a line of a listing', () => {
   it.each([
     ['-rw-r--r--\ta\\tb\\\\n\\n\t1\t2017-07-14T02:40:00Z', 'a\tb\\n\n'],
     ['drwxr-xr-x\td\\n/', 'd\n'],
-  ])('%j names %j when names are escaped', (line, name) => {
+  ])('reads %j as %j when names are escaped', (line, name) => {
     expect(parseListLine(line, { isEscaped: true })?.name).toBe(name);
   });
 
   it.each([
     '-rw-r--r--\ta\\x\t1\t2017-07-14T02:40:00Z',
     '-rw-r--r--\ta\\\t1\t2017-07-14T02:40:00Z',
-  ])('%j is none when names are escaped', (line) => {
+  ])('refuses %j when names are escaped', (line) => {
     expect(parseListLine(line, { isEscaped: true })).toBeUndefined();
   });
 

@@ -12,12 +12,12 @@ import { gnuTarGz } from '../tar/raw-archive.ts';
 const files = (top: string): string[] =>
   Object.keys(readOddTree(top)).filter((path) => !path.startsWith('link'));
 
-describe('a buildlet that does not announce names', () => {
+describe('a buildlet without the extension for names', () => {
   it.each([
     ['the base protocol', [], /[\\\t\n]/],
     ['trees', [syncFeature], /\\|[^\0-\x7f]/],
   ])(
-    'by %s gets what it takes; the rest is named, and the status is 1',
+    'gets by %s what it accepts; the rest is named, and the status is 1',
     async (how, features, refused) => {
       const buildlet = await startBuildlet({ features });
       const cli = testCli();

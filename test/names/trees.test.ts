@@ -23,7 +23,7 @@ async function buildlet() {
 
 describe('names that are any bytes', () => {
   it.each(['auto', 'none', 'gzip'])(
-    'a push and a pull transfer them, packed by %s',
+    'are transferred by a push and a pull, packed by %s',
     async (how) => {
       const { cli, name, workDir } = await buildlet();
       const top = temporaryDirectory();
@@ -44,7 +44,7 @@ describe('names that are any bytes', () => {
     },
   );
 
-  it('a second push changes and removes them, and a second pull brings only those', async () => {
+  it('are changed and removed by a second push, and a second pull fetches only those', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     makeOddTree(top);
@@ -62,7 +62,7 @@ describe('names that are any bytes', () => {
     });
   });
 
-  it('a pull --changed fetches what a command has made', async () => {
+  it('are fetched by a pull --changed if a command has made them', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     writeFileSync(join(top, 'plain'), 'plain');
@@ -74,7 +74,7 @@ describe('names that are any bytes', () => {
     expect(readOddTree(top)).toEqual(readOddTree(join(workDir, 'd')));
   });
 
-  it('git decides which of them a push leaves out', async () => {
+  it('are left out of a push if git ignores them', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     execFileSync('git', ['init', '-q', top]);
@@ -85,7 +85,7 @@ describe('names that are any bytes', () => {
     expect(Object.keys(readOddTree(join(workDir, 'd')))).toEqual(['.gitignore', 'caf\xe9', 'ok']);
   });
 
-  it('git decides that also for a repository in such a directory', async () => {
+  it('are left out also for a repository in such a directory', async () => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     execFileSync('git', ['init', '-q', top]);
@@ -104,7 +104,7 @@ describe('names that are any bytes', () => {
     ['caf?', ['a.tmp', 'caf\xe9.tmp']],
     ['caf*', ['a.tmp']],
     ['caf[!x]', ['a.tmp', 'caf\xe9.tmp']],
-  ])('a push leaves out what the line %j of .gomoteignore names', async (line, left) => {
+  ])('are left out of a push that the line %j of .gomoteignore names', async (line, left) => {
     const { cli, name, workDir } = await buildlet();
     const top = temporaryDirectory();
     for (const path of ['caf\xe9.tmp', 'caf\xe9', 'a.tmp']) makeFile(top, path);
@@ -113,7 +113,7 @@ describe('names that are any bytes', () => {
     expect(Object.keys(readOddTree(join(workDir, 'd'))).sort()).toEqual(['.gomoteignore', ...left]);
   });
 
-  it('a file too deep for a path here is named, and the rest is pulled', async () => {
+  it('do not stop a pull when a file is too deep for a path here', async () => {
     const { cli, name, workDir } = await buildlet();
     mkdirSync(join(workDir, 'p'));
     writeFileSync(join(workDir, 'p/plain'), 'plain');
@@ -134,7 +134,7 @@ describe('names that are any bytes', () => {
 
   // Root may read everything.
   it.skipIf(process.getuid?.() === 0).each(['all at once', 'by a plan'])(
-    'what cannot be read there is named, and the rest is pulled and compared, %s',
+    'do not stop a pull or a comparison when a file there cannot be read, %s',
     async (how) => {
       const { cli, name, workDir } = await buildlet();
       await cli(['run', name, 'sh', '-c', 'mkdir -p p/shut; echo > p/plain; chmod 0 p/shut']);

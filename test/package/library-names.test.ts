@@ -38,7 +38,7 @@ async function compile(program: string): Promise<void> {
   await run(directory, tsc, ...options, '--types', 'node', '--typeRoots', typeRoots, 'names.ts');
 }
 
-it('each name is an export of the package, or a member of one', async () => {
+it('each documented name is an export of the package, or a member of one', async () => {
   const rows = rowsOfNames();
   expect(rows.length).toBeGreaterThan(25);
   await compile(programOf(rows));
@@ -48,7 +48,7 @@ it.each([
   { type: undefined, names: ['noSuchExport'] },
   { type: undefined, names: ['NoSuchType'] },
   { type: 'ExecOptions', names: ['noSuchOption'] },
-])('$type $names is none', async (row) => {
+])('the name of $type $names does not exist', async (row) => {
   await expect(compile(programOf([row, ...rowsOfNames()]))).rejects.toThrow(
     new RegExp(`error TS.*${row.names[0]}`),
   );

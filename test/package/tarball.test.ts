@@ -43,7 +43,7 @@ it('the packed tarball has what users need, and installs little beside it', () =
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(installLimitBytes);
 });
 
-it('it has the licenses of the packages whose code it has', () => {
+it('the packed tarball has the licenses of the packages whose code it has', () => {
   const path = join(inject('installed'), 'node_modules/gomote/dist/LICENSES.txt');
   const names = readFileSync(path, 'utf8').match(/^[\w@/.-]+(?= \d+\.\d+\.\d+$)/gm);
   // Of programs, of threads, of files apart and of the library alone.
@@ -53,7 +53,7 @@ it('it has the licenses of the packages whose code it has', () => {
   expect(names).not.toContain('vitest');
 });
 
-it('its programs start, and work together', async () => {
+it('the programs of the tarball start, and work together', async () => {
   const directory = consumer();
   const bin = join(inject('installed'), 'node_modules', '.bin');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -69,7 +69,7 @@ it('its programs start, and work together', async () => {
   }
 });
 
-it('the library can be required', async () => {
+it('the library of the tarball can be required', async () => {
   const script = 'const { open } = require("gomote"); console.log(typeof open)';
   const options = ['--no-warnings', '--input-type=commonjs', '-e', script];
   expect(await run(consumer(), process.execPath, ...options)).toBe('function\n');

@@ -36,7 +36,7 @@ it.concurrent.each(['5.0', '5.9', '6.0'])(
   },
 );
 
-it('the TypeScript of this package takes them too, and the program runs', async () => {
+it('the TypeScript of this package accepts the declarations, too, and the program runs', async () => {
   const tsc = join(root, 'node_modules/.bin/tsc');
   for (const finder of finders) {
     const directory = consumer();
@@ -53,7 +53,7 @@ const dist = join(inject('installed'), 'node_modules/gomote/dist');
 const packagesOf = (imported: readonly string[]): string[] =>
   [...new Set(imported)].filter((name) => !name.startsWith('.') && !isBuiltin(name)).sort();
 
-it('what the library imports is installed with it', async () => {
+it('every import of the library is installed with it', async () => {
   const { metafile } = await build({
     entryPoints: [join(dist, 'index.js'), join(dist, 'testing.js')],
     ...{ bundle: true, format: 'esm', platform: 'node', packages: 'external' },
@@ -67,7 +67,7 @@ it('what the library imports is installed with it', async () => {
   expect(packagesOf(external).filter((name) => !known.includes(name))).toEqual([]);
 });
 
-it('its declarations need no package but one, which is installed with it', () => {
+it('the declarations of the library need only one package, which is installed with it', () => {
   const types = join(dist, 'types');
   const imported = readdirSync(types, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.d.ts'))

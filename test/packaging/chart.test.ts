@@ -15,7 +15,7 @@ const read = (file: string): string => readFileSync(join(chart, file), 'utf8');
 const schema = JSON.parse(read('values.schema.json'));
 const isValid = (values: object): boolean => new Ajv({ strict: false }).validate(schema, values);
 
-it('the values of the chart are as its schema says, and what is required has to be given', () => {
+it('the values of the chart match its schema, and required values must be given', () => {
   const values = loadYaml<Record<string, object>>(read('values.yaml'));
   expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(Object.keys(values)));
   expect(isValid(values)).toBe(false);
@@ -32,7 +32,7 @@ it('the values of the chart are as its schema says, and what is required has to 
 });
 
 describe.runIf(hasTool('go', 'version'))('the chart', () => {
-  it('makes what a coordinator needs, with a configuration that it accepts', () => {
+  it('makes everything that a coordinator needs, with a configuration that it accepts', () => {
     const settings = 'open-metrics = true';
     const sections = '[limits]\nper-user = 3';
     const all = objectsIn(render({ ...given(), settings, sections }));
@@ -73,7 +73,7 @@ describe.runIf(hasTool('go', 'version'))('the chart', () => {
     expect(rulesOf(manifests)).toEqual(expect.arrayContaining(rulesOf(render(given()))));
   });
 
-  it.runIf(spawnSync('helm', ['version']).status === 0)('is as Helm itself has it', () => {
+  it.runIf(spawnSync('helm', ['version']).status === 0)('renders the same with Helm itself', () => {
     const path = join(temporaryDirectory(), 'values.json');
     writeFileSync(path, JSON.stringify(given()));
     const lint = spawnSync('helm', ['lint', '--strict', '-f', path, chart], { encoding: 'utf8' });

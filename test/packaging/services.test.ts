@@ -24,7 +24,7 @@ describe.each(units)('%s', (name) => {
   const text = read(name);
 
   it.each(valuesOf(text, 'ExecStart'))(
-    'starts a program of the package, with options that it has: %s',
+    'starts a program of the package, with options that the program has: %s',
     (line) => {
       const [program = '', ...args] = line.split(' ');
       const path = join(projectRoot, 'bin', `${program}.js`);
@@ -50,7 +50,7 @@ describe.each(units)('%s', (name) => {
     }
   });
 
-  it('has nothing that Node.js cannot run with', () => {
+  it('has nothing that prevents Node.js from running', () => {
     expect(valuesOf(text, 'MemoryDenyWriteExecute')).toEqual([]);
   });
 });
@@ -82,7 +82,7 @@ describe.runIf(hasTool('systemd-analyze'))('systemd', () => {
     return directory;
   }
 
-  it.each([false, true])('finds nothing wrong; with local pools: %s', (withLocalPools) => {
+  it.each([false, true])('finds no fault; with local pools: %s', (withLocalPools) => {
     const directory = installed(withLocalPools);
     const paths = units.map((name) => join(directory, name));
     const result = spawnSync('systemd-analyze', ['verify', '--man=no', ...paths], {
@@ -99,7 +99,7 @@ describe.runIf(hasTool('systemd-analyze'))('systemd', () => {
 const logrotate = existsSync('/usr/sbin/logrotate') ? '/usr/sbin/logrotate' : 'logrotate';
 
 describe.runIf(hasTool(logrotate))('logrotate', () => {
-  it('moves the audit trail away, then has the coordinator reloaded', () => {
+  it('moves the audit trail away, then makes the coordinator reload', () => {
     const directory = temporaryDirectory();
     const trail = join(directory, 'audit.jsonl');
     writeFileSync(trail, '{"event":"create"}\n', { mode: 0o600 });

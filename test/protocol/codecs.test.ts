@@ -167,7 +167,7 @@ describe('listing lines', () => {
     expect(parseListLine(line)).toBeUndefined();
   });
 
-  it('cut fractions of seconds off, before 1970 too', () => {
+  it('cut off fractions of seconds, also before 1970', () => {
     const line = (mtimeMs: number) =>
       formatListLine({ mode: 0o100644, name: 'a', sizeBytes: 0, mtimeMs });
     expect(line(1577934245999)).toContain('2020-01-02T03:04:05Z');
@@ -199,15 +199,15 @@ describe('relative paths', () => {
     ['a//b/', 'a/b'],
     ['a/..', '.'],
     ['...', '...'],
-  ])('%j is %j', (given, expected) => {
+  ])('normalise %j to %j', (given, expected) => {
     expect(normalizeRelativePath(given)).toBe(expected);
   });
 
-  it.each(['/', '/etc', '..', '../x', 'a/../../b', 'a\0b'])('%j is refused', (given) => {
+  it.each(['/', '/etc', '..', '../x', 'a/../../b', 'a\0b'])('refuse %j', (given) => {
     expect(normalizeRelativePath(given)).toBeUndefined();
   });
 
-  it('with a backslash are refused on Windows only, where it separates', () => {
+  it('with a backslash are refused only on Windows, where it separates', () => {
     expect(normalizeRelativePath('a\\..\\..\\b', 'win32')).toBeUndefined();
     expect(normalizeRelativePath('a\\..\\..\\b', 'linux')).toBe('a\\..\\..\\b');
   });
@@ -229,7 +229,7 @@ describe('exec requests', () => {
     .tuple(fc.stringMatching(/^[A-Z_]+$/), argument)
     .map(([name, value]) => `${name}=${value}`);
 
-  it('come back as they were encoded; an absent, an empty and a given path stay apart', () => {
+  it('decode to what was encoded; an absent, an empty and a given path stay distinct', () => {
     fc.assert(
       fc.property(
         argument.filter((cmd) => cmd !== ''),
@@ -245,7 +245,7 @@ describe('exec requests', () => {
     );
   });
 
-  it('join the paths as the protocol says', () => {
+  it('join the paths as the protocol defines', () => {
     expect(expandPath(['$WORKDIR/bin', '$PATH', '/x'], '/usr/bin:/bin', '/w')).toBe(
       '/w/bin:/usr/bin:/bin:/x',
     );
@@ -256,7 +256,7 @@ describe('exec requests', () => {
     expect(expandPath(['$PATH'], undefined, '/w')).toBe('');
   });
 
-  it('keep every element of a path without variables as it is', () => {
+  it('keep every element of a path without variables', () => {
     const plain = fc.array(
       fc.string().filter((part) => !part.includes('$')),
       { minLength: 1 },
@@ -300,7 +300,7 @@ describe('process states', () => {
     ['fork/exec /x: exec format error', { kind: 'not-started', reason: 'not-executable' }],
     ['chdir /w/absent: no such file or directory', { kind: 'not-started', reason: 'other' }],
     ['something new', { kind: 'not-started', reason: 'other' }],
-  ])('%s is read as %j', (state, expected) => {
+  ])('read %s as %j', (state, expected) => {
     expect(parseProcessState(state)).toEqual(expected);
   });
 
@@ -325,11 +325,11 @@ describe('process states', () => {
     'signal: signal 128',
     'signal: signal 99999999999',
     'signal: signal -1',
-  ])('%j says nothing of how a command ended', (state) => {
+  ])('do not include %j', (state) => {
     expect(parseProcessState(state)).toBeUndefined();
   });
 
-  it('a signal without a name has its number for one', () => {
+  it('use the number of a signal without a name', () => {
     expect(endingSignal('SIG34')).toEqual({ name: 'SIG34', number: 34, text: 'signal 34' });
     expect(endingSignal('SIG9')?.name).toBe('SIGKILL');
     for (const name of ['SIG0', 'SIG65', 'SIG128', 'SIG1e1', 'SIG'])
@@ -345,9 +345,12 @@ describe('JSON replies', () => {
     expect(parseStatus(formatStatus(status))).toEqual(status);
   });
 
-  it.each(['', 'null', '[]', '{"Version":"11"}', '{"Version":1'])('%j is not a status', (body) => {
-    expect(parseStatus(body)).toBeUndefined();
-  });
+  it.each(['', 'null', '[]', '{"Version":"11"}', '{"Version":1'])(
+    'refuse %j as a status',
+    (body) => {
+      expect(parseStatus(body)).toBeUndefined();
+    },
+  );
 
   it('read times of nanoseconds, as Go writes them', () => {
     const [remote] =
@@ -358,7 +361,7 @@ describe('JSON replies', () => {
     expect(remote?.expires.toISOString()).toBe('2026-11-24T02:55:40.000Z');
   });
 
-  it('a list of other values is invalid', () => {
+  it('refuse a list of other values', () => {
     expect(parseRemoteBuildlets('{}')).toBeUndefined();
     expect(parseRemoteBuildlets('[{"Name":"n"}]')).toBeUndefined();
   });

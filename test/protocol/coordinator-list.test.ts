@@ -13,7 +13,7 @@ const record = (n: number) => ({
 
 const asGo = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
-it.each([0, 1, 3])('a list of %i is indented as Go indents it, the second time too', (count) => {
+it.each([0, 1, 3])('a list of %i is indented as Go indents it, also the second time', (count) => {
   const records = Array.from({ length: count }, (_, n) => record(n));
   const plain = records.map(({ owner, name, createdMs }) => ({
     User: `user-${owner}`,
@@ -32,7 +32,7 @@ it.each([0, 1, 3])('a list of %i is indented as Go indents it, the second time t
   }
 });
 
-it('a record that has changed is another record', () => {
+it('a record that has changed is encoded again', () => {
   const before = record(1);
   formatRecords([before]);
   const after = formatRecords([{ ...before, expiresMs: before.expiresMs + 60_000 }]);

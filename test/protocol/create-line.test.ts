@@ -59,7 +59,7 @@ describe('a line of a create', () => {
     '{"Buildlet":{}}',
     '{"Error":"no"}',
     '{"Error":"no","Status":200}',
-  ])('is none: %s', (line) => {
+  ])('is refused: %s', (line) => {
     expect(parseCreateLine(line)).toBeUndefined();
   });
 });

@@ -12,11 +12,11 @@ it.each([
   ['26.5.1', false],
   ['26.6.0', true],
   ['28.0.0', true],
-])('a Node %s that has zstd sees its cuts: %s', (node, sees) => {
+])('a Node %s that has zstd detects its cuts: %s', (node, sees) => {
   expect(seesCutsOfZstd({ ...process.versions, node, zstd: '1.5.7' })).toBe(sees);
 });
 
-it('a Node without zstd has none', () => {
+it('a Node without zstd is recognized', () => {
   const { zstd: _, ...others } = process.versions as NodeJS.ProcessVersions & { zstd?: string };
   expect(seesCutsOfZstd({ ...others, node: '26.6.0' })).toBe(false);
 });

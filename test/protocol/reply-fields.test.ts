@@ -9,7 +9,7 @@ describe('the JSON of a reply', () => {
     ['lists that do not end', '['.repeat(1 << 20)],
     ['objects', `${'{"a":'.repeat(33)}1${'}'.repeat(33)}`],
     ['lists after a string with a quote', `["\\"",${nested(33)}]`],
-  ])('is not read when it nests deep: %s', (_what, json) => {
+  ])('is refused when it nests deep: %s', (_what, json) => {
     expect(parseJson(json)).toBeUndefined();
   });
 

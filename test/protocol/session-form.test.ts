@@ -40,7 +40,7 @@ const settings: [what: string, given: Partial<SessionRequest>, read: object][] =
 ];
 
 describe('the form of a run', () => {
-  it.each(settings)('comes back with %s', (_what, given, read) => {
+  it.each(settings)('decodes to the run that was encoded, with %s', (_what, given, read) => {
     expect(decodeSessionForm(encodeSessionForm({ ...command, ...given }))).toEqual({
       ...command,
       ...read,
@@ -48,7 +48,7 @@ describe('the form of a run', () => {
   });
 
   it.each(['timeoutMs', 'idleTimeoutMs', 'killAfterMs', 'graceMs'])(
-    'is refused when its %s is no whole number',
+    'is refused when its %s is not a whole number',
     (name) => {
       const form = encodeSessionForm(command);
       for (const text of ['', '-1', '1.5', 'NaN', '1e3', '9'.repeat(16), '9'.repeat(17)]) {

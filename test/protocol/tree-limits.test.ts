@@ -70,7 +70,7 @@ describe('the text of a tree', () => {
   });
 });
 
-describe('a reply about trees that unpacks to much more than it is', () => {
+describe('a reply about trees that unpacks to much more than its size', () => {
   const member = gzipSync(Buffer.alloc(8 << 20));
   const bomb = (bytes: number) => Buffer.concat(Array(bytes / (8 << 20)).fill(member));
 

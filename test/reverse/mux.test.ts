@@ -54,7 +54,7 @@ function echo(stream: Duplex): void {
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('streams over one socket', () => {
+describe('the streams over one socket', () => {
   it('carry any bytes, in any pieces, many streams at once', async () => {
     const [caller] = await links(echo);
     const pieces = fc.array(fc.integer({ min: 0, max: 200_000 }), { maxLength: 12 });
@@ -108,7 +108,7 @@ describe('streams over one socket', () => {
     expect(sha256(await buffer(slow))).toBe(sha256(bytes));
   });
 
-  it('tell the other end when one is reset, and why', async () => {
+  it('tell the other end when one is reset, with the reason', async () => {
     const served: Duplex[] = [];
     const [caller] = await links((stream) => served.push(stream));
     const [first, second] = [caller.open(), caller.open()];
@@ -126,7 +126,7 @@ describe('streams over one socket', () => {
     expect((await left)[0]).toMatchObject({ message: 'the caller: it cut the stream' });
   });
 
-  it('time out as sockets do, when they are idle and a time-out is set', async () => {
+  it('time out like sockets when they are idle and a time-out is set', async () => {
     const [caller] = await links(echo);
     const stream = caller.open();
     const timedOut = once(stream, 'timeout');
@@ -167,7 +167,7 @@ describe('a link', () => {
     expect(await link.ended).toBe(`it broke the protocol: ${what}`);
   });
 
-  it('accepts no stream from the end that is to be called', async () => {
+  it('accepts no stream from the end that may not open any', async () => {
     const [near, far] = await socketPair();
     const link = callingLink({ socket: far, head }, { label: 'x' });
     near.write(controlFrame(frameTypes.open, 1));

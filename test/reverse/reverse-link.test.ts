@@ -25,7 +25,7 @@ async function connected(heartbeatMs?: number) {
 }
 
 describe('a buildlet that dialled', () => {
-  it('runs commands: output, and how they ended', async () => {
+  it('runs commands, and passes their output and status', async () => {
     const { link } = await connected();
     const output = new Collector();
     const result = await clientOver(link).exec('sh', {
@@ -134,7 +134,7 @@ describe('a buildlet that dialled', () => {
     expect(await client.workDir()).toBe(buildlet.workDir);
   });
 
-  it('passes an archive of many files both ways', async () => {
+  it('passes an archive of many files in both directions', async () => {
     const { link, buildlet } = await connected();
     const client = clientOver(link);
     for (let index = 0; index < 200; index++) {
@@ -149,7 +149,7 @@ describe('a buildlet that dialled', () => {
   });
 });
 
-describe('a connection that breaks', () => {
+describe('a reverse connection that breaks', () => {
   it.each(['drop', 'end'] as const)(
     '(%s) fails the calls in progress, with the reason',
     async (kind) => {
@@ -231,7 +231,7 @@ describe('a connection that breaks', () => {
     expect(await clientOver(await arrival).workDir()).toBe(buildlet.workDir);
   });
 
-  it('on purpose tells the reason to the other end', async () => {
+  it('on purpose gives the other end the reason', async () => {
     const { link, buildlet } = await connected();
     await buildlet.hangUp('it is ending: it got SIGTERM');
     expect(await link.ended).toBe('it is ending: it got SIGTERM');
@@ -259,7 +259,7 @@ describe('a connection that breaks', () => {
   });
 });
 
-describe('dialling', () => {
+describe('a buildlet that dials', () => {
   it('shows who the machine is, with its key', async () => {
     const { server } = await connected();
     expect(server.links[0]?.request).toMatchObject({

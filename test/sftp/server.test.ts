@@ -49,7 +49,7 @@ function client(home = '/') {
   return { send, ask, status, open };
 }
 
-it('an sftp server tells its version and extensions, however the message is cut', () => {
+it('an sftp server reports its version and extensions, however the message is cut', () => {
   const { send } = client();
   const bytes = message(requests.init, uint32(6));
   const answers = [...bytes].flatMap((byte) => send(Buffer.from([byte])));
@@ -111,7 +111,7 @@ it('an sftp server reads and writes anywhere in a file, and at its end with appe
   expect(open(path, flags | openFlags.exclusive).readUInt32BE()).toBe(4);
 });
 
-it('an sftp server lists names of any bytes, as programs and as people read them', () => {
+it('an sftp server lists names of any bytes, for programs and for people', () => {
   const directory = temporaryDirectory();
   const odd = Buffer.from('caf\xe9\n', 'latin1');
   writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), odd]), 'x', { mode: 0o640 });

@@ -47,7 +47,7 @@ function readAll(store: ContentStore, content: Buffer): Buffer {
 }
 
 describe('a store of contents', () => {
-  it('gives what was put, to this process, to one that was there before and to one that comes later', () => {
+  it('gives what was put, to this process, to an earlier and to a later one', () => {
     const { store } = open();
     const [first, beside] = [store(), store()];
     const contents = [Buffer.alloc(0), Buffer.from('a'), randomBytes(3 * mebibyte)];
@@ -61,7 +61,7 @@ describe('a store of contents', () => {
     }
   });
 
-  it('keeps a content that comes in pieces, small or large, only under its own digest', () => {
+  it('keeps a content that arrives in pieces, small or large, only under its own digest', () => {
     const { store, files } = open();
     const one = store();
     for (const size of [10, 9 * mebibyte]) {
@@ -93,7 +93,7 @@ describe('a store of contents', () => {
     expect(other.read(sha256(content), 100)).toBeUndefined();
   });
 
-  it('has nothing by a right digest with a wrong size', () => {
+  it('has nothing for a right digest with a wrong size', () => {
     const { store } = open();
     const one = store();
     put(one, Buffer.from('content'));
@@ -101,7 +101,7 @@ describe('a store of contents', () => {
   });
 
   it.each(['a flipped bit', 'a cut pack', 'no pack', 'a list cut in a record', 'a list of noise'])(
-    'takes content with %s for missing, and keeps it when it comes again',
+    'takes content with %s for missing, and keeps it when it arrives again',
     (damage) => {
       const { at, store, files } = open();
       const content = randomBytes(1000);
@@ -142,7 +142,7 @@ describe('a store of contents', () => {
     expect(get(store(), content)?.equals(content)).toBe(true);
   });
 
-  it('stays below its limit, and what was of use last stays', () => {
+  it('stays below its limit, and keeps what was of use last', () => {
     const limitBytes = 8 * mebibyte;
     const { at, store, files } = open({ limitBytes });
     const contents = Array.from({ length: 20 }, () => randomBytes(mebibyte - 100));
@@ -165,7 +165,7 @@ describe('a store of contents', () => {
     expect(get(one, contents[1] ?? used)).toBeUndefined();
   });
 
-  it('takes nothing that is too large for it, nor anything with a limit of 0', () => {
+  it('keeps nothing that is too large for it, nor anything with a limit of 0', () => {
     for (const [limitBytes, size] of [
       [0, 10],
       [2 * mebibyte, 1.5 * mebibyte],
@@ -254,7 +254,7 @@ describe('a store of contents', () => {
     expect(store).toThrow('the content store');
   });
 
-  it('leaves alone what is appended to a list beside it', () => {
+  it('ignores what is appended to a list beside it', () => {
     const { at, store, files } = open();
     const one = store();
     put(one, Buffer.from('content'));
@@ -262,7 +262,7 @@ describe('a store of contents', () => {
     expect(get(store(), Buffer.from('content'))).toBeDefined();
   });
 
-  it('knows each of 100,000 contents', () => {
+  it('finds each of 100,000 contents', () => {
     const { store } = open();
     const one = store();
     const contents = Array.from({ length: 100_000 }, (_, index) => Buffer.from(`content ${index}`));

@@ -25,7 +25,7 @@ function plant() {
 }
 
 describe('a store of another process', () => {
-  it('gives what is in it, and what comes later', () => {
+  it('gives its contents, and later ones', () => {
     const { at, put } = plant();
     expect(openStoreAt(at)?.get(digest, content.length)).toEqual(content);
     const later = Buffer.from('later');
@@ -33,7 +33,7 @@ describe('a store of another process', () => {
     expect(openStoreAt(at)?.get(hash('sha256', later, 'hex'), later.length)).toEqual(later);
   });
 
-  it('is not written', () => {
+  it('is not written to', () => {
     const { at, path } = plant();
     const before = readdirSync(path);
     const store = openStoreAt(at);
@@ -79,7 +79,7 @@ describe('a store of another process', () => {
 });
 
 describe('the header that says where a store is', () => {
-  it('takes any path', () => {
+  it('accepts any path', () => {
     for (const path of ['/a b', '/é\n\0', '/%41']) {
       expect(parseStoreAt(formatStoreAt({ path, identity: '1:2' }))).toEqual({
         path,

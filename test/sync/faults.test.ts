@@ -90,8 +90,8 @@ onAllKinds((kind) => {
   /** Where a fault may be: a stream that names its contents is short. */
   const streamBytes = sharesFiles ? 6_000 : 400_000;
 
-  describe(`${cuts} faults anywhere in the stream`, () => {
-    it('of a push never leave a wrong file, and the next push completes', async () => {
+  describe(`any of ${cuts} faults in the stream`, () => {
+    it('of a push never leaves a wrong file, and the next push completes', async () => {
       const buildlet = await startBuildlet({ ...kind, address: loopback });
       const cutter = await startCutter(buildlet.address);
       const next = randomNumbers(7);
@@ -133,7 +133,7 @@ onAllKinds((kind) => {
       }
     }, 600_000);
 
-    it('of a pull never leave a wrong file, and the next pull completes', async () => {
+    it('of a pull never leaves a wrong file, and the next pull completes', async () => {
       const buildlet = await startBuildlet({ ...kind, address: loopback });
       const cutter = await startCutter(buildlet.address);
       const next = randomNumbers(11);
@@ -173,7 +173,7 @@ onAllKinds((kind) => {
     }, 600_000);
   });
 
-  it('a peer that has gone silent is found out by the heartbeat', async () => {
+  it('a peer that has fallen silent is detected by the heartbeat', async () => {
     const buildlet = await startBuildlet({ ...kind, address: loopback });
     const cutter = await startCutter(buildlet.address);
     const top = temporaryDirectory();

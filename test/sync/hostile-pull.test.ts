@@ -43,7 +43,7 @@ function somebodys(): string {
 const wanted = entryOf('wanted', 'good');
 const same = entryOf('same', 'as there');
 
-describe('a stream that does what nobody asked for', () => {
+describe('a stream with entries that nobody asked for', () => {
   const cases: [what: string, changes: TreeChange[], contents?: string[]][] = [
     ['removes a file', [{ op: 'remove', path: 'same' }]],
     ['removes what was asked for', [{ op: 'remove', path: 'wanted' }]],
@@ -74,7 +74,7 @@ describe('a stream that does what nobody asked for', () => {
     ],
   ];
 
-  it.each(cases)('%s: is refused whole', async (_, changes, contents = []) => {
+  it.each(cases)('is refused as a whole: %s', async (_, changes, contents = []) => {
     for (const force of [false, true]) {
       const top = somebodys();
       const before = snapshot(top);
@@ -88,7 +88,7 @@ describe('a stream that does what nobody asked for', () => {
     }
   });
 
-  it('is refused also when it begins as it should', async () => {
+  it('is refused also when it begins correctly', async () => {
     const top = somebodys();
     const before = snapshot(top);
     const stream = streamOf([...writesOf([wanted]), { op: 'remove', path: 'same' }], ['good']);
@@ -100,7 +100,7 @@ describe('a stream that does what nobody asked for', () => {
     ['removes', [{ op: 'remove', path: 'x' }]],
     ['sends a file twice', writesOf([wanted, wanted])],
   ] as [string, TreeChange[]][])(
-    '%s: is refused when everything was asked for',
+    'is refused when everything was asked for: %s',
     async (_, changes) => {
       const to = join(temporaryDirectory(), 'new');
       const stream = streamOf(changes, ['good', 'good']);
@@ -110,7 +110,7 @@ describe('a stream that does what nobody asked for', () => {
   );
 });
 
-describe('a stream that leaves out what was asked for', () => {
+describe('a stream without entries that were asked for', () => {
   it('is not a success: missing files are named, and the rest is fetched', async () => {
     const top = somebodys();
     const entries = [entryOf('gone', 'x'), wanted];
@@ -120,9 +120,9 @@ describe('a stream that leaves out what was asked for', () => {
   });
 });
 
-describe('modes of another machine', () => {
+describe('the mode of a file on another machine', () => {
   it.each([0o4777, 0o2755, 0o1777, 0o6711, 0o666])(
-    '%o gives no more than a file here has',
+    'gives %o no more rights than a file here has',
     async (mode) => {
       const to = join(temporaryDirectory(), 'new');
       const entries = [
@@ -157,9 +157,9 @@ const inGit = [
   'x/.git:stream',
 ];
 
-describe('names that lead into .git', () => {
+describe('a name that leads into .git', () => {
   it.each(inGit.map((path) => [JSON.stringify(path), path]))(
-    '%s is not made, is named, and the rest comes',
+    'is not made, is named, and the rest is fetched: %s',
     async (_, path) => {
       const entries = [entryOf(path, 'evil'), wanted];
       const stream = streamOf(writesOf(entries), ['evil', 'good']);
@@ -183,7 +183,7 @@ describe('names that lead into .git', () => {
     },
   );
 
-  it('are not reached by an earlier link of the stream', async () => {
+  it('is not reached by an earlier link of the stream', async () => {
     const top = somebodys();
     const entries: TreeEntry[] = [
       entryOf('x', { target: '.git' }),
@@ -198,7 +198,7 @@ describe('names that lead into .git', () => {
     expect(readFileSync(join(top, 'wanted'), 'utf8')).toBe('good');
   });
 
-  it('are not reached through a link that is here', async () => {
+  it('is not reached through a link that exists here', async () => {
     const top = somebodys();
     symlinkSync('.git', join(top, 'x'));
     const entries = [entryOf('x/hooks/pre-commit', 'evil'), wanted];
@@ -209,7 +209,7 @@ describe('names that lead into .git', () => {
   });
 });
 
-it('a pull that keeps both names what cannot be put beside a directory of the buildlet', async () => {
+it('a pull that keeps both versions names what cannot be put beside a directory of the buildlet', async () => {
   const top = somebodys();
   writeFileSync(join(top, 'd'), 'mine');
   mkdirSync(join(top, 'd.remote'));
@@ -224,7 +224,7 @@ it('a pull that keeps both names what cannot be put beside a directory of the bu
 
 onAllKinds((kind) => {
   describe('a buildlet with a repository in its tree', () => {
-    it('keeps it out of what is pulled', async () => {
+    it('keeps the repository out of what is pulled', async () => {
       const { there, pull: pullTree } = await pushBench(kind);
       mkdirSync(join(there, '.git/hooks'), { recursive: true });
       mkdirSync(join(there, 'dep/.git'), { recursive: true });

@@ -64,8 +64,8 @@ async function countedBench() {
   };
 }
 
-describe('contents that are named', () => {
-  it('do not go through the socket, and count as sent', async () => {
+describe('the contents that a push names', () => {
+  it('do not pass through the socket, and count as sent', async () => {
     const bench = await countedBench();
     plant(bench.top, tree());
     let sentBytes = 0;
@@ -87,7 +87,7 @@ describe('contents that are named', () => {
     expect(facts(to)).toEqual(facts(bench.top));
   });
 
-  it('are sent when a compression is asked for', async () => {
+  it('are sent when a compression is requested', async () => {
     const bench = await countedBench();
     plant(bench.top, tree());
     expect((await bench.push({ compress: 'none' })).wireBytes).toBeGreaterThan(3 << 20);
@@ -166,7 +166,7 @@ describe.each<[string, Kind]>([
       },
       [],
     ],
-  ])('is there as it is in the end when it %s while it is sent', async (__, change, unsent) => {
+  ])('has its final state when it %s while it is sent', async (__, change, unsent) => {
     const { top, there, push: pushOnce } = await withTree();
     let isChanged = false;
     const onPlan = () => {

@@ -211,7 +211,7 @@ describe.skipIf(process.platform === 'win32').each([
     },
   );
 
-  it('ls -R lists the rest of a directory that is shut', async () => {
+  it('ls -R lists the rest beside a directory that is closed', async () => {
     const { cli, name, workDir, there } = await bench(options);
     plain(there);
     shut('m/shut', 0o000, 'm/shut/f')(there);
@@ -223,7 +223,7 @@ describe.skipIf(process.platform === 'win32').each([
     }
   });
 
-  it('ls -Rd lists a file that is shut without its digest', async () => {
+  it('ls -Rd lists a file that cannot be read without its digest', async () => {
     const { cli, name, there } = await bench(options);
     plain(there);
     shut('m/s', 0o000)(there);
@@ -271,14 +271,14 @@ describe.skipIf(process.platform === 'win32').each([
   });
 });
 
-describe.skipIf(process.platform === 'win32')('what is odd at the other end', () => {
+describe.skipIf(process.platform === 'win32')('an odd entry', () => {
   it.each([
     'put N a shut/f',
     'get N shut/f',
     'ls N shut',
     'puttar --dir shut N .',
     'pull N shut to',
-  ])('%s names a directory that is shut as it was typed', async (typed) => {
+  ])('is named by %s as it was typed when it is a closed directory', async (typed) => {
     const { cli, name, workDir, top } = await bench({});
     shut('shut', 0o000, 'shut/f')(workDir);
     const [command = '', ...words] = typed.split(' ');
@@ -295,7 +295,7 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
     });
   });
 
-  it('a directory here that may not be written to is named', async () => {
+  it('is named when it is a directory here that may not be written to', async () => {
     const { cli, name, there, top } = await bench({});
     plain(there);
     shut('m', 0o555, 'm/f')(top);
@@ -303,7 +303,7 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
     expect(pulled).toMatchObject({ code: 1, stderr: 'gomote: new: permission denied\n' });
   });
 
-  it('a dry run names the links that would not be fetched', async () => {
+  it('is named by a dry run when it is a link that would not be fetched', async () => {
     const { cli, name, there, top } = await bench({});
     plain(there);
     symlinkSync('/etc/passwd', join(there, 'mlink'));
@@ -314,18 +314,21 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
     });
   });
 
-  it.each([0o000, 0o444, 0o111])('a mirror leaves a directory there of mode %o', async (mode) => {
-    const { cli, name, there, top } = await bench({});
-    shut('m/shut', mode, 'm/shut/f')(there);
-    for (const round of [1, 2]) {
-      const pushed = await cli(['push', '--mirror', '--dest', 'd', name, top]);
-      const stderr = expect.stringContaining('m/shut: cannot be read there: permission denied');
-      expect(pushed, String(round)).toMatchObject({ code: 1, stderr });
-    }
-    expect(hasPlain(there)).toBe(true);
-    chmodSync(join(there, 'm/shut'), 0o755);
-    expect(existsSync(join(there, 'm/shut/f'))).toBe(true);
-  });
+  it.each([0o000, 0o444, 0o111])(
+    'stays after a mirror when it is a directory of mode %o',
+    async (mode) => {
+      const { cli, name, there, top } = await bench({});
+      shut('m/shut', mode, 'm/shut/f')(there);
+      for (const round of [1, 2]) {
+        const pushed = await cli(['push', '--mirror', '--dest', 'd', name, top]);
+        const stderr = expect.stringContaining('m/shut: cannot be read there: permission denied');
+        expect(pushed, String(round)).toMatchObject({ code: 1, stderr });
+      }
+      expect(hasPlain(there)).toBe(true);
+      chmodSync(join(there, 'm/shut'), 0o755);
+      expect(existsSync(join(there, 'm/shut/f'))).toBe(true);
+    },
+  );
 
   it.each([
     ['a directory that is shut', shut('m', 0o000, 'm/f'), 'm/new: permission denied'],
@@ -333,7 +336,7 @@ describe.skipIf(process.platform === 'win32')('what is odd at the other end', ()
     ['rules in a FIFO', fifoRules, 'm: cannot read its .gomoteignore: it is not a file'],
     ['a file that is shut', shut('m/new', 0o000), 'm/new: '],
     ['a FIFO', (top: string) => void execFileSync('mkfifo', [join(top, 'm')]), 'm: something else'],
-  ])('a pull leaves %s here, and brings the rest', async (_, make, said) => {
+  ])('stays after a pull when it is %s here, and the rest is fetched', async (_, make, said) => {
     const { cli, name, there, top } = await bench({});
     await cli(['push', '--dest', 'd', name, top]);
     write(there, 'm/new');

@@ -15,8 +15,8 @@ const { signal } = new AbortController();
 /** Names and contents. */
 const withoutModes = (lines: string[]) => lines.map((line) => line.replace(/" \d+ \d+ /, '" '));
 
-describe('a push', () => {
-  it('goes to several buildlets of either kind, and to the others when one fails', async () => {
+describe('a push to several buildlets', () => {
+  it('reaches buildlets of either kind, and the others when one fails', async () => {
     const top = temporaryDirectory();
     plant(top, [
       ['a', file(randomBytes(3 << 20))],
@@ -43,7 +43,7 @@ describe('a push', () => {
   });
 
   it.each([{}, { sharesFiles: true }])(
-    'starts again when another one came between: %o',
+    'starts again when another push came between: %o',
     async (kind) => {
       const { top, buildlet, there, push: pushOnce } = await pushBench(kind);
       plant(top, [['a', file('a')]]);
@@ -117,7 +117,7 @@ describe('a push', () => {
     expect(await again(cache)).toEqual(['/sync/state', '/sync/manifest', '/sync/apply']);
   });
 
-  it('sends about what is new of a large file, also when bytes were put in', async () => {
+  it('sends about the new bytes of a large file, also when bytes were inserted', async () => {
     const {
       top,
       buildlet,

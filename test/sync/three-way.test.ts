@@ -65,7 +65,7 @@ const tree: Tree = [
 
 const hour = 3600;
 
-describe.each(allKinds)('pull from %s', (name, kind) => {
+describe.each(allKinds)('a pull from %s', (name, kind) => {
   const shared = sharedPushBench(kind);
   /** A tree at both ends that gomote has pushed, or pulled. */
   async function known(how: 'pushed' | 'pulled') {
@@ -93,7 +93,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
   // What was pulled is known in the same way, whatever it came from.
   const ways = name === allKinds[0]?.[0] ? (['pushed', 'pulled'] as const) : (['pushed'] as const);
   describe.each(ways)('of what was %s', (how) => {
-    it.each(Object.keys(others))('brings %s where nothing was changed here', async (what) => {
+    it.each(Object.keys(others))('fetches %s where nothing was changed here', async (what) => {
       const { here, there, pull } = await known(how);
       others[what]?.(there);
       expect(await pull()).toMatchObject({ kept: [] });
@@ -124,7 +124,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
       expect(told(x).replace(' in ', ' nothing ')).toBe(told(there));
     });
 
-    it.each(here)('says nothing of %s that was made at both ends', async (what) => {
+    it.each(here)('does not mention %s that was made at both ends', async (what) => {
       if (what === 'removal') return;
       const { here: x, there, pull } = await known(how);
       changes[what]?.(x);
@@ -171,14 +171,14 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     },
   );
 
-  it('of changes asks for nothing where nothing was changed there', async () => {
+  it('of changes requests nothing where nothing was changed there', async () => {
     const { here: x, pull } = await known('pushed');
     writeFileSync(x, 'edited');
     expect(await pull()).toMatchObject({ kept: [], files: 0 });
     expect(told(x)).toBe('file 644 edited');
   });
 
-  it('brings what was changed there again after it has been pulled', async () => {
+  it('fetches what was changed there again after an earlier pull', async () => {
     const { here: x, there, pull } = await known('pushed');
     for (const content of ['one', 'two', 'three']) {
       writeFileSync(there, content);
@@ -197,20 +197,17 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     expect(told(x)).toBe('file 644 BUILT');
   });
 
-  it.each([-hour, 0, hour])(
-    'keeps what it knows nothing of, %d s older than there',
-    async (age) => {
-      const { there, pull } = await shared();
-      mkdirSync(there);
-      plant(there, tree);
-      const top = temporaryDirectory();
-      writeFileSync(join(top, 'x'), 'mine');
-      const seconds = lstatSync(join(there, 'x')).mtimeMs / 1000 + age;
-      utimesSync(join(top, 'x'), seconds, seconds);
-      expect(await pull(top)).toMatchObject({ kept: ['x'], files: 1 });
-      expect(told(join(top, 'x'))).toBe('file 644 mine');
-    },
-  );
+  it.each([-hour, 0, hour])('keeps unknown files, %d s older than there', async (age) => {
+    const { there, pull } = await shared();
+    mkdirSync(there);
+    plant(there, tree);
+    const top = temporaryDirectory();
+    writeFileSync(join(top, 'x'), 'mine');
+    const seconds = lstatSync(join(there, 'x')).mtimeMs / 1000 + age;
+    utimesSync(join(top, 'x'), seconds, seconds);
+    expect(await pull(top)).toMatchObject({ kept: ['x'], files: 1 });
+    expect(told(join(top, 'x'))).toBe('file 644 mine');
+  });
 
   it('keeps what was changed here when what was pushed is no longer known', async () => {
     const { here: x, there, pull } = await known('pushed');
@@ -220,7 +217,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     expect(told(x)).toBe('file 644 base');
   });
 
-  it('takes what a pull from another buildlet wrote for nobody’s work, and edits of it for somebody’s', async () => {
+  it('takes what a pull from another buildlet wrote for nobody’s edit, and edits of it for somebody’s', async () => {
     const first = await pushBench(kind);
     const second = await pushBench(kind);
     const { cacheDirectory } = first;
@@ -235,7 +232,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     expect(await first.pull(top)).toMatchObject({ kept: ['report'] });
   });
 
-  it('takes what was pushed to another buildlet alone for somebody’s work', async () => {
+  it('takes what was pushed to another buildlet alone for somebody’s edit', async () => {
     const { here: x, there, top, cacheDirectory, pull } = await known('pushed');
     writeFileSync(there, 'built from what was pushed first');
     writeFileSync(x, 'edited, and pushed elsewhere');
@@ -273,7 +270,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
     expect(existsSync(join(top, 'd'))).toBe(false);
   });
 
-  it('does not overwrite what is named NAME.remote by somebody else', async () => {
+  it('does not overwrite what somebody else has named NAME.remote', async () => {
     const { here: x, there, top, pull } = await known('pushed');
     writeFileSync(x, 'edited');
     writeFileSync(there, 'built');

@@ -153,7 +153,7 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   ],
 ];
 
-test.each(attacks)('%s is refused', async (_what, entries, message) => {
+test.each(attacks)('the archive %s is refused', async (_what, entries, message) => {
   const { root, work, outside } = scene();
   const before = [snapshot(outside), names(join(root, 'sibling'))];
   await expect(unpack(rawTarGz(...entries), root, 'work')).rejects.toMatchObject({
@@ -239,7 +239,7 @@ const malformed: [what: string, tar: Buffer, message: string][] = [
   ],
 ];
 
-test.each(malformed)('%s is not an archive', async (_what, tar, message) => {
+test.each(malformed)('the file %s is not an archive', async (_what, tar, message) => {
   const { root, work } = scene();
   const archive = gzipSync(tar);
   const error = { code: 'ERR_ARCHIVE', message };
@@ -247,14 +247,14 @@ test.each(malformed)('%s is not an archive', async (_what, tar, message) => {
   expect(leftovers(work)).toEqual([]);
 });
 
-test('a path of a hundred thousand elements is soon an error', async () => {
+test('a path of a hundred thousand elements is an error within moments', async () => {
   const { root } = scene();
   const path = 'a/'.repeat(100_000);
   const error = { code: 'ERR_ARCHIVE' };
   await expect(unpack(rawTarGz({ name: 'x', pax: { path } }), root)).rejects.toMatchObject(error);
 });
 
-test('whatever entries an archive holds, in whatever order, nothing outside is touched', async () => {
+test('an archive reaches nothing outside, whatever its entries and their order', async () => {
   const part = fc.constantFrom('a', 'b', 'c', '..', '.', 'there-before', 'out-of-dir', 'secret');
   const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
   const entry = fc.record({ name: path, type: fc.constantFrom('0', '1', '2', '5'), link: path });

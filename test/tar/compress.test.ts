@@ -20,7 +20,7 @@ test.each(ours)('%s round-trips, from available and from later pieces', async (h
   }
 });
 
-test('none is gzip without compression, with its checksums', async () => {
+test('the compression none is gzip that stores, with its checksums', async () => {
   const packed = await collect(compressed(pieces, 'none', undefined));
   expect(packed.length).toBeGreaterThan(all.length);
   expect(gunzipSync(packed).equals(all)).toBe(true);

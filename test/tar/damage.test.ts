@@ -41,7 +41,7 @@ test.each([
   ['one member', whole],
   ['several members', members],
 ])(
-  'a cut of an archive of %s is an error wherever it is and leaves no temporary file',
+  'a cut of an archive of %s is an error at every place and leaves no temporary file',
   async (_what, archive) => {
     await inDirectory((root) => unpack(archive, root).then(() => {}));
     for (let length = 0; length < archive.length; length += times(3, 1)) {
@@ -62,7 +62,7 @@ const between = entries.map((_, index) =>
   entries.slice(0, index + 1).reduce((sum, entry) => sum + block(entry).length, 0),
 );
 
-test('a cut tar stream in whole gzip is an error at every block of an entry', async () => {
+test('a cut tar stream in complete gzip is an error at every block of an entry', async () => {
   for (let length = 0; length <= tar.length - 1024; length += 128) {
     if (between.includes(length)) continue;
     await inDirectory(async (root) => {
@@ -76,7 +76,7 @@ test('a cut tar stream in whole gzip is an error at every block of an entry', as
 test.each([
   ['nothing', 0],
   ['nine bytes', 9],
-])('%s is no gzip header', async (_what, length) => {
+])('a header that is %s is refused', async (_what, length) => {
   await expect(unpack(whole.subarray(0, length), temporaryDirectory())).rejects.toMatchObject({
     message: 'requires gzip-compressed body: unexpected EOF',
   });

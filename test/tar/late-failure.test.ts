@@ -52,7 +52,7 @@ const failures: [what: string, entries: RawEntry[], message: string][] = [
   ['a directory below a file', [{ name: 'link/f' }], 'is not a directory'],
 ];
 
-test.each(failures)('%s changes nothing', async (_what, entries, message) => {
+test.each(failures)('a failure (%s) changes nothing', async (_what, entries, message) => {
   const root = scene();
   const first = snapshot(root);
   await expect(unpack(rawTarGz(...before, ...entries), root)).rejects.toThrow(message);
@@ -60,14 +60,19 @@ test.each(failures)('%s changes nothing', async (_what, entries, message) => {
   expect(leftovers(root)).toEqual([]);
 });
 
-test.each(failures)('%s leaves no directory that was made for it', async (_what, entries) => {
-  const root = temporaryDirectory();
-  const archive = rawTarGz(...before, ...entries, { name: 'bad', type: 'Z' });
-  await expect(unpack(archive, root, 'made/for/it')).rejects.toMatchObject({ code: 'ERR_ARCHIVE' });
-  expect(snapshot(root)).toEqual([]);
-});
+test.each(failures)(
+  'a failure (%s) leaves no directory that was made for it',
+  async (_what, entries) => {
+    const root = temporaryDirectory();
+    const archive = rawTarGz(...before, ...entries, { name: 'bad', type: 'Z' });
+    await expect(unpack(archive, root, 'made/for/it')).rejects.toMatchObject({
+      code: 'ERR_ARCHIVE',
+    });
+    expect(snapshot(root)).toEqual([]);
+  },
+);
 
-test('without a failure the archive changes all of that', async () => {
+test('an archive without a failure changes all of that', async () => {
   const root = scene();
   await unpack(rawTarGz(...before), root);
   expect(leftovers(root)).toEqual([]);

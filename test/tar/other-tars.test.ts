@@ -63,7 +63,7 @@ describe('a file with holes', () => {
     ['pax 0.1', ['--format=pax', '--sparse-version=0.1']],
     ['pax 1.0', ['--format=pax', '--sparse-version=1.0']],
   ])(
-    'in the format %s comes as it was',
+    'in the format %s is restored',
     async (_what, options) => {
       await compare(tar(holes(), '-cz', '--sparse', ...options, '.'));
       // Large files are written and compared, which takes long on a busy disk.
@@ -71,12 +71,9 @@ describe('a file with holes', () => {
     60_000,
   );
 
-  test.each(['bsdtar-holes', 'bsdtar-gnu', 'bsdtar-links'])(
-    'of %s comes as it was',
-    async (name) => {
-      await compare(readFileSync(join(import.meta.dirname, `../fixtures/tar/${name}.tgz`)));
-    },
-  );
+  test.each(['bsdtar-holes', 'bsdtar-gnu', 'bsdtar-links'])('of %s is restored', async (name) => {
+    await compare(readFileSync(join(import.meta.dirname, `../fixtures/tar/${name}.tgz`)));
+  });
 
   test('takes no more space than its data, whether or not the archive records its holes', async () => {
     const source = temporaryDirectory();
@@ -138,8 +135,8 @@ function v1(size: string): string[] {
   return [...version, ...(size === '9' ? [] : [name]), `GNU.sparse.realsize=${size}`];
 }
 
-describe('links', () => {
-  test('a hard link to a symbolic link, and files and links through a linked directory', async () => {
+describe('a link in an archive', () => {
+  test('may be a hard link to a symbolic link, and files and links may go through a linked directory', async () => {
     const root = temporaryDirectory();
     mkdirSync(join(root, 'real'));
     writeFileSync(join(root, 'real/t'), '1');
@@ -159,7 +156,7 @@ describe('links', () => {
     await compare(gzipSync(through));
   });
 
-  test('a hard link by an absolute name is one to that name here', async () => {
+  test('by an absolute name leads to that name here', async () => {
     await compare(
       gzipSync(
         rawTar(
@@ -172,7 +169,7 @@ describe('links', () => {
     );
   });
 
-  test('a hard link whose link leads out is refused', async () => {
+  test('is refused if it leads out', async () => {
     const root = temporaryDirectory();
     symlinkSync('../../../etc', join(root, 'out'));
     const entry = { name: 'h', type: '1', link: 'out/passwd' };
@@ -182,20 +179,20 @@ describe('links', () => {
   });
 });
 
-describe('what is no file', () => {
+describe('an entry that is not a file', () => {
   test.each([
     ['a label of the volume', ['-V', 'label']],
     ['a label in PAX format', ['-V', 'label', '--format=pax']],
     ['an incremental archive', ['-g', 'snar']],
     ['an incremental archive in PAX format', ['-g', 'snar', '--format=pax']],
-  ])('%s is left out', async (_what, options) => {
+  ])('is left out: %s', async (_what, options) => {
     const root = temporaryDirectory();
     mkdirSync(join(root, 'n'));
     writeFileSync(join(root, 'n/1'), '1');
     await compare(tar(root, '-cz', ...options, 'n'));
   });
 
-  test('the mode and time of ./ apply to the directory, but not to the work dir', async () => {
+  test('that is ./ sets mode and time of the directory, but not of the work directory', async () => {
     const source = temporaryDirectory();
     chmodSync(source, 0o751);
     writeFileSync(join(source, 'f'), '');
@@ -218,16 +215,16 @@ test('absolute names lose their slash with stripsRoot', async () => {
   await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('invalid name "//f"');
 });
 
-describe('the end', () => {
+describe('the end of an archive', () => {
   const entry = { name: 'f', content: 'content' };
-  test('may be missing in whole gzip, and be one block of zeros, whatever follows', async () => {
+  test('may be missing in complete gzip, and be one block of zeros, whatever follows', async () => {
     const bare = block(entry);
     await compare(gzipSync(bare));
     const odd = Buffer.concat([bare, Buffer.alloc(812), Buffer.alloc(212, 'x')]);
     await compare(gzipSync(odd));
   });
 
-  test('may be missing in one member of gzip only', async () => {
+  test('may be missing only if gzip has one member', async () => {
     const archive = Buffer.concat([
       gzipSync(block(entry)),
       gzipSync(block({ ...entry, name: 'g' })),
@@ -244,7 +241,7 @@ describe('the end', () => {
     ['one stream', gzipSync(Buffer.concat([rawTar(entry), rawTar({ name: 'second' })])), 1],
     ['zeros alone', gzipSync(Buffer.concat([rawTar(entry), Buffer.alloc(10240)])), 0],
   ])(
-    'of two archives (%s) the second is not read, and that is reported',
+    'is the end of the first of two archives (%s), which is reported',
     async (_what, archive, warnings) => {
       const root = temporaryDirectory();
       const totals: UnpackTotals = await unpack(archive, root);
@@ -265,7 +262,7 @@ describe('a PAX header', () => {
       ]),
     );
 
-  test('with a malformed time is an error, with an empty one it says nothing', async () => {
+  test('with a malformed time is an error, and with an empty one is ignored', async () => {
     for (const text of ['12 mtime=1a\n', '13 mtime=1e5\n', '13 mtime=- 1\n']) {
       await expect(unpack(withPax(text), temporaryDirectory())).rejects.toThrow(
         'tar file entry f: its PAX header has a malformed mtime',
@@ -288,13 +285,13 @@ describe('a PAX header', () => {
   test.each([
     ['next entry', 'x', 2],
     ['archive', 'g', 2],
-  ])('of the %s is taken up to a MiB, all together', async (_what, type, count) => {
+  ])('of the %s may have a MiB, all together', async (_what, type, count) => {
     const headers = Array.from({ length: count }, (_, index) => large(type, `a${index}`));
     const archive = gzipSync(Buffer.concat([...headers, block({ name: 'f' }), endOfArchive]));
     await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('header field too long');
   });
 
-  test('costs no memory once its entry is read', async () => {
+  test('takes no memory once its entry is read', async () => {
     const header = large('x', 'comment');
     const entry = block({ name: 'f' });
     async function* source() {

@@ -52,7 +52,7 @@ const changesByMode = modes.flatMap(([mode, options]) =>
 );
 
 test.each(changesByMode)(
-  '$what is a lost stream that nobody takes for a whole one ($mode)',
+  '$what is a lost stream that nobody takes for a complete one ($mode)',
   async ({ options, change, name }) => {
     const root = temporaryDirectory();
     plant(root, [
@@ -122,13 +122,16 @@ test.each(modes)(
   },
 );
 
-test.each(modes)('a signal that is already aborted is enough (%s)', async (_what, options) => {
-  const signal = AbortSignal.abort();
-  const packed = packTar(temporaryDirectory(), '.', { ...options, signal });
-  await expect(packed.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-});
+test.each(modes)(
+  'packing does not begin with a signal that has already aborted (%s)',
+  async (_what, options) => {
+    const signal = AbortSignal.abort();
+    const packed = packTar(temporaryDirectory(), '.', { ...options, signal });
+    await expect(packed.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  },
+);
 
-test('a slow reader holds back the packing', async () => {
+test('a slow reader slows the packing', async () => {
   const root = bigFile();
   const packed = packTar(root, '.');
   await packed.next();

@@ -60,13 +60,13 @@ function gnuExtract(archive: Buffer): string {
   return root;
 }
 
-test.each(modes)('GNU tar extracts what it packs into %s', async (_what, options) => {
+test.each(modes)('an archive is extracted by GNU tar into %s', async (_what, options) => {
   const root = everything();
   const extracted = gnuExtract(await collect(packTar(root, '.', options)));
   expect(snapshot(extracted)).toEqual(snapshot(root));
 });
 
-test.each(modes)('unpack extracts what it packs into %s', async (_what, options) => {
+test.each(modes)('an archive is extracted by unpack into %s', async (_what, options) => {
   const root = everything();
   const target = temporaryDirectory();
   await unpack(await collect(packTar(root, '.', options)), target);
@@ -196,7 +196,7 @@ test('a tree deeper than a path may be long is packed', async () => {
 
 /** Devices are the one thing that nobody may send, root either. */
 test.skipIf(process.getuid?.() !== 0)(
-  'what cannot be packed is named, and the rest comes',
+  'an entry that cannot be packed is named, and the rest is packed',
   async () => {
     const root = temporaryDirectory();
     plant(root, [

@@ -13,11 +13,14 @@ const exchange = (name: string) => exchanges.find((one) => one.name === name)!;
 const uploaded = (name: string) => exchange(name).request.body;
 const answered = (name: string) => parseResponse(exchange(name).response);
 
-test.each(['writetgz', 'writetgz-root', 'writetgz-symlink'])('%s is extracted', async (name) => {
-  const root = temporaryDirectory();
-  await unpack(uploaded(name), root, 'up');
-  expect(names(join(root, 'up')).length).toBeGreaterThan(0);
-});
+test.each(['writetgz', 'writetgz-root', 'writetgz-symlink'])(
+  'the recorded archive %s is extracted',
+  async (name) => {
+    const root = temporaryDirectory();
+    await unpack(uploaded(name), root, 'up');
+    expect(names(join(root, 'up')).length).toBeGreaterThan(0);
+  },
+);
 
 test.each([
   'writetgz-dotdot',
@@ -25,14 +28,14 @@ test.each([
   'writetgz-truncated',
   'writetgz-not-gzip',
   'writetgz-bad-tar',
-])('%s is refused in the same words', async (name) => {
+])('the recorded archive %s is refused in the same words', async (name) => {
   const text = answered(name).body.toString().trimEnd();
   const error = await unpack(uploaded(name), temporaryDirectory(), 'up').catch((caught) => caught);
   expect(error).toMatchObject({ code: 'ERR_ARCHIVE' });
   expect(error.message.replace(/( unexpected EOF) in .*/, '$1')).toBe(text);
 });
 
-test.each(['tgz', 'tgz-release'])('%s is unpacked unchanged', async (name) => {
+test.each(['tgz', 'tgz-release'])('the recorded archive %s is unpacked unchanged', async (name) => {
   const root = temporaryDirectory();
   const archive = answered(name).body;
   await unpack(archive, root);
@@ -48,7 +51,7 @@ test.each(['tgz', 'tgz-release'])('%s is unpacked unchanged', async (name) => {
   expect(readlinkSync(join(root, link))).not.toBe('');
 });
 
-test('packing what a Go buildlet packed gives the same names, modes, times and targets', async () => {
+test('an archive of what a Go buildlet packed has the same names, modes, times and targets', async () => {
   const root = temporaryDirectory();
   const archive = answered('tgz').body;
   await unpack(archive, root);

@@ -53,7 +53,7 @@ async function inDirectories(use: (source: string, ...targets: string[]) => Prom
   }
 }
 
-test('any tree that is packed comes out the same, from unpack and from GNU tar', async () => {
+test('a random tree is the same after packing, from unpack and from GNU tar', async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.boolean(), async (planted, release) => {
       await inDirectories(async (source, one = '', two = '') => {
@@ -69,7 +69,7 @@ test('any tree that is packed comes out the same, from unpack and from GNU tar',
   );
 });
 
-test('any tree that GNU tar packs comes out the same', async () => {
+test('a random tree that GNU tar packs is the same after unpacking', async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.constantFrom('gnu', 'pax'), async (planted, format) => {
       await inDirectories(async (source, target = '') => {
@@ -83,7 +83,7 @@ test('any tree that GNU tar packs comes out the same', async () => {
   );
 });
 
-test('any tree goes straight from pack to unpack', async () => {
+test('a random tree passes straight from pack to unpack', async () => {
   await fc.assert(
     fc.asyncProperty(tree, async (planted) => {
       await inDirectories(async (source, target = '') => {
@@ -96,7 +96,7 @@ test('any tree goes straight from pack to unpack', async () => {
   );
 });
 
-test('any cut of any packed tree is an error that leaves no temporary file', async () => {
+test('a cut anywhere in a packed tree is an error that leaves no temporary file', async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.double({ min: 0, max: 1, noNaN: true }), async (planted, part) => {
       await inDirectories(async (source, target = '') => {

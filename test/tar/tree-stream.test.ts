@@ -100,7 +100,7 @@ describe('a tree stream', () => {
     expect(facts(join(root, 'there'))).toEqual(facts(top));
   });
 
-  it('may come in parts, each of which first announces its changes', () => {
+  it('may have parts, each of which first announces its changes', () => {
     const top = planted();
     const root = temporaryDirectory();
     const [a, ...others] = writes(top);
@@ -170,7 +170,7 @@ describe('a tree stream', () => {
       ['is a link now', 'large', (path) => [rmSync(path), symlinkSync('other', path)]],
       ['is a directory now', 'small', (path) => [rmSync(path), mkdirSync(path)]],
     ];
-    it.each(faults)('%s: %s; the rest comes', (__, path, spoil) => {
+    it.each(faults)('%s: %s; the rest arrives', (__, path, spoil) => {
       const top = temporaryDirectory();
       for (const [name, bytes] of Object.entries(size)) {
         writeFileSync(join(top, name), 'x'.repeat(bytes));

@@ -25,7 +25,7 @@ test('an abort ends unpacking even while the source is silent, and leaves no par
   expect(names(root)).toEqual([]);
 });
 
-test('a signal that is already aborted is enough', async () => {
+test('unpacking does not begin with a signal that has already aborted', async () => {
   const root = temporaryDirectory();
   const signal = AbortSignal.abort();
   const source = Readable.from([rawTarGz({ name: 'f' })]);
@@ -59,7 +59,7 @@ test('a bad archive is refused before its source ends, and its stream is not des
   expect(source.destroyed).toBe(false);
 });
 
-test('a source that is not a stream is told to end', async () => {
+test('a source that is not a stream is ended', async () => {
   const root = temporaryDirectory();
   let ended = false;
   async function* source(): AsyncGenerator<Uint8Array> {
@@ -76,7 +76,7 @@ test('a source that is not a stream is told to end', async () => {
   expect(ended).toBe(true);
 });
 
-test('a slow directory slows a fast source, and other work is not blocked', async () => {
+test('a slow disk slows a fast source, and other work is not blocked', async () => {
   const root = temporaryDirectory();
   const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(20 << 20, 'x') }), {
     level: 0,
@@ -99,7 +99,7 @@ test('a slow directory slows a fast source, and other work is not blocked', asyn
   expect(turns).toBeGreaterThan(5);
 });
 
-test('nothing stays listening on the signal', async () => {
+test('no listener stays on the signal', async () => {
   const root = temporaryDirectory();
   const { signal, listeners } = countedSignal();
   await unpackTar(Readable.from([rawTarGz()]), { root, dir: '.', signal });

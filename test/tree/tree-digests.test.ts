@@ -35,7 +35,7 @@ describe('the digest of a file', () => {
     },
   );
 
-  it('is read once while the file stays as it was', async () => {
+  it('is read once while the file stays unchanged', async () => {
     const { top, entry } = await settledFile('content');
     const cache = new DigestCache();
     expect(digestOf(top, entry, 'sha256', cache)).toBe(sha256('content'));

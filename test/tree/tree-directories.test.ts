@@ -20,7 +20,7 @@ it.each([0o022, 0o077, 0])('directories have their modes at the end, with the um
 });
 
 it.each(['path', 'descriptor'] as const)(
-  'directories have their modes in a tree that was renamed, held by its %s',
+  'directories of a tree that was renamed have their modes, held by its %s',
   (how) => {
     const [before, after] = ['before', 'after'].map((name) => join(temporaryDirectory(), name));
     mkdirSync(before ?? '');

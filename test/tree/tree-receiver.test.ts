@@ -85,7 +85,7 @@ const damage = (reason: string | RegExp) =>
 
 describe('the reader of a tree stream', () => {
   it.each([1, 2, 3, 5, 7, 31, 32, 33, 64, Infinity])(
-    'tells the same in chunks of %d bytes',
+    'reports the same in chunks of %d bytes',
     (chunkBytes) => {
       const sink = recorder();
       const receiver = read(whole, { sink, chunkBytes });
@@ -204,7 +204,7 @@ describe('the reader of a tree stream', () => {
     expect(sink.told).toEqual([]);
   });
 
-  it('takes parts one after another, and the reason why there are no more', () => {
+  it('accepts parts one after another, and the reason why there are no more', () => {
     const first = { head: encodeChanges(changes.slice(0, 2)), contents: ['first'] };
     const second = { head: encodeChanges(changes.slice(4)), contents: ['last'] };
     const sink = recorder();

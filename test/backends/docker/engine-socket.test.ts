@@ -25,7 +25,7 @@ it.each([
   ['after it has closed its output', `exec >&-; sleep 0.1; ${refused}`],
   ['after the request', `head -c 1 >/dev/null; ${refused}`],
   ['in the middle of a reply', `head -c 1 >/dev/null; printf 'HTTP/1.1 200 OK\\r\\n'; ${refused}`],
-])('an ssh that fails %s is told with what it says', async (_when, script) => {
+])('the error contains what an ssh that fails %s prints', async (_when, script) => {
   await expect(ping(engineBehind(script))).rejects.toMatchObject({
     code: 'ERR_CONNECT',
     message: expect.stringMatching(
@@ -34,11 +34,11 @@ it.each([
   });
 });
 
-it('an ssh that ends well without a reply is told as such', async () => {
+it('an ssh that exits with 0 without a reply is an error', async () => {
   await expect(ping(engineBehind('exit 0'))).rejects.toMatchObject({ code: 'ERR_CONNECT' });
 });
 
-it('an engine answers by way of ssh', async () => {
+it('an engine answers over ssh', async () => {
   const head = 'HTTP/1.1 200 OK\\r\\nApi-Version: 1.41\\r\\nContent-Length: 2\\r\\n\\r\\n{}';
   // Two requests, one after the other.
   const reply = `while IFS= read -r line; do [ "$line" = "$(printf '\\r')" ] && printf '${head}'; done`;

@@ -24,37 +24,40 @@ const bytes = Buffer.concat([
   framed(1, ' second'),
 ]);
 
-describe('a stream of a process in a container', () => {
-  it.each([1, 3, 7, 8, 9, 1_000])('gives its output, in pieces of %d bytes', async (size) => {
-    const { stream, input } = opened();
-    const read = buffer(stream);
-    for (let at = 0; at < bytes.length; at += size) input.write(bytes.subarray(at, at + size));
-    input.end();
-    expect((await read).toString()).toBe('first second');
-    expect(stream.said).toBe('a complaint\n');
-  });
+describe('the stream of a process in a container', () => {
+  it.each([1, 3, 7, 8, 9, 1_000])(
+    'gives the output of the process, in pieces of %d bytes',
+    async (size) => {
+      const { stream, input } = opened();
+      const read = buffer(stream);
+      for (let at = 0; at < bytes.length; at += size) input.write(bytes.subarray(at, at + size));
+      input.end();
+      expect((await read).toString()).toBe('first second');
+      expect(stream.said).toBe('a complaint\n');
+    },
+  );
 
-  it('begins with what came together with the header', async () => {
+  it('begins with bytes that came together with the header', async () => {
     const { stream, input } = opened(bytes.subarray(0, 11));
     const read = buffer(stream);
     input.end(bytes.subarray(11));
     expect((await read).toString()).toBe('first second');
   });
 
-  it('sends what is written, and its end', async () => {
+  it('sends what is written to it, and its end', async () => {
     const { stream, output } = opened();
     stream.on('error', () => undefined);
     stream.end('request');
     expect((await buffer(output)).toString()).toBe('request');
   });
 
-  it('fails with what the process says when it has no output', async () => {
+  it('fails with what the process prints on stderr when it has no output', async () => {
     const { stream, input } = opened();
     input.end(framed(2, 'exec failed\nno such file\n'));
     await expect(buffer(stream)).rejects.toThrow('no such file');
   });
 
-  it('waits for a reader that is slow', async () => {
+  it('waits for a slow reader', async () => {
     const { stream, input } = opened();
     const piece = 'x'.repeat(64 << 10);
     let writtenPieces = 0;

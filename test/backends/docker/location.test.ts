@@ -88,18 +88,18 @@ describe('the engine', () => {
       'tcp://box:1',
     ],
     [
-      'an empty DOCKER_HOST is none',
+      'DOCKER_CONTEXT when DOCKER_HOST is empty',
       box,
       { DOCKER_HOST: '', DOCKER_CONTEXT: 'box' },
       {},
       'tcp://box:1',
     ],
-  ])('is that of %s', (_title, files, variables, settings, url) => {
+  ])('is found by %s', (_title, files, variables, settings, url) => {
     const environment = { HOME: home(files), ...variables };
     expect(findEngine({ ...settings, environment }).url).toBe(url);
   });
 
-  it('has its configuration where DOCKER_CONFIG says', () => {
+  it('is configured in the directory that DOCKER_CONFIG names', () => {
     const environment = {
       HOME: '/nowhere',
       DOCKER_CONFIG: join(home({ ...box, config: { currentContext: 'box' } }), '.docker'),
@@ -122,12 +122,12 @@ describe('the engine', () => {
     ['tcp://h:7', { DOCKER_TLS: '1' }, { origin: 'https://h:7', trust: { isUnchecked: true } }],
     ['https://h:7', {}, { origin: 'https://h:7' }],
     ['unix:///a/b.sock', {}, { kind: 'unix', path: '/a/b.sock' }],
-  ])('of %s with %j is %j', (DOCKER_HOST, variables, expected) => {
+  ])('given by %s as %j is %j', (DOCKER_HOST, variables, expected) => {
     const environment = { HOME: home({ pem: true }), DOCKER_HOST, ...variables };
     expect(findEngine({ environment })).toMatchObject(expected);
   });
 
-  it('of a context with certificates is asked over TLS', () => {
+  it('of a context with certificates is reached over TLS', () => {
     const contexts = {
       safe: { host: 'tcp://h:1', tls: true },
       lax: { host: 'tcp://h:1', tls: true, skip: true },
@@ -150,7 +150,7 @@ describe('the engine', () => {
       'ssh://h/run/d.sock',
       ['--', 'h', 'docker', '--host', 'unix:///run/d.sock', 'system', 'dial-stdio'],
     ],
-  ])('of %s is reached by ssh %j', (DOCKER_HOST, words) => {
+  ])('given by %s is reached by ssh %j', (DOCKER_HOST, words) => {
     const environment = { HOME: home({}), DOCKER_HOST };
     expect(findEngine({ environment })).toMatchObject({
       kind: 'ssh',
@@ -172,7 +172,7 @@ describe('the engine', () => {
     expect(() => findEngine({ environment })).toThrow(message);
   });
 
-  it('cannot be of a context that docker does not have, or of a damaged configuration', () => {
+  it('cannot be given by a context that docker does not have, or by a damaged configuration', () => {
     expect(() => findEngine({ context: 'lost', environment: { HOME: home({}) } })).toThrow(
       'docker has no context "lost"',
     );
@@ -186,7 +186,7 @@ describe('the engine', () => {
     ['config.json', {}],
     [join('contexts', 'meta', idOf('box'), 'meta.json'), { context: 'box' }],
     [join('contexts', 'tls', idOf('box'), 'docker', 'ca.pem'), { context: 'box' }],
-  ])('cannot be of a %s that others can change, or have written', (file, settings) => {
+  ])('cannot be given by a %s that others can change or have written', (file, settings) => {
     const HOME = home({ config: {}, contexts: { box: { host: 'tcp://box:1', tls: true } } });
     const path = join(HOME, '.docker', file);
     const find = () => findEngine({ ...settings, environment: { HOME } });

@@ -18,7 +18,7 @@ async function serve(path: string): Promise<void> {
 
 const socketOf = (name: string): string => `${volumeDirectory}/${name}`;
 
-describe.runIf(process.platform === 'linux')("a socket in a container's volume", () => {
+describe.runIf(process.platform === 'linux')("the socket in a container's volume", () => {
   it.each(['socket', 'open/socket'])('is reached at %s', async (name) => {
     const volume = temporaryDirectory();
     mkdirSync(join(volume, 'open'));
@@ -52,7 +52,7 @@ describe.runIf(process.platform === 'linux')("a socket in a container's volume",
     expect(await openNear(volume, socketOf(name))).toBeUndefined();
   });
 
-  it('is not sought outside the directory that is mounted', async () => {
+  it('is not looked for outside the directory that is mounted', async () => {
     const volume = temporaryDirectory();
     await serve(join(volume, 'socket'));
     expect(await openNear(volume, '/run/socket')).toBeUndefined();

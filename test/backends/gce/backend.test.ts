@@ -66,7 +66,7 @@ function copyOf(fake: FakeCompute, name: string) {
 }
 
 describe('the gce backend', () => {
-  it('makes a buildlet that any client with rights finds, uses and destroys', async () => {
+  it('makes a buildlet that every client with rights finds, uses and destroys', async () => {
     const fake = await fakeCompute();
     const steps: string[] = [];
     const made = await create(open(fake), { onProgress: (step) => steps.push(step) });
@@ -105,7 +105,7 @@ describe('the gce backend', () => {
     });
   });
 
-  it('keeps an image of a machine, which later ones are made of, and removes it', async () => {
+  it('keeps an image of a machine, makes later machines from it, and removes it', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake);
     const { name } = await create(backend);
@@ -132,7 +132,7 @@ describe('the gce backend', () => {
     });
   });
 
-  it('shows the labels of a buildlet to its maker and in lists', async () => {
+  it('shows the labels of a buildlet to its creator and in lists', async () => {
     const fake = await fakeWithMachinesHere();
     const labels = { branch: 'feature/x y' };
     expect((await create(open(fake), { labels })).labels).toEqual(labels);
@@ -153,7 +153,7 @@ describe('the gce backend', () => {
     expect(fake.api.instances[1]!.scheduling).not.toHaveProperty('maxRunDuration');
   });
 
-  it('shows one that has ended by itself as stopped until it is reaped', async () => {
+  it('shows a buildlet that has ended by itself as stopped until it is reaped', async () => {
     const fake = await fakeCompute();
     // A loaded machine takes seconds from the buildlet's start to its first request.
     const backend = open(fake, { idleTimeoutMs: 10_000 });
@@ -177,7 +177,7 @@ describe('the gce backend', () => {
     expect(await backend.reap({ signal })).toEqual([]);
   });
 
-  it('gives six at once six names, and so do two clients at once in two zones', async () => {
+  it('gives six buildlets that are created at once six names, also from two clients in two zones', async () => {
     const fake = await fakeWithMachinesHere();
     const backends = [open(fake), open(fake, { zones: [zoneB] })];
     const made = await Promise.all(
@@ -189,7 +189,7 @@ describe('the gce backend', () => {
     expect(new Set(fake.api.instances.map(({ zone }) => zone)).size).toBe(2);
   });
 
-  it('takes another name where the platform says that one is taken', async () => {
+  it('takes another name when the platform reports that a name is taken', async () => {
     const fake = await fakeWithMachinesHere();
     const asked: string[] = [];
     fake.fault = (verb) =>
@@ -204,7 +204,7 @@ describe('the gce backend', () => {
     expect(fake.api.instances.map((one) => one.name)).toEqual([name]);
   });
 
-  it('gives no name again that a buildlet had on another computer', async () => {
+  it('never gives a name again that a buildlet had on another computer', async () => {
     const fake = await fakeWithMachinesHere();
     const old = await create(open(fake));
     await open(fake).destroy(old.name, { signal });
@@ -216,7 +216,7 @@ describe('the gce backend', () => {
     });
   });
 
-  it('names machines as they may be named, and buildlets as they are called', async () => {
+  it('gives machines names that the platform permits, and buildlets their usual names', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake, { user: 'J.Doe_2' });
     const made = await create(backend, { user: 'J.Doe_2' });
@@ -227,7 +227,7 @@ describe('the gce backend', () => {
     await until(() => fake.api.instances.length === 0);
   });
 
-  it('keeps owners apart; without a user it has everybody’s', async () => {
+  it('keeps owners apart, and without a user lists everybody’s buildlets', async () => {
     const fake = await fakeWithMachinesHere();
     const { name } = await create(open(fake));
     const hers = open(fake, { user: 'you' });
@@ -245,7 +245,7 @@ describe('the gce backend', () => {
     await (await all.connect(theirs)).disconnect();
   });
 
-  it('lists more than a page of them, and nothing else', async () => {
+  it('lists more than one page of buildlets, and nothing else', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake);
     const { name } = await create(backend);
@@ -260,7 +260,7 @@ describe('the gce backend', () => {
     expect(fake.count('instances.aggregatedList') - first).toBe(3);
   });
 
-  it('writes down that a buildlet is in use, once a minute', async () => {
+  it('records that a buildlet is in use, once a minute', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     onTestFinished(() => void vi.useRealTimers());
     const fake = await fakeWithMachinesHere();
@@ -309,7 +309,7 @@ describe('the gce backend', () => {
     expect(await lookedUp('me-linux-0')).toBeGreaterThan(0);
   });
 
-  it('reaps machines past their time, also another tool’s, and leaves the others', async () => {
+  it('reaps machines past their time, also those of another tool, and leaves the others', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake);
     await create(backend);
@@ -344,7 +344,7 @@ describe('the gce backend', () => {
     await expect(backend.reap({ signal })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
   });
 
-  it('takes a machine at full price, under another name, where no cheaper one is to be had', async () => {
+  it('takes a machine at full price, under another name, when there is no cheaper one', async () => {
     const fake = await fakeWithMachinesHere();
     fake.api.plan.insertError = ({ scheduling }) =>
       scheduling?.provisioningModel === 'SPOT'

@@ -3,7 +3,7 @@ import { parseConfig } from '../../../src/gomote/config/config-file.ts';
 
 const parse = (text: string) => parseConfig([{ path: 'config.toml', bytes: Buffer.from(text) }]);
 
-it('a backend of virtual machines has what docs/compute-engine.md says', () => {
+it('a backend of virtual machines has the defaults that docs/compute-engine.md gives', () => {
   const { backends, catalogue } = parse(`
     default = "vms"
     [backends.vms]

@@ -14,7 +14,7 @@ import { gcloud, gcloudRoot, schemaProblems } from '../../helpers/compute/gcloud
 const { signal } = new AbortController();
 
 describe.runIf(gcloudRoot !== undefined)('gcloud', () => {
-  it('creates, lists, describes and deletes machines of the fake, and sees those of ours', async () => {
+  it('creates, lists, describes and deletes machines of the fake API, and sees ours', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'silent';
     const run = (...args: string[]) =>
@@ -50,7 +50,7 @@ describe.runIf(gcloudRoot !== undefined)('gcloud', () => {
     expect(await backend.list({ signal })).toEqual([]);
   });
 
-  it('knows misspelt keys, bad enums, wrong types and unknown parameters', async () => {
+  it('refuses misspelt keys, bad enums, wrong types and unknown parameters', async () => {
     const exchange = (body: object, params = {}) => ({
       ...{
         verb: 'instances.insert',

@@ -56,7 +56,7 @@ const isUnfinished = (answer: unknown) =>
   'operationType' in (answer as object);
 
 describe('startNewVM', () => {
-  it('asks for the machine of the host type, and gives a client of the buildlet on it', async () => {
+  it('requests the machine of the host type, and gives a client of the buildlet on it', async () => {
     const fake = await fakeCompute();
     const told: string[] = [];
     const hook = (name: string) => () => void told.push(name);
@@ -146,7 +146,7 @@ describe('startNewVM', () => {
     expect(machine?.scheduling).not.toHaveProperty('maxRunDuration');
   });
 
-  it('takes the host type’s disk, network, platform and price', async () => {
+  it('uses the host type’s disk, network, platform and price', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     const host = hostType({
@@ -176,7 +176,7 @@ describe('startNewVM', () => {
     expect(metadataOf(fake)['startup-script']).toBe('#!/bin/sh');
   });
 
-  it('waits as long as the operation takes, also when the API’s wait call comes back early', async () => {
+  it('waits until the operation is done, also when the API’s wait call returns early', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.api.plan.waitLimitMs = 20;
@@ -199,16 +199,19 @@ describe('startNewVM', () => {
     ['ZONE_RESOURCE_POOL_EXHAUSTED', 'the zone has not enough resources', 'ERR_NO_CAPACITY'],
     ['ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS', 'not enough of it', 'ERR_NO_CAPACITY'],
     ['CONDITION_NOT_MET', 'Constraint vmExternalIpAccess violated', 'ERR_PLATFORM'],
-  ])('an operation that ends with %s is an error of that word', async (code, message, ours) => {
-    const fake = await fakeCompute();
-    fake.api.plan.insertError = () => ({ code, message });
-    const error = await failure(fake);
-    expect(error).toMatchObject({ name: 'PlatformError', code: ours, reason: code });
-    expect(error.message).toBe(`cannot create vm-1 in ${zoneA}: ${message} (${code})`);
-    expect(fake.api.instances).toEqual([]);
-  });
+  ])(
+    'fails with the error that matches when an operation ends with %s',
+    async (code, message, ours) => {
+      const fake = await fakeCompute();
+      fake.api.plan.insertError = () => ({ code, message });
+      const error = await failure(fake);
+      expect(error).toMatchObject({ name: 'PlatformError', code: ours, reason: code });
+      expect(error.message).toBe(`cannot create vm-1 in ${zoneA}: ${message} (${code})`);
+      expect(fake.api.instances).toEqual([]);
+    },
+  );
 
-  it('continues to the next zone when one has no room', async () => {
+  it('continues to the next zone when a zone has no room', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.api.plan.insertError = (_, zone) =>
@@ -221,7 +224,7 @@ describe('startNewVM', () => {
     expect(types[2]).toContain(`zones/${zoneB}/`);
   });
 
-  it('pays the full price under another name where no cheaper machine is to be had', async () => {
+  it('pays the full price under another name when no cheaper machine is available', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.api.plan.insertError = ({ scheduling }) =>
@@ -275,7 +278,7 @@ describe('startNewVM', () => {
     expect(verbs(fake)).toEqual(['instances.insert']);
   });
 
-  it('leaves the machine alone that has the name already', async () => {
+  it('leaves alone a machine that already has the name', async () => {
     const fake = await fakeCompute();
     fake.api.add(zoneA, { name: 'vm-1' });
     expect(await failure(fake)).toMatchObject({ code: 'ERR_NAME_TAKEN', reason: 'alreadyExists' });
@@ -303,7 +306,7 @@ describe('startNewVM', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  it('makes one machine when the answer to its request is lost', async () => {
+  it('makes one machine when the reply to its request is lost', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.fault = (verb, nth) =>
@@ -313,7 +316,7 @@ describe('startNewVM', () => {
     expect(fake.api.instances).toHaveLength(1);
   });
 
-  it('removes the machine that it never got the answer about', async () => {
+  it('removes a machine whose creation got no reply', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.fault = (verb) =>
@@ -341,7 +344,7 @@ describe('startNewVM', () => {
     await until(() => fake.api.instances.length === 0);
   });
 
-  it('tells the end of the log of a machine whose buildlet never comes up, and removes it', async () => {
+  it('reports the end of the log of a machine whose buildlet never answers, and removes it', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'silent';
     const error = await failure(fake, { probeTimeoutMs: 100 });
@@ -353,7 +356,7 @@ describe('startNewVM', () => {
     await until(() => fake.api.instances.length === 0);
   });
 
-  it('notices that the machine ended while its buildlet was waited for', async () => {
+  it('notices that the machine ended while it waited for the buildlet', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'stops';
     const error = await failure(fake, { probeTimeoutMs: 400 });
@@ -393,7 +396,7 @@ describe('startNewVM', () => {
     expect(own).toHaveBeenCalledTimes(fake.exchanges.length);
   });
 
-  it('finds the default credentials, as on a machine of Google’s', async () => {
+  it('finds the default credentials, as on a machine of Google', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.token = 'of-the-machine';
@@ -435,14 +438,14 @@ describe('startNewVM', () => {
       { name: 'host-pod', kubernetes: { image: 'x' } },
       { message: expect.stringContaining('it is a pod') },
     ],
-  ])('refuses %j before it asks anybody', async (options, host, expected) => {
+  ])('refuses %j before it sends a request', async (options, host, expected) => {
     const fake = await fakeCompute();
     expect(await failure(fake, options, host)).toMatchObject(expected);
     expect(fake.exchanges).toEqual([]);
   });
 });
 
-describe('startNewVM, cancelled', () => {
+describe('startNewVM that is cancelled', () => {
   const hooks = [
     'onProgress',
     'onInstanceRequested',
@@ -460,7 +463,7 @@ describe('startNewVM, cancelled', () => {
     await until(() => fake.api.instances.length === 0);
   });
 
-  it('while the request is on its way waits for the answer, and removes the machine', async () => {
+  it('while the request is on its way waits for the reply, and removes the machine', async () => {
     const fake = await fakeCompute();
     const cancel = new AbortController();
     fake.fault = (verb) => {
@@ -472,7 +475,7 @@ describe('startNewVM, cancelled', () => {
     expect(verbs(fake)).toEqual(['instances.insert', 'instances.delete']);
   });
 
-  it('before the machine is ready to be deleted deletes it as soon as it is', async () => {
+  it('before the machine can be deleted deletes it as soon as it can be', async () => {
     const fake = await fakeCompute();
     const notReady = { status: 400, reason: 'resourceNotReady', message: 'not ready' };
     const notFound = { status: 404, reason: 'notFound', message: 'not there yet' };

@@ -85,7 +85,7 @@ describe('listVMs and destroyVM', () => {
   });
 });
 
-describe('where a buildlet is reached', () => {
+describe('a buildlet is reached', () => {
   it.each([
     ['with TLS from outside, on 443', { ...secure, ...nic('34.1.2.3') }, '34.1.2.3:443'],
     ['without, from inside, on 80', { ...plain, ...nic() }, '10.1.2.3:80'],

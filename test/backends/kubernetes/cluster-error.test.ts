@@ -35,7 +35,7 @@ for (const [error, code, transient] of rows) {
   });
 }
 
-it('a retry waits as long as the server asks for, within bounds', () => {
+it('a retry waits as long as the server requests, within limits', () => {
   const asked = (seconds: string) =>
     refusalOf(refused(429, '', '', { 'retry-after': seconds }))?.retryAfterMs;
   expect([asked('2'), asked('9999'), asked('x')]).toEqual([2_000, 30_000, undefined]);

@@ -21,7 +21,7 @@ function scope() {
   return { kubeconfig, environment: { HOME } };
 }
 
-it('are read as they were written, until they are forgotten', () => {
+it('stored connections are read as they were written, until they are forgotten', () => {
   const connections = new Connections(scope());
   expect(connections.read('me-linux-0')).toBeUndefined();
   connections.write(connection);
@@ -31,7 +31,7 @@ it('are read as they were written, until they are forgotten', () => {
   expect(connections.read('me-linux-0')).toBeUndefined();
 });
 
-it('are those of one cluster, namespace and user; another current context is another cluster', () => {
+it('stored connections belong to one cluster, namespace and user; another current context is another cluster', () => {
   const first = scope();
   new Connections(first).write(connection);
   const others = [
@@ -45,7 +45,7 @@ it('are those of one cluster, namespace and user; another current context is ano
   expect(new Connections(first).read('me-linux-0')).toBeUndefined();
 });
 
-it('that are damaged, or cannot be kept, are none', () => {
+it('stored connections that are damaged, or cannot be kept, are ignored', () => {
   const first = scope();
   const connections = new Connections(first);
   const { ip: _, ...half } = connection;
@@ -61,7 +61,7 @@ it('that are damaged, or cannot be kept, are none', () => {
   unkept.forget('me-linux-0');
 });
 
-it('of pods that nobody has used for a week are removed when others are written', () => {
+it('stored connections to pods that nobody has used for a week are removed when others are written', () => {
   const { environment, ...rest } = scope();
   const cache = join(environment.HOME, '.cache', 'gomote', 'kubernetes');
   const connections = new Connections({ environment, ...rest });

@@ -48,18 +48,21 @@ describe('a pod with caches', () => {
     ['shares a volume of one node', [{ name: 'c', path: 'x' }], once, true],
     ['shares one of many nodes', [{ name: 'c', path: 'x' }], many, false],
     ['has it alone', [{ name: 'c', path: 'x', mode: 'exclusive' as const }], once, false],
-  ])('is on the node of the others of its user only when it %s', (_what, caches, volumes, is) => {
-    const { pod } = podWith(caches, volumes);
-    const [term] =
-      pod.spec?.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-    // The first one has to match itself.
-    const own = pod.metadata?.labels?.['gomote/caches-of'];
-    expect([own, term?.labelSelector?.matchLabels?.['gomote/caches-of']]).toEqual(
-      is ? ['me', 'me'] : [undefined, undefined],
-    );
-  });
+  ])(
+    'is on the node of its user’s other pods only when the cache %s',
+    (_what, caches, volumes, is) => {
+      const { pod } = podWith(caches, volumes);
+      const [term] =
+        pod.spec?.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+      // The first one has to match itself.
+      const own = pod.metadata?.labels?.['gomote/caches-of'];
+      expect([own, term?.labelSelector?.matchLabels?.['gomote/caches-of']]).toEqual(
+        is ? ['me', 'me'] : [undefined, undefined],
+      );
+    },
+  );
 
-  it('has names that Kubernetes takes, whatever the cache is called and whoever owns it', () => {
+  it('has names that Kubernetes permits, whatever the names of cache and owner are', () => {
     const names = ['-', '..', 'a_', 'A', 'a', 'x'.repeat(49)].map((rest) => `c${rest}`);
     const users = ['me', 'a.person@example.com', 'ü', 'u'.repeat(80)];
     const claims = users.flatMap((user) =>

@@ -94,7 +94,7 @@ describe('the examples of docs/kubernetes.md', () => {
     expect(container?.resources?.limits).toMatchObject({ 'nvidia.com/gpu': '1', cpu: '8' });
   });
 
-  it('make pods whose commands may trace, with all else as it was', () => {
+  it('make pods whose commands may trace, with everything else unchanged', () => {
     const [container] = podOfHost('host-tracing').spec?.containers ?? [];
     expect(container?.securityContext).toMatchObject({
       privileged: false,

@@ -31,7 +31,7 @@ const planOf = (machine: Partial<KubernetesMachine>): PodPlan => ({
 });
 
 describe('a pod', () => {
-  it('has what the host type says, else the defaults, which can be changed', () => {
+  it('has what the host type gives, else the defaults, which can be changed', () => {
     const resources = (machine: Partial<KubernetesMachine>) =>
       podOf(planOf(machine), secrets).spec?.containers[0]?.resources;
     expect(resources({})).toEqual({
@@ -68,7 +68,7 @@ describe('a pod', () => {
     });
   });
 
-  it('ends by the cluster at its age and by itself when idle; or neither', () => {
+  it('ends by the cluster at its age and by itself when idle, or by neither', () => {
     const bounded = podOf(plan, secrets, 1_000_000_000);
     expect(bounded.spec?.activeDeadlineSeconds).toBe(3_600);
     expect(bounded.spec?.containers[0]?.args).toEqual([
@@ -99,7 +99,7 @@ describe('a pod', () => {
     });
   });
 
-  it('takes the user’s part: tables and lists of named things laid over, all else replaced', () => {
+  it('is merged with the user’s part: tables and lists of named things are laid over, everything else is replaced', () => {
     const template = {
       metadata: { annotations: { mine: 'yes' } },
       spec: {
@@ -127,7 +127,7 @@ describe('a pod', () => {
 });
 
 describe('an image', () => {
-  it('that begins with a host is a full reference; any other is the registry’s', () => {
+  it('that begins with a host is a full reference; any other is one of the registry', () => {
     for (const full of ['localhost/x:1', 'ghcr.io/a/b', '10.0.0.1:5000/a'])
       expect(imageReference(full, 'registry.example', 'team')).toBe(full);
     expect(imageReference('buildlet:1', 'registry.example', 'team')).toBe(
@@ -152,7 +152,7 @@ describe('a host type', () => {
 });
 
 describe('names', () => {
-  it('are made of what Kubernetes allows, and short enough for a label', () => {
+  it('contain only what Kubernetes permits, and are short enough for a label', () => {
     expect(nameStem('me', 'linux')).toBe('me-linux');
     expect(nameStem('Me_And.You', 'Linux_64')).toBe('me-and-you-linux-64');
     const long = nameStem('u'.repeat(100), 'linux');
@@ -160,7 +160,7 @@ describe('names', () => {
     expect(nameStem('__', '..')).toMatch(/^[a-z0-9]/);
   });
 
-  it('as labels stay as they are or tell themselves apart', () => {
+  it('as labels stay unchanged or stay distinct', () => {
     expect(labelValue('Some.One_1')).toBe('Some.One_1');
     const [a, b] = [labelValue('some one'), labelValue('some+one')];
     expect(a).not.toBe(b);

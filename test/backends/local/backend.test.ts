@@ -100,7 +100,7 @@ describe('the local backend', () => {
     expect(processesWith(socket)).toEqual([]);
   });
 
-  it('gives ten at once ten names', async () => {
+  it('gives ten buildlets that are created at once ten names', async () => {
     const { backend, create } = openBackend();
     const made = await Promise.all(Array.from({ length: 10 }, create));
     const expected = Array.from({ length: 10 }, (_, i) => `me-local-${i}`);
@@ -123,7 +123,7 @@ describe('the local backend', () => {
     expect(await backend.reap()).toEqual([]);
   });
 
-  it('does not give a name again, by no process that shares its directories', async () => {
+  it('never gives a name again, in any process that shares its directories', async () => {
     const { backend, environment, create } = openBackend();
     await create();
     await create();
@@ -149,7 +149,7 @@ describe('the local backend', () => {
     },
   );
 
-  it('notices a buildlet that died, says so, and cleans up after it', async () => {
+  it('notices a buildlet that died, reports it, and cleans up after it', async () => {
     const { backend, root, record, create } = openBackend();
     await create();
     const { pid, workDir } = record('me-local-0');
@@ -190,7 +190,7 @@ describe('the local backend', () => {
     expect(existsSync(join(socket, '..'))).toBe(false);
   });
 
-  it('whose creation is cancelled leaves nothing', async () => {
+  it('leaves nothing when a creation is cancelled', async () => {
     const { backend, root } = openBackend();
     for (const delayMs of [0, 5, 20, 40, 60, 80]) {
       const controller = new AbortController();
@@ -234,7 +234,7 @@ describe('the local backend', () => {
     chmodSync(directory, 0o700);
   });
 
-  it('lists the others beside one whose record is damaged or that others can open, and beside what is no buildlet', async () => {
+  it('lists the others beside a buildlet whose record is damaged or that others can open, and beside foreign files', async () => {
     const { backend, root, create } = openBackend();
     await create();
     const damaged = join(root, 'me-local-9');
@@ -291,7 +291,7 @@ describe('the local backend', () => {
       { XDG_STATE_HOME: '', [variable]: tooLong },
       `${variable} ${tooLong} cannot be used: file name too long`,
     ]),
-  ])('makes nothing with %j', async (variables, message) => {
+  ])('refuses to make a buildlet with %j', async (variables, message) => {
     const runtime = temporaryDirectory();
     const before = readdirSync('.');
     const environment = { ...process.env, XDG_RUNTIME_DIR: runtime, ...variables };
@@ -302,13 +302,16 @@ describe('the local backend', () => {
     expect(readdirSync('.')).toEqual(before);
   });
 
-  it.each(['no-such-0', '../x', 'a/b', ''])('knows no buildlet %j', async (name) => {
-    const { backend } = openBackend();
-    await expect(backend.connect(name)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_BUILDLET' });
-    await expect(backend.destroy(name, { signal })).rejects.toMatchObject({
-      code: 'ERR_UNKNOWN_BUILDLET',
-    });
-  });
+  it.each(['no-such-0', '../x', 'a/b', ''])(
+    'reports that there is no buildlet %j',
+    async (name) => {
+      const { backend } = openBackend();
+      await expect(backend.connect(name)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_BUILDLET' });
+      await expect(backend.destroy(name, { signal })).rejects.toMatchObject({
+        code: 'ERR_UNKNOWN_BUILDLET',
+      });
+    },
+  );
 
   it('reports a record that cannot be read', async () => {
     const { backend, root } = openBackend();
@@ -366,7 +369,7 @@ describe('the local backend of a user', () => {
     expect(names(await all.list({ signal }))).toEqual(['alice-local-local-0', 'bob-local-0']);
   });
 
-  it('takes the owner of a record of an earlier version from its name', async () => {
+  it('takes the owner from the name when a record of an earlier version has none', async () => {
     const { alice, bob, root } = await openForTwo();
     for (const name of ['alice-local-0', 'bob-local-0']) {
       const path = join(root, name, 'record.json');

@@ -22,7 +22,7 @@ const statusOf = async (cli: Cli, name: string) =>
   JSON.parse((await cli(['ping', '--status', name])).stdout);
 
 describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
-  it('is confined when it is asked for, and says so', async () => {
+  it('is confined on request, and reports it', async () => {
     const cli = testCli();
     const name = await create(cli, '--isolation', 'bubblewrap');
     expect(await statusOf(cli, name)).toMatchObject({
@@ -70,7 +70,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     expect(readFileSync(join(back, 'out'), 'utf8')).toHaveLength(1 << 20);
   });
 
-  it('lists, kills and destroys its runs as any', async () => {
+  it('lists, kills and destroys its runs as any other', async () => {
     const cli = testCli();
     const name = await create(cli, '--isolation', 'bubblewrap');
     const { stdout: id } = await cli(['run', '--detach', name, 'sleep', '1000']);
@@ -96,7 +96,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     expect((await cli(['destroy', name])).code).toBe(0);
   });
 
-  it('is what configuration says: the host type before the backend, the command line before both', async () => {
+  it('is configured by the host type before the backend, and by the command line before both', async () => {
     const cli = testCli();
     const shown = join(cli.directory, 'shown');
     mkdirSync(shown);
@@ -144,7 +144,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     });
   });
 
-  it('reports what a limit is really enforced by, and holds a process to it', async () => {
+  it('reports what really enforces a limit, and holds a process to it', async () => {
     const cli = testCli();
     const name = await create(cli, '--isolation', 'bubblewrap', '--memory', '300m');
     const { limits } = await statusOf(cli, name);
@@ -156,7 +156,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
   });
 
   it.each([['none'], ['bubblewrap']])(
-    'with isolation %s finds what it puts before a command, whatever the PATH of the command is',
+    'with isolation %s finds the program that it puts before a command, whatever the PATH of the command',
     async (isolation) => {
       const cli = testCli();
       const fakes = join(cli.directory, 'fakes');
@@ -196,7 +196,7 @@ describe('create refuses', () => {
     expect(stderr).toMatch(reason);
   });
 
-  it('to confine where there is no bubblewrap, and says what to do', async () => {
+  it('to confine where there is no bubblewrap, and explains what to do', async () => {
     const cli = testCli();
     const environment = { PATH: join(cli.directory, 'empty') };
     const { code, stderr } = await cli(['create', '--isolation', 'bubblewrap', 'local'], {
@@ -226,7 +226,7 @@ describe.skipIf(!hasBubblewrap)('a run without a network', () => {
       [],
     ],
     ['as all of its buildlet, in the open', ['--network', 'none'], []],
-  ])('has a loopback alone and says so in its status: %s', async (_case, options, wish) => {
+  ])('has only a loopback and reports so in its status: %s', async (_case, options, wish) => {
     const cli = testCli();
     const name = await create(cli, ...options);
     const file = join(cli.directory, 'status.json');

@@ -161,7 +161,7 @@ describe.runIf(isAble)('an id of a user', () => {
     return directory;
   }
 
-  it('is given to one buildlet only, whatever pool that is or was of', async () => {
+  it('is given to one buildlet only, whatever pool the buildlet belongs to', async () => {
     const pools = temporaryDirectory();
     const users = { first, last: first + 3, directory: '/nowhere' };
     const record = (pool: string, name: string, uid: number) => {

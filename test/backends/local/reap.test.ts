@@ -42,29 +42,37 @@ it.skipIf(!onLinux)('a buildlet whose record is gone is ended and removed', asyn
   expect([existsSync(dirname(workDir)), existsSync(directory)]).toEqual([false, false]);
 });
 
-it.skipIf(!onLinux)('what a process names is not removed unless it was made for it', async () => {
-  const places = localPlaces({ XDG_STATE_HOME: temporaryDirectory(), HOME: '/' });
-  const workRoot = await makeLocalPlaces(places);
-  const elsewhere = temporaryDirectory();
-  const bait = join(elsewhere, 'gomote-me-local-0-0123abcd');
-  mkdirSync(bait);
-  const directory = join(places.root, 'me-local-0');
-  const script = join(elsewhere, 'buildlet.js');
-  writeFileSync(script, 'setInterval(() => {}, 1e6); console.log("here")');
-  const faces = [
-    ['--workdir', bait, '--remove-at-end', directory],
-    ['--workdir', bait, '--remove-at-end', bait, '--remove-at-end', directory],
-    ['--remove-at-end', `${workRoot}/../${basename(bait)}`, '--remove-at-end', directory],
-    ['--remove-at-end', join(workRoot, 'names'), '--remove-at-end', directory],
-    ['--remove-at-end', join(workRoot, 'gomote-me-local-1-0123abcd'), '--remove-at-end', directory],
-  ];
-  for (const face of faces) {
-    const child = spawn(process.execPath, [script, ...face], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    await once(child.stdout, 'data');
-  }
-  expect(await reapLocal(places, options)).toEqual([]);
-  expect(existsSync(bait)).toBe(true);
-});
+it.skipIf(!onLinux)(
+  'what a process names is not removed unless it was made for that process',
+  async () => {
+    const places = localPlaces({ XDG_STATE_HOME: temporaryDirectory(), HOME: '/' });
+    const workRoot = await makeLocalPlaces(places);
+    const elsewhere = temporaryDirectory();
+    const bait = join(elsewhere, 'gomote-me-local-0-0123abcd');
+    mkdirSync(bait);
+    const directory = join(places.root, 'me-local-0');
+    const script = join(elsewhere, 'buildlet.js');
+    writeFileSync(script, 'setInterval(() => {}, 1e6); console.log("here")');
+    const faces = [
+      ['--workdir', bait, '--remove-at-end', directory],
+      ['--workdir', bait, '--remove-at-end', bait, '--remove-at-end', directory],
+      ['--remove-at-end', `${workRoot}/../${basename(bait)}`, '--remove-at-end', directory],
+      ['--remove-at-end', join(workRoot, 'names'), '--remove-at-end', directory],
+      [
+        '--remove-at-end',
+        join(workRoot, 'gomote-me-local-1-0123abcd'),
+        '--remove-at-end',
+        directory,
+      ],
+    ];
+    for (const face of faces) {
+      const child = spawn(process.execPath, [script, ...face], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      await once(child.stdout, 'data');
+    }
+    expect(await reapLocal(places, options)).toEqual([]);
+    expect(existsSync(bait)).toBe(true);
+  },
+);

@@ -36,7 +36,7 @@ async function save(archive: Buffer, limits: { limitBytes?: number; limitEntries
 }
 
 describe('the archive of a snapshot', () => {
-  it('is kept within its limits', async () => {
+  it('stays within its limits', async () => {
     const { directory, saving } = await save(Buffer.concat([entries(3), end]), { limitEntries: 3 });
     await expect(saving).resolves.toMatchObject({ hasRecords: true });
     expect(readdirSync(directory).sort()).toEqual(['files.tgz', 'records.tgz']);

@@ -27,7 +27,7 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(await succeed('create', host)).toBe(`${host}/me-ssh-1`);
   });
 
-  it('keeps caches, for all buildlets of the account', async () => {
+  it('keeps caches for all buildlets of the account', async () => {
     const { host, gomote, succeed } = await labWithUser();
     const cache = ['--cache', 'npm:.npm,mode=exclusive'];
     const name = await succeed('create', ...cache, host);
@@ -54,7 +54,7 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     });
   });
 
-  it('takes what is pushed to the next buildlet of the account out of its store', async () => {
+  it('fills the next buildlet of the account from its store', async () => {
     const { directory, host, user, succeed, gomote } = await labWithUser();
     const tree = join(directory, 'tree');
     mkdirSync(tree);
@@ -79,7 +79,7 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(await succeed('run', third, 'ls', 'tree')).toBe('file');
   });
 
-  it('runs once what is pushed to it, and keeps nothing', async () => {
+  it('serves gomote once, and keeps nothing', async () => {
     const { directory, host, user, gomote } = await labWithUser();
     writeFileSync(join(directory, 'in'), 'pushed\n');
     const script = 'cat in; echo made >out; exit 3';
@@ -89,7 +89,7 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(leftIn(user)).toEqual([]);
   });
 
-  it('forwards ports both ways', async () => {
+  it('forwards ports in both directions', async () => {
     const { host, start, succeed } = await labWithUser();
     const name = await succeed('create', host);
     const port = await echoServer();
@@ -126,7 +126,7 @@ describe.skipIf(!hasSshd || (!isRoot && !missing('only root makes users with oth
           text: `echo '${banner}'\n`,
         },
       ].filter(({ isThere }) => isThere),
-    )('$shell with a banner is no obstacle', async ({ shell, file, text }) => {
+    )('$shell that prints a banner works', async ({ shell, file, text }) => {
       const { host, user, succeed } = await labWithUser(shell);
       giveFile(user, file, text);
       const name = await succeed('create', host);
@@ -138,7 +138,7 @@ describe.skipIf(!hasSshd || (!isRoot && !missing('only root makes users with oth
       expect(leftIn(user)).toEqual([]);
     });
 
-    it('that lets nobody in is told with what it says', async () => {
+    it('that lets nobody in is reported with what it prints', async () => {
       const { host, user, gomote } = await labWithUser('/usr/sbin/nologin');
       expect(await gomote('create', host)).toMatchObject({
         code: 1,
@@ -154,7 +154,7 @@ describe.skipIf(!hasSshd || (!isRoot && !missing('only root makes users with oth
 
 describe.skipIf(!hasSshd)('a server that forwards no sockets', () => {
   it.each(['AllowStreamLocalForwarding no', 'DisableForwarding yes'])(
-    '(%s) is gone through by a process',
+    '(%s) is reached through a process',
     async (setting) => {
       const { host, user, succeed, directory } = await labWithUser('/bin/sh', {
         settings: [setting],
@@ -174,7 +174,7 @@ describe.skipIf(!hasSshd)('a server that forwards no sockets', () => {
 });
 
 describe.skipIf(!hasSshd || !hasTool('bwrap'))('commands on a host', () => {
-  it('are confined as local ones are, if that is asked for', async () => {
+  it('are confined like local ones on request', async () => {
     const { host, user, succeed, gomote } = await labWithUser();
     giveFile(user, 'secret', 'hidden');
     const name = await succeed('create', '--isolation', 'bubblewrap', '--network', 'none', host);

@@ -39,7 +39,7 @@ const failureOf = async (work: Promise<unknown>): Promise<GomoteError> => {
 
 const instance = '"name":"me-x-0","builderType":"x","hostType":"x"';
 
-describe('what a host says', () => {
+describe('a reply of a host', () => {
   it.each([
     { what: 'nothing', script: 'exit 0', message: /^box: its shell ended with 0/ },
     {
@@ -126,7 +126,7 @@ describe('what a host says', () => {
       found: `{"instance":{${instance}},"socket":"/x\\ny","password":"abc"}`,
     },
     { what: 'no password', found: `{"instance":{${instance}},"socket":"/x"}` },
-  ])('is checked when it is connected to: $what', async ({ found }) => {
+  ])('is checked when a buildlet is connected to: $what', async ({ found }) => {
     const backend = backendWith(
       `say ready; echo '{"ok":${found.replaceAll('\\', '\\\\')}}'; cat >/dev/null`,
     );
@@ -134,7 +134,7 @@ describe('what a host says', () => {
     expect(error.message).toMatch(/^box: a reply that cannot be read$/);
   });
 
-  it('is skipped before its answers, whatever it is', async () => {
+  it('is skipped up to its answers, whatever it contains', async () => {
     const banner =
       "printf 'no newline \\001\\377'; head -c 70000 /dev/urandom; echo; echo '{\"ok\":[]}';";
     const backend = backendWith(
@@ -144,7 +144,7 @@ describe('what a host says', () => {
     expect(listed).toMatchObject([{ name: 'me-x-0', dead: 'died' }]);
   });
 
-  it('ends with the caller’s patience when it says nothing and stays', async () => {
+  it('that never comes is waited for until the caller’s signal', async () => {
     const giveUp = new AbortController();
     const listing = backendWith('sleep 1000').list({ signal: giveUp.signal });
     giveUp.abort(new Error('enough'));
@@ -152,7 +152,7 @@ describe('what a host says', () => {
   });
 });
 
-describe('a host as it is written', () => {
+describe('the name of a host', () => {
   it.each([
     ['box', { host: 'box', user: undefined, port: undefined }],
     ['user@box', { host: 'box', user: 'user' }],
@@ -165,7 +165,7 @@ describe('a host as it is written', () => {
     ['user@[2001:db8::1]:22', { host: '2001:db8::1', port: 22 }],
     ['2001:db8::1', { host: '2001:db8::1', port: undefined }],
     ['fe80::1%eth0', { host: 'fe80::1%eth0' }],
-  ])('%j is one', (text, expected) => {
+  ])('%j is valid', (text, expected) => {
     expect(readDestination(text)).toMatchObject(expected);
   });
 
@@ -188,12 +188,12 @@ describe('a host as it is written', () => {
     'box$x',
     '[box',
     'user name@box',
-  ])('%j is none', (text) => {
+  ])('%j is invalid', (text) => {
     expect(readDestination(text)).toBeUndefined();
   });
 });
 
-describe('what ssh says', () => {
+describe('an error of ssh', () => {
   const [box] = [readDestination('me@box')];
   it.each([
     [
@@ -218,7 +218,7 @@ describe('what ssh says', () => {
     ['Connection closed by UNKNOWN port 65535', 'ERR_CONNECT', 'ssh cannot connect'],
     ['', 'ERR_CONNECT', 'ssh cannot connect'],
     ['\u001b[2Jhello', 'ERR_CONNECT', 'ssh cannot connect (ssh: \\x1b[2Jhello)'],
-  ])('%j is told as %s', (said, code, message) => {
+  ])('%j is reported as %s', (said, code, message) => {
     if (box === undefined) throw new Error('no destination');
     const error = sshError(box, said);
     expect(error.code).toBe(code);

@@ -20,7 +20,7 @@ async function threeHosts() {
 }
 
 describe.skipIf(!hasSshd)('several hosts', () => {
-  it('are used in turn as they are busy, or as --host says; one that is down is named', async () => {
+  it('are chosen by load, or by --host; one that is down is named', async () => {
     const { first, second, gomote, succeed } = await threeHosts();
     const made = await gomote('create', '--backend', 'farm', 'local', '--count', '3');
     expect(made).toMatchObject({ code: 0 });
@@ -144,7 +144,7 @@ describe.skipIf(!hasSshd)('one host', () => {
     expect(leftIn(account)).toEqual([]);
   });
 
-  it('is asked many things at once without a warning', async () => {
+  it('takes many requests at once without a warning', async () => {
     const { gomote, host } = await labWithUser();
     const names = Array.from({ length: 12 }, (_, i) => `${host}/me-ssh-${i}`);
     const { code, stderr } = await gomote('destroy', ...names);
@@ -153,7 +153,7 @@ describe.skipIf(!hasSshd)('one host', () => {
     expect(stderr).not.toContain('Warning');
   });
 
-  it('is used over one connection by all commands', async () => {
+  it('serves all commands over one connection', async () => {
     const lab = sshLab();
     await lab.sshd({ settings: ['LogLevel VERBOSE'] });
     const account = sshUser();

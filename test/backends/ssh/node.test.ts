@@ -32,7 +32,7 @@ const nodes = [...new Set([process.execPath, '/usr/bin/node', '/usr/local/bin/no
 const cacheOf = (home: string): string => join(home, '.cache/gomote');
 
 describe.skipIf(!hasSshd || !mayHide)('a host without Node.js on its PATH', () => {
-  it('gets this machine’s, once', async () => {
+  it('gets Node.js from this machine, once', async () => {
     const { user, host, gomote, succeed } = await hostWithout(nodes);
     const first = await gomote('create', '--verbose', host);
     expect(first.stderr).toContain(`copying Node.js to ${user.name}@box`);
@@ -53,7 +53,7 @@ describe.skipIf(!hasSshd || !mayHide)('a host without Node.js on its PATH', () =
     await succeed('destroy', name);
   });
 
-  it('is used with one of nvm’s, and not with one that is too old', async () => {
+  it('uses a Node.js of nvm, but none that is too old', async () => {
     const { user, host, gomote, succeed } = await hostWithout(['/usr/bin/node']);
     const old = '#!/bin/sh\nexit 1\n';
     giveFile(user, 'bin/node', old);
@@ -75,7 +75,7 @@ describe.skipIf(!hasSshd || !mayHide)('a host without Node.js on its PATH', () =
     await succeed('destroy', created.stdout.toString().trim());
   });
 
-  it('of another system is told what to install', async () => {
+  it('of another system gets an error that names what to install', async () => {
     const lab = sshLab();
     const uname = join(lab.directory, 'uname');
     const script = '#!/bin/sh\ncase $1 in -s) echo Plan9;; -m) echo mips;; esac\n';

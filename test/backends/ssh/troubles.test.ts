@@ -19,7 +19,7 @@ import { missing } from '../../helpers/tools.ts';
 
 const mayMount = isRoot || missing('only root mounts and makes users');
 
-describe.skipIf(!hasSshd)('what ssh refuses', () => {
+describe.skipIf(!hasSshd)('ssh', () => {
   it.each([
     {
       what: 'a host that is not known',
@@ -53,7 +53,7 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
       settings: { NoSuchOption: 'x' },
       message: /^gomote: root@box: ssh cannot use its configuration .*; mend it/,
     },
-  ])('is told in one line: $what', async ({ host, settings, server, message }) => {
+  ])('has its errors reported in one line: $what', async ({ host, settings, server, message }) => {
     const lab = sshLab();
     if (Object.keys(settings).length > 0) lab.configure('box', settings);
     await lab.sshd({ settings: server === undefined ? [] : [server] });
@@ -71,7 +71,7 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
     }
   });
 
-  it('is reported in one line: a changed host key', async () => {
+  it('has a changed host key reported in one line', async () => {
     const { lab, host, user, gomote } = await labWithUser();
     const other = join(lab.directory, 'other');
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
@@ -99,7 +99,7 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
     'box;x',
     'me@',
     '',
-  ])('is never given an option or a command: %j', async (host) => {
+  ])('is never given an option or a command as a host: %j', async (host) => {
     const { gomote, configure } = sshWorkshop(sshLab());
     expect(await gomote('create', `ssh:${host}`)).toMatchObject({
       code: 2,
@@ -152,7 +152,7 @@ describe.skipIf(!hasSshd)('a connection that is lost', () => {
     expect(leftIn(user)).toEqual([]);
   });
 
-  it('of a buildlet that died is told as such', async () => {
+  it('to a buildlet that died is reported as such', async () => {
     const { host, user, gomote, succeed } = await labWithUser();
     const name = await succeed('create', host);
     spawnSync('pkill', ['-KILL', '-U', user.name, '-f', 'bin/buildlet.js']);
@@ -169,7 +169,7 @@ describe.skipIf(!hasSshd)('a connection that is lost', () => {
   });
 });
 
-describe.skipIf(!hasSshd)('a create that is given up', () => {
+describe.skipIf(!hasSshd)('a cancelled create', () => {
   it.each(['copying the buildlet', 'on '])('at "%s" leaves nothing', async (step) => {
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
       const { host, user, start, gomote } = await labWithUser();
@@ -192,7 +192,7 @@ describe.skipIf(!hasSshd)('a create that is given up', () => {
     }
   });
 
-  it('when its buildlet is there but nobody took its name leaves nothing', async () => {
+  it('when its buildlet exists but nobody took its name leaves nothing', async () => {
     const { host, user, start } = await labWithUser();
     const running = start('sh', ['-c', `gomote create ${host} >/dev/full`]);
     const { code, stderr } = await ending(running);
@@ -259,7 +259,7 @@ describe.skipIf(!hasSshd || !mayMount)('a home directory on a full disk', () => 
   const isTold = (name: string) =>
     new RegExp(`^gomote: ${name}@box: .*(no space left|ENOSPC).*; free some space.*\n$`, 'i');
 
-  it('is told when the programs do not fit', async () => {
+  it('is reported when the programs do not fit', async () => {
     const { host, user, gomote } = await onSmallDisk();
     fill(user.home);
     const { code, stderr } = await gomote('create', host);
@@ -267,7 +267,7 @@ describe.skipIf(!hasSshd || !mayMount)('a home directory on a full disk', () => 
     expect(leftIn(user)).toEqual([]);
   });
 
-  it('is told when a buildlet does not fit', async () => {
+  it('is reported when a buildlet does not fit', async () => {
     const { host, user, gomote, succeed } = await onSmallDisk();
     await succeed('destroy', await succeed('create', host));
     fill(user.home);

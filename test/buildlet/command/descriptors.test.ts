@@ -45,7 +45,7 @@ const script = `
 `;
 
 it.runIf(process.platform === 'linux')(
-  'everything that was opened for a command is closed again',
+  'every descriptor that was opened for a command is closed again',
   () => {
     const directory = temporaryDirectory();
     const program = join(directory, 'program.mjs');

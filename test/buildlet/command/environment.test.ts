@@ -30,7 +30,7 @@ it.each(names)('a variable called %s is set like any other', async (name) => {
   expect(more.text.split('\n')).toContain(`${name}=here`);
 });
 
-it('a buildlet passes variables of every name on', () => {
+it('a buildlet passes on variables of every name', () => {
   const base = baseEnvironment(inheritedEnvironment(own), '/work', '/tmp/own');
   const all = commandEnvironment(base, { env: [], path: undefined }, '/work');
   for (const name of names) expect(Object.entries(all)).toContainEqual([name, `of ${name}`]);
@@ -41,7 +41,7 @@ it('a variable that was not set is absent', () => {
   for (const name of names) expect(environment[name]).toBeUndefined();
 });
 
-it('a key of every name is laid over a pod', () => {
+it('a key of every name is merged into a pod', () => {
   const over = JSON.parse('{"labels":{"__proto__":"x","constructor":"y"},"__proto__":{"a":1}}');
   const laid = merged(JSON.parse('{"labels":{"app":"z"}}'), over);
   expect(JSON.stringify(laid)).toBe(

@@ -8,7 +8,7 @@ import { buildletProgram } from '../../helpers/programs.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 it.runIf(process.platform === 'linux')(
-  'a buildlet closes inherited descriptors, but none of certificates, which Node reads in a thread',
+  'a buildlet closes inherited descriptors, except those of certificates, which Node reads in a thread',
   async () => {
     const directory = temporaryDirectory();
     const lock = join(directory, 'lock');

@@ -51,13 +51,13 @@ describe('a command on a terminal', () => {
     ['exit 255', { code: 255, signal: null }],
     ['kill -9 $$', { code: null, signal: 'SIGKILL' }],
     ['kill -USR1 $$', { code: null, signal: 'SIGUSR1' }],
-  ])('ends as it ends: %s', async (script, exit) => {
+  ])('has the exit status of its process: %s', async (script, exit) => {
     const { stdout, exited } = await start(script);
     stdout.resume();
     expect(await exited).toMatchObject(exit);
   });
 
-  it('is told of a new size', async () => {
+  it('gets each new size', async () => {
     const { stdout, resize } = await start(
       'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.02; done',
     );
@@ -90,7 +90,7 @@ describe('a command on a terminal', () => {
     expect(await exited).toMatchObject({ code: 0, signal: null });
   });
 
-  it('keeps what it wrote at its very end', async () => {
+  it('keeps the output of its very end', async () => {
     const { stdout, exited } = await start('stty -opost; seq 500');
     const pieces: Buffer[] = [];
     stdout.on('data', (piece) => pieces.push(piece)).pause();
@@ -100,14 +100,14 @@ describe('a command on a terminal', () => {
     expect(Buffer.concat(pieces)).toHaveLength(1892);
   });
 
-  it('ends when its own process does, whatever that leaves behind on the terminal', async () => {
+  it('ends when its own process ends, whatever that leaves behind on the terminal', async () => {
     const { stdout, exited } = await start('trap "" HUP; sleep 1000 & echo $!');
     const pid = Number(await text(stdout));
     process.kill(pid, 'SIGKILL');
     expect(await exited).toMatchObject({ code: 0, signal: null });
   });
 
-  it('is ended with all its jobs, though an interactive shell heeds no TERM', async () => {
+  it('is ended with all its jobs, though an interactive shell ignores TERM', async () => {
     const { stdout, stdin, exited, end, mark } = await start('exec bash --norc -i');
     stdin.write('sleep 1000 & (trap "" TERM HUP; echo rea""dy; while :; do sleep 0.1; done)\n');
     let seen = '';
@@ -137,7 +137,7 @@ describe('a command on a terminal', () => {
     expect(processesMarked(mark)).toEqual([]);
   });
 
-  it('shares its terminal with no other', async () => {
+  it('shares its terminal with no other command', async () => {
     const first = await start('echo ready; exec cat');
     await once(first.stdout, 'data');
     const second = await start('ls -l /proc/$$/fd /proc/$PPID/fd');

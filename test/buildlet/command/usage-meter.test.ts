@@ -21,8 +21,8 @@ async function measured(meter: UsageMeter, child: ReturnType<typeof spawn>) {
   return await usage();
 }
 
-describe.runIf(isLinux)('what a command used', () => {
-  it('is its CPU time, with that of the processes it waited for', async () => {
+describe.runIf(isLinux)('the usage of a command', () => {
+  it('is its CPU time, with that of the processes that it waited for', async () => {
     const script = `require('child_process').execFileSync(process.execPath, ['-e', ${JSON.stringify(burn(300))}]); ${burn(300)}`;
     const usage = await measured(new UsageMeter(), node(script));
     expect(usage?.cpuMs).toBeGreaterThanOrEqual(580);

@@ -41,7 +41,7 @@ describe('the times of a log', () => {
     expect(timesOf(four).between(from, to)).toEqual(found);
   });
 
-  it('are none for an empty log', () => {
+  it('of an empty log are empty', () => {
     expect(new LogTimes().between(0, 10)).toEqual([]);
   });
 

@@ -23,7 +23,7 @@ async function cat(buildlet: TestBuildlet, id: string, bytes: Buffer) {
 }
 
 describe('the log of a session', () => {
-  it('is dropped when the quota is reached, of finished runs the oldest first, and readers are told', async () => {
+  it('is dropped at the quota, of finished runs the oldest first, and readers learn it', async () => {
     const buildlet = await startBuildlet({ sessions: { quotaBytes: 1 << 20 } });
     const all = ['a', 'b', 'c'].map((id) => ({ id, bytes: randomBytes(400_000) }));
     for (const { id, bytes } of all) await cat(buildlet, id, bytes);
@@ -51,7 +51,7 @@ describe('the log of a session', () => {
     expect(others).toEqual([whole, whole]);
   });
 
-  it('of a running one loses the oldest output first, and what it lost is counted', async () => {
+  it('of a running session loses its oldest output first, and counts what it lost', async () => {
     const buildlet = await startBuildlet({ sessions: { quotaBytes: 1 << 20 } });
     const bytes = randomBytes(3_000_000);
     const session = await cat(buildlet, 'long', bytes);
@@ -63,7 +63,7 @@ describe('the log of a session', () => {
     expect(stdout.bytes.equals(bytes.subarray(lostBytes))).toBe(true);
   });
 
-  it('is gone with the buildlet', async () => {
+  it('is removed with the buildlet', async () => {
     const directory = temporaryDirectory();
     const buildlet = await startBuildlet({ sessions: { directory } });
     await cat(buildlet, 'x', randomBytes(1_000));
@@ -137,7 +137,7 @@ describe('many small writes', () => {
     expect(headers).toBeLessThan(100_000);
   });
 
-  it('of an idle stream come one by one', async () => {
+  it('to an idle stream arrive one by one', async () => {
     const buildlet = await startBuildlet();
     const { workDir } = buildlet;
     // The next is written once the last has come.
@@ -185,7 +185,7 @@ describe('the records of a log', () => {
   });
 
   it.each(['what 0 0\n', 'out 0\n', 'out x 1\n', `out 0 ${'1'.repeat(50)}`, 'end 0 99999999\n'])(
-    'are refused when they are none: %j',
+    'are refused when they are malformed: %j',
     (text) => {
       expect(() => [...new RecordParser().push(Buffer.from(text))]).toThrow('not a log');
     },
@@ -193,7 +193,7 @@ describe('the records of a log', () => {
 });
 
 describe('a closing record', () => {
-  it('proves itself', () => {
+  it('is verified by its digests', () => {
     const record = formatRecord('end', '{"code":0}');
     record[record.indexOf('0}')] = 0x31;
     expect(() => [...new RecordParser().push(record)]).toThrow('damaged');
@@ -210,7 +210,7 @@ describe('kills for lack of memory', () => {
       'memory/m/memory.oom_control',
       'under_oom 0\noom_kill 2\n',
     ],
-  ])('are counted where the kernel says so: %s', async (_, groups, file, text) => {
+  ])('are counted where the kernel reports them: %s', async (_, groups, file, text) => {
     const root = temporaryDirectory();
     for (const [path, content] of [
       ['proc/self/cgroup', groups],
@@ -222,7 +222,7 @@ describe('kills for lack of memory', () => {
     expect(await countMemoryKills(root)).toBe(2);
   });
 
-  it('are not known where it does not', async () => {
+  it('are unknown where the kernel does not report them', async () => {
     expect(await countMemoryKills(temporaryDirectory())).toBeUndefined();
   });
 });

@@ -31,7 +31,7 @@ async function shell(buildlet: TestBuildlet, script: string, extraEnv: string[] 
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean).sort();
 
 describe.skipIf(!hasBubblewrap)('a command in a sandbox reads', () => {
-  it('nothing of the home directory of who started it, nor of any other', async () => {
+  it('nothing of the home directory of the user who started it, nor of any other', async () => {
     const buildlet = await start();
     const file = join(homedir(), `.gomote-test-${randomBytes(4).toString('hex')}`);
     writeFileSync(file, 'mine');
@@ -40,7 +40,7 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox reads', () => {
     expect(text).toMatch(/No such file[^\n]*\ngone\n\/home\/build\n$/);
   });
 
-  it('nothing beside its own work dir: no other buildlet, no password, no log', async () => {
+  it('nothing beside its own work directory: no other buildlet, no password, no log', async () => {
     const [buildlet, other] = [await start(), await start()];
     writeFileSync(join(other.workDir, 'secret'), 'mine');
     const { text } = await shell(
@@ -52,7 +52,7 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox reads', () => {
     expect(text).not.toContain('logs');
   });
 
-  it('no secret of its buildlet, in whatever process, argument, variable or descriptor', async () => {
+  it('no secret of its buildlet, in any process, argument, variable or descriptor', async () => {
     const buildlet = await start();
     const { text } = await shell(
       buildlet,
@@ -66,7 +66,7 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox reads', () => {
   });
 
   it.skipIf(!hasTool('python3'))(
-    'no key of the session of who started it, nor any other keyring',
+    'no key of the session of the user who started it, nor of any other keyring',
     async () => {
       const buildlet = await start();
       const [add, request, control] = process.arch === 'x64' ? [248, 249, 250] : [217, 218, 219];
@@ -80,7 +80,7 @@ for call in (${add}, b"user", b"gomote-test", b"x", 1, -2), (${request}, b"user"
     },
   );
 
-  it('of the system what every user can read, and nothing else, also as root', async () => {
+  it('of the system only what every user can read, also as root', async () => {
     const buildlet = await start();
     const hidden = '/etc/shadow /etc/gshadow /root /var/log /var/lib /srv /boot /media /mnt';
     const read = 'for f in HIDDEN; do cat $f/* $f; ls $f/; done 2>/dev/null'.replace(
@@ -129,7 +129,7 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox writes', () => {
     expect(exitCode).not.toBe(0);
   });
 
-  it('to its work dir, its HOME and its own /tmp, which the next one has again', async () => {
+  it('to its work directory, its HOME and its own /tmp, which the next command has again', async () => {
     const buildlet = await start();
     const places = '. ~ /tmp /var/tmp $TMPDIR';
     expect(
@@ -173,7 +173,7 @@ describe.skipIf(!hasBubblewrap)('a command in a sandbox reaches', () => {
     expect(text.match(/refused/g)).toHaveLength(2);
   });
 
-  it('with the network none, its own loopback and nothing of the machine', async () => {
+  it('no network without one: only its own loopback, and nothing of the machine', async () => {
     const server = createServer((socket) => socket.end('outside'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());

@@ -73,7 +73,7 @@ async function lost(buildlet: TestBuildlet, id: string): Promise<number> {
 }
 
 describe('when the quota is reached', () => {
-  it('finished runs are dropped before output that readers of a running one have, however old', async () => {
+  it('finished runs are dropped before output that readers of a running command have, however old', async () => {
     const buildlet = await start();
     const running = await writer(buildlet, 'running');
     await running.write(3);

@@ -69,7 +69,7 @@ describe.each<[string, Kind]>([
         renameSync(join(top, 'old.c'), join(top, 'a.c'));
       },
     ],
-  ])('makes a build of it anew when it was %s', async (__, change) => {
+  ])('makes a build run again when the file was %s', async (__, change) => {
     const { top, there, make, push } = await built();
     const before = lstatSync(join(there, 'out'), { bigint: true }).mtimeNs;
     change(top);

@@ -51,7 +51,7 @@ async function startProcess(store: string, parent: string) {
   return { kill, stage: stage() };
 }
 
-it('a buildlet removes the trees that killed ones have made ahead, and none of a living one', async () => {
+it('a buildlet removes the trees that killed buildlets have made ahead, and none of a living one', async () => {
   const store = await primed();
   const parent = temporaryDirectory();
   const [killed, living] = [await startProcess(store, parent), await startProcess(store, parent)];

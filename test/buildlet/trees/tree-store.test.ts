@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { TreeStore } from '../../../src/buildlet/trees/tree-store.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
-it('the number of known trees of a work dir is limited', () => {
+it('the number of known trees of a work directory is limited', () => {
   const store = new TreeStore({ workDir: temporaryDirectory(), stage: temporaryDirectory() });
   const generation = (dir: string) =>
     (store.answer({ kind: 'state', dir, all: false }) as { generation: string }).generation;

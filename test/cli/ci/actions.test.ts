@@ -35,7 +35,7 @@ describe('the GitHub action', () => {
     return { ...shop, files, start };
   }
 
-  it('ends with a post step that runs always', () => {
+  it('ends with a post step that always runs', () => {
     expect(action).toMatch(/^ {2}post-if: always\(\)$/m);
   });
 

@@ -75,7 +75,7 @@ describe('exec-wrapper', () => {
     expect(other).toEqual({ stdout: 'other\n', count: first.count });
   });
 
-  it('runs where nothing was pushed, sends files along, and fetches what is asked for', async () => {
+  it('runs where nothing was pushed, sends files along, and fetches files on request', async () => {
     const { at, tree } = await site({
       prog: '#!/bin/sh\ncat "$(dirname "$0")/lib"; echo result > out\n',
       lib: 'beside\n',
@@ -88,7 +88,7 @@ describe('exec-wrapper', () => {
     expect(elsewhere).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching('lib') });
   });
 
-  it('ends with 125 when it could not run the program, and says why', async () => {
+  it('ends with 125 when it could not run the program, and reports why', async () => {
     const { at, gomote, name } = await site({ prog: '#!/bin/sh\n' });
     const cases: ReadonlyArray<[string, RegExp]> = [
       [`${wrapper} nosuch`, /cannot read .*nosuch/],

@@ -58,7 +58,7 @@ describe('gomote ci gitlab', () => {
     expect((await cleanup()).code).toBe(0);
   });
 
-  it('tells failures of the build from those of the system', async () => {
+  it('distinguishes failures of the build from those of the system', async () => {
     const { config, prepare, run, cleanup, gomote, exitCodeFile } = runner();
     await config();
     await prepare();

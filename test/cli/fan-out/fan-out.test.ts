@@ -18,7 +18,7 @@ async function withBuildlets(count: number) {
 const sorted = (text: string): string[] => text.split('\n').filter(Boolean).sort();
 
 describe('run on several buildlets', () => {
-  it('prints lines behind names, stdout and stderr apart, and gives the common status', async () => {
+  it('prints lines behind names, keeps stdout and stderr apart, and gives the common status', async () => {
     const { cli, names, all } = await withBuildlets(3);
     const script = 'echo out; echo err >&2; printf tail; exit 7';
     const { code, stdout, stderr } = await cli(['run', all, 'sh', '-c', script]);
@@ -36,7 +36,7 @@ describe('run on several buildlets', () => {
     'of all that were not found is 127': { scripts: ['', '', ''], code: 127 },
   };
   for (const [title, { scripts, code }] of Object.entries(statuses)) {
-    it(`the status ${title}`, async () => {
+    it(`gives the status ${title}`, async () => {
       const { cli, names, all } = await withBuildlets(3);
       for (const [i, name] of names.entries()) {
         if (scripts[i]) await cli(['put', name, '-', 'x'], { stdin: [`${scripts[i]}\n`] });
@@ -46,7 +46,7 @@ describe('run on several buildlets', () => {
     });
   }
 
-  it('the status is 125 when one cannot be reached, and the others still run', async () => {
+  it('gives the status 125 when one cannot be reached, and the others still run', async () => {
     const { cli, all } = await withBuildlets(2);
     const { code, stdout, stderr } = await cli(['run', `me-local-77,${all}`, 'echo', 'hi']);
     expect({ code, lines: sorted(stdout) }).toEqual({
@@ -68,7 +68,7 @@ describe('run on several buildlets', () => {
     expect([...digests]).toEqual([one.trim()]);
   });
 
-  it('--collapse prints equal outputs once, with the names, in the order they were given', async () => {
+  it('with --collapse prints equal outputs once, with the names, in the order they were given', async () => {
     const { cli, names, all } = await withBuildlets(3);
     await cli(['put', names[1] ?? '', '-', 'x'], { stdin: ['different'] });
     await cli(['put', `${names[0]},${names[2]}`, '-', 'x'], { stdin: ['same\n'] });
@@ -88,7 +88,7 @@ describe('run on several buildlets', () => {
     });
   });
 
-  it('-o writes files and prints nothing', async () => {
+  it('with -o writes files and prints nothing', async () => {
     const { cli, names, all } = await withBuildlets(2);
     const directory = join(temporaryDirectory(), 'out');
     const script = 'echo out; echo err >&2';
@@ -105,7 +105,7 @@ describe('run on several buildlets', () => {
     expect(await cli(['run', '-o', '/dev/null/x', all, 'true'])).toMatchObject({ code: 125 });
   });
 
-  it('--fail-fast ends the others', async () => {
+  it('with --fail-fast ends the others', async () => {
     const { cli, names, all } = await withBuildlets(2);
     await cli(['put', names[1] ?? '', '-', 'x'], { stdin: ['exit 3'] });
     await cli(['put', names[0] ?? '', '-', 'x'], { stdin: ['sleep 98765'] });
@@ -115,7 +115,7 @@ describe('run on several buildlets', () => {
     expect(result.stderr).toContain('gomote: ended before they were done: me-local-0');
   });
 
-  it('Ctrl-C goes to all of them', async () => {
+  it('passes Ctrl-C to all of them', async () => {
     const { cli, names, all } = await withBuildlets(2);
     const signals = new EventEmitter<{ signal: [NodeJS.Signals] }>();
     const directory = temporaryDirectory();
@@ -141,7 +141,7 @@ describe('run on several buildlets', () => {
     });
   });
 
-  it('loses and tears no line of much output', async () => {
+  it('neither loses nor tears a line of long output', async () => {
     const { cli, names, all } = await withBuildlets(4);
     const [lines, width] = [20_000, 90];
     const line = `%06d ${'x'.repeat(width)}`;
@@ -173,7 +173,7 @@ describe('other commands on several buildlets', () => {
     expect(pinged.stderr).toContain('me-local-0| me-local-0 answers');
   });
 
-  it('fetch into a place of its own for each', async () => {
+  it('fetch into a separate place for each', async () => {
     const { cli, names, all } = await withBuildlets(2);
     for (const name of names) await cli(['put', name, '-', 'f'], { stdin: [name] });
     const directory = temporaryDirectory();
@@ -194,7 +194,7 @@ describe('other commands on several buildlets', () => {
     expect(await cli(['gettar', '-o', '-', all])).toMatchObject({ code: 2 });
   });
 
-  it('tell once what is wrong with the arguments', async () => {
+  it('report once what is wrong with the arguments', async () => {
     const { cli, all } = await withBuildlets(2);
     expect(await cli(['rm', all])).toEqual({
       code: 2,
@@ -209,7 +209,7 @@ describe('other commands on several buildlets', () => {
     });
   });
 
-  it('destroy takes a list, too', async () => {
+  it('include destroy with a list', async () => {
     const { cli, all } = await withBuildlets(2);
     expect(await cli(['destroy', all])).toMatchObject({ code: 0 });
     expect((await cli(['list'])).stdout).toBe('');

@@ -32,7 +32,7 @@ describe('a prefix before lines', () => {
     it(title, () => expect(prefixed(chunks)).toEqual(gives));
   }
 
-  it('keeps every byte of lines in chunks of any size', () => {
+  it('keeps every byte of lines that arrive in chunks of any size', () => {
     const text = Array.from({ length: 500 }, (_, i) => `${i} ${'äx'.repeat(i % 40)}`).join('\n');
     const bytes = Buffer.from(text);
     for (const size of [1, 2, 3, 7, 64, 1000]) {
@@ -43,7 +43,7 @@ describe('a prefix before lines', () => {
     }
   });
 
-  it('prints an endless line in pieces of whole characters, and keeps no more than one of them', () => {
+  it('prints an endless line in pieces of whole characters, and keeps no more than one piece', () => {
     const lines = new LinePrefixer('A| ');
     const chunk = Buffer.from('ü'.repeat(32 << 10)).subarray(0, (64 << 10) - 1);
     const rest = Buffer.from('ü').subarray(1);

@@ -25,7 +25,7 @@ const nested = `<testsuites><testsuite name="outer"><testsuite name="inner"><tes
   <error message="cannot load"/></testsuite></testsuites>`;
 
 describe('a JUnit report', () => {
-  it('of Jest', async () => {
+  it('of Jest is read', async () => {
     expect((await parseJUnitReport(jest)).suites).toEqual([
       {
         name: 'adds',
@@ -39,7 +39,7 @@ describe('a JUnit report', () => {
     ]);
   });
 
-  it('of Maven, whose root is the suite', async () => {
+  it('of Maven, whose root is the suite, is read', async () => {
     const { suites } = await parseJUnitReport(surefire);
     expect(suites).toMatchObject([
       { name: 'com.A', tests: 2, errors: 1, failures: 0, seconds: 1000.5 },
@@ -49,7 +49,7 @@ describe('a JUnit report', () => {
     ]);
   });
 
-  it('with suites in each other, and a suite that failed without a test', async () => {
+  it('with nested suites, and a suite that failed without a test, is read', async () => {
     expect((await parseJUnitReport(nested)).suites).toMatchObject([
       { tests: 1, errors: 1, failed: [{ name: 'outer', message: 'cannot load' }] },
     ]);
@@ -72,7 +72,7 @@ describe('a JUnit report', () => {
     ['<!DOCTYPE x SYSTEM "file:///etc/passwd"><testsuite/>', /document type/],
     ['<testsuite>&undefined;</testsuite>', /undefined entity/],
     [`${'<testsuite>'.repeat(200)}`, /too deep/],
-  ])('is not %j', async (text, message) => {
+  ])('cannot be %j', async (text, message) => {
     await expect(parseJUnitReport(text)).rejects.toThrow(message);
   });
 });
@@ -83,7 +83,7 @@ describe('merged reports', async () => {
     { name: 'linux-2', reports: [await parseJUnitReport(nested)] },
   ];
 
-  it('are a report again, with all that was in them', async () => {
+  it('are a valid report with everything that was in them', async () => {
     const xml = [...mergedXml(machines)].join('');
     const again = await parseJUnitReport(xml);
     expect(again.suites.map(({ name }) => name)).toEqual(['linux-1', 'linux-2']);
@@ -119,7 +119,7 @@ describe('merged reports', async () => {
     ]);
   });
 
-  it('show nothing that a terminal would obey', async () => {
+  it('show no control sequence of a terminal', async () => {
     const name = '\u202e\u0085evil';
     const xml = `<testsuite name="${name}"><testcase name="${name}"><failure message="${name}"/></testcase></testsuite>`;
     const lines = summaryLines([{ name: 'one', reports: [await parseJUnitReport(xml)] }]).join(

@@ -56,7 +56,7 @@ describe('an excerpt', () => {
     expect(hiddenFailures).toBeGreaterThan(900);
   });
 
-  it('keeps the offsets of what follows output that was dropped, and counts it', () => {
+  it('keeps the offsets of what follows dropped output, and counts what was dropped', () => {
     const excerpt = new Excerpt(1000);
     excerpt.take(Buffer.from('one\ntw'));
     excerpt.skip(1_000_000);
@@ -94,7 +94,7 @@ describe('a window of a log', () => {
     [-6, 2, ['45'], 6],
     [-50, 100, ['0123456789']],
   ];
-  it.each(cases)('at %i, %i bytes', (offset, limit, lines, next) => {
+  it.each(cases)('is right at %i, %i bytes', (offset, limit, lines, next) => {
     for (const size of [1, 3, 100]) {
       const window = new LogWindow({ offset, limit });
       inPieces('0123456789', size, (piece) => window.take(piece));
@@ -103,7 +103,7 @@ describe('a window of a log', () => {
   });
 });
 
-describe('a part of a log of which some was dropped', () => {
+describe('a part of a log that has dropped output', () => {
   // 0123, then four bytes that are gone, then 89ab.
   const cases: [number, number, string[], number?][] = [
     [0, 2, ['01'], 2],
@@ -116,7 +116,7 @@ describe('a part of a log of which some was dropped', () => {
     [-2, 100, ['ab']],
     [-100, 100, ['89ab']],
   ];
-  it.each(cases)('at %i, %i bytes, keeps the offsets true', (offset, limit, lines, next) => {
+  it.each(cases)('at %i, %i bytes, keeps the true offsets', (offset, limit, lines, next) => {
     for (const size of [1, 3, 100]) {
       const window = new LogWindow({ offset, limit });
       inPieces('0123', size, (piece) => window.take(piece));
@@ -154,7 +154,7 @@ describe('the lines of a log that match', () => {
     expect(lines.shown().lines).toEqual(['2: err', '0: one', '14: three']);
   });
 
-  it('continue where the answer was full', async () => {
+  it('continue where the previous answer was full', async () => {
     const pattern = await compileGoPattern('grep', '9$');
     const text = numbered(100);
     const found: string[] = [];

@@ -17,7 +17,7 @@ function project() {
 }
 
 describe('the tools of gomote mcp', () => {
-  it('say what they take and do', async () => {
+  it('describe what they take and do', async () => {
     const { client } = await startAgent();
     const { tools } = await client.listTools();
     const names = tools.map(({ name }) => name).sort();
@@ -73,7 +73,7 @@ describe('the tools of gomote mcp', () => {
     });
   });
 
-  it('carry a port here', async () => {
+  it('forward a port to this machine', async () => {
     const { call } = await startAgent();
     await call('create');
     const script =
@@ -108,8 +108,8 @@ const outside: ReadonlyArray<[string, Record<string, unknown>]> = [
   ['run', { command: 'true', dir: '../..' }],
 ];
 
-describe('what gomote mcp refuses', () => {
-  it('is every path outside of the project, and of the work directory', async () => {
+describe('gomote mcp refuses', () => {
+  it('every path outside of the project, and of the work directory', async () => {
     const { shop, root, options } = project();
     symlinkSync('/etc', join(root, 'out-link'));
     const { call } = await startAgent(options, shop);
@@ -123,7 +123,7 @@ describe('what gomote mcp refuses', () => {
     }
   });
 
-  it('is an argument that it does not know, or of another kind', async () => {
+  it('an argument that it does not know, or of another type', async () => {
     const { call } = await startAgent();
     await call('create');
     expect((await call('run', { command: 'true', shell: 'zsh' })).isError).toBe(true);
@@ -135,7 +135,7 @@ describe('what gomote mcp refuses', () => {
     expect((await call('stop', { run: 'none', signal: 'SIGNOPE' })).isError).toBe(true);
   });
 
-  it('is a machine too many, and one of another type', async () => {
+  it('a machine above the limit, and one of another type', async () => {
     const { call } = await startAgent(['--type', 'local', '--machines', '2']);
     expect((await call('create', { type: 'ssh:localhost' })).data).toMatchObject({
       error: { code: 'ERR_USAGE', hint: 'allowed are: local' },
@@ -147,7 +147,7 @@ describe('what gomote mcp refuses', () => {
     expect((await call('run', { command: 'true' })).text).toContain('there are several machines');
   });
 
-  it('is a machine that runs commands here, unless the user allows it', async () => {
+  it('a machine that runs commands here, unless the user allows it', async () => {
     const { call } = await startAgent([]);
     for (const type of ['local', 'ssh:localhost', 'docker:debian']) {
       expect(await call('create', { type })).toMatchObject({
@@ -157,7 +157,7 @@ describe('what gomote mcp refuses', () => {
     }
   });
 
-  it('is to destroy what it did not make', async () => {
+  it('to destroy what it did not make', async () => {
     const shop = workshop();
     const name = await shop.create();
     const other = await shop.create();
@@ -208,7 +208,7 @@ describe('the machines of gomote mcp', () => {
     await nothingStays(shop);
   });
 
-  it.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('end when it gets %s', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('end when gomote gets %s', async (signal) => {
     const { call, pid, shop } = await startAgent();
     await call('create');
     await call('run', { command: 'sleep 600', wait_seconds: 0 });

@@ -6,7 +6,7 @@ import { processesWith, until } from '../../helpers/processes.ts';
 
 const later = "process.stdin.resume(); process.stdin.on('end', () => console.log('over'))";
 
-describe('run of gomote mcp', () => {
+describe('the tool run of gomote mcp', () => {
   it('reports how a command ended', async () => {
     const { call } = await startAgent();
     await call('create');
@@ -73,7 +73,7 @@ describe('run of gomote mcp', () => {
     expect((await call('stop', { run: endless.data.run })).text).toContain('had ended');
   });
 
-  it('ends a command that the agent cancels, and tells how far it is', async () => {
+  it('ends a command that the agent cancels, and reports how far it is', async () => {
     const { call, shop } = await startAgent();
     const { machine } = (await call('create')).data;
     const cancel = new AbortController();
@@ -96,7 +96,7 @@ describe('run of gomote mcp', () => {
     expect(processesWith(shop.directory)).not.toEqual([]);
   });
 
-  it('says that a machine has died, and then there is room for another', async () => {
+  it('reports that a machine has died, and then another can be made', async () => {
     const { call, shop } = await startAgent(['--type', 'local', '--machines', '1']);
     await call('create');
     const ids = processesWith('buildlet.js').filter((pid) =>

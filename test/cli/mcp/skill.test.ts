@@ -7,7 +7,7 @@ import { processInterrupts } from '../../../src/cli/interrupts.ts';
 import { fullProgram } from '../../../src/cli/program.ts';
 import { Collector } from '../../helpers/collect.ts';
 
-it('SKILL.md names commands and options that there are', async () => {
+it('SKILL.md names commands and options that exist', async () => {
   const text = readFileSync(new URL('../../../skills/gomote/SKILL.md', import.meta.url), 'utf8');
   expect(text).toMatch(/^---\nname: gomote\ndescription: .{50,1000}\n---\n/);
   const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };

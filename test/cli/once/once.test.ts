@@ -77,7 +77,7 @@ describe('gomote once', () => {
   it.each([
     ['is missing', '0', 1],
     ['is missing and the command failed', '6', 6],
-  ])('says that a required file %s', async (_what, status, code) => {
+  ])('reports that a required file %s', async (_what, status, code) => {
     const { once, top } = await project();
     const ended = await once(
       '--get',
@@ -131,7 +131,7 @@ describe('gomote once', () => {
     expect((await ending(again)).stdout.toString()).toBe('alpha\n');
   });
 
-  it('uses a buildlet that is there, and leaves it', async () => {
+  it('uses a buildlet that exists, and leaves it', async () => {
     const { once, list, create } = await project();
     const name = await create();
     expect(await once('--on', name, '--', 'cat', 'a.txt')).toEqual({
@@ -142,7 +142,7 @@ describe('gomote once', () => {
     expect(await list()).toContain(name);
   });
 
-  it('pushes what --exclude leaves, or nothing, where --dest says', async () => {
+  it('pushes what --exclude leaves, or nothing, to the directory of --dest', async () => {
     const { once, top } = await project();
     writeFileSync(join(top, 'b.txt'), 'beta\n');
     const list = ['--', 'sh', '-c', 'basename "$PWD"; ls'];
@@ -152,7 +152,7 @@ describe('gomote once', () => {
     expect((await once('--no-push', ...list)).stdout).toBe('work\n');
   });
 
-  it('sets a machine up before the command, which does not run when that fails', async () => {
+  it('sets up a machine before the command, which does not run if the setup fails', async () => {
     const { once, top, list } = await project();
     const setup = join(top, 'setup.sh');
     writeFileSync(setup, 'echo made > from-setup; echo setting up\n');
@@ -171,7 +171,7 @@ describe('gomote once', () => {
     expect(await list()).toBe('');
   });
 
-  it('reports its phases as JSON, and keeps stdout for that', async () => {
+  it('reports its phases as JSON, and keeps stdout for them', async () => {
     const { once, top } = await project();
     const args = ['--get', 'r', '--', 'sh', '-c', 'echo text; echo 1 > r; exit 2'];
     const { code, stdout, stderr } = await once('--json', '--timing-json', 'timing.json', ...args);

@@ -33,7 +33,7 @@ describe('gomote once on several machines', () => {
     expect(await list()).toBe('');
   });
 
-  it('tells each its shard, in variables and arguments, from one working tree', async () => {
+  it('gives each its shard, in variables and arguments, from one working tree', async () => {
     const { once } = project();
     const script = 'echo $GOMOTE_SHARD_INDEX of $GOMOTE_SHARD_TOTAL: $1';
     const ended = await once(
@@ -53,7 +53,7 @@ describe('gomote once on several machines', () => {
     ]);
   });
 
-  it('leaves {index} alone where there are no shards', async () => {
+  it('leaves {index} unchanged where there are no shards', async () => {
     const { once } = project();
     expect((await once('--', 'echo', '{index}', '{total}')).stdout).toEqual(['{index} {total}']);
   });
@@ -98,7 +98,7 @@ describe('gomote once on several machines', () => {
     expect(existsSync(join(top, 'r'))).toBe(false);
   });
 
-  it('keeps those where it failed', async () => {
+  it('keeps those that failed', async () => {
     const { once, list } = project();
     const script = 'exit $GOMOTE_SHARD_INDEX';
     const ended = await once('--shard', '2', '--keep', 'failure', '--', 'sh', '-c', script);
@@ -132,14 +132,14 @@ describe('gomote once on several machines', () => {
     ['with a type and types', ['--types', 'local', 'local', '--', 'true']],
     ['with a shell', ['--count', '2', '--shell', 'failure', '--', 'true']],
     ['of shards and a count', ['--count', '2', '--shard', '2', '--', 'true']],
-  ])('makes none %s', async (_what, args) => {
+  ])('makes no machine %s', async (_what, args) => {
     const { once, list } = project();
     expect(await once(...args)).toMatchObject({ code: 125 });
     expect(await list()).toBe('');
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
-    'leaves none when it gets %s',
+    'leaves no machine when it gets %s',
     async (signal) => {
       const { startOnce, list, directory } = project();
       const child = startOnce('--count', '3', '--', 'sh', '-c', 'echo runs; sleep 600 & wait');

@@ -27,7 +27,7 @@ async function team(extra = '') {
   return { cutter, start, sessions };
 }
 
-it('once lends a machine of the team, and gives it back', async () => {
+it('once borrows a machine of the team, and gives it back', async () => {
   const { start, sessions } = await team();
   const child = start('once', 'linux', '--', 'sh', '-c', 'cat a.txt; exit 3');
   const { code, stdout } = await ending(child);
@@ -35,13 +35,13 @@ it('once lends a machine of the team, and gives it back', async () => {
   expect(await sessions()).toBe(0);
 });
 
-it('once without a type says which there are', async () => {
+it('once without a type lists the types', async () => {
   const { start } = await team();
   const { code, stderr } = await ending(start('once', '--', 'true'));
   expect([code, stderr]).toEqual([125, expect.stringContaining('types are: linux')]);
 });
 
-it('once continues over a connection that is cut, and its machine lives on', async () => {
+it('once continues over a connection that is cut, and its machine stays', async () => {
   const { cutter, start, sessions } = await team();
   const go = start(
     'once',
@@ -74,7 +74,7 @@ it('a job of a project runs on a backend of the configuration that is elsewhere'
   expect(await sessions()).toBe(0);
 });
 
-it('a job of a project that names this machine does not run here, also where that is not the default', async () => {
+it('a job of a project that names this machine does not run here, even if that is not the default', async () => {
   const { start } = await team(
     '[jobs.show]\nbackend = "local"\ntype = "local"\nrun = "cat a.txt"\n',
   );

@@ -69,14 +69,14 @@ describe('a project file of somebody else', () => {
     expect((await gomote('list')).said).toBe('');
   });
 
-  it('runs its job here when the user says so', async () => {
+  it('runs its job here when the user asks for that', async () => {
     const { write, gomote, mark } = hostile();
     write(`[jobs.x]\n${touch}`);
     expect(await gomote('job', '--backend', 'local', 'x')).toMatchObject({ code: 0 });
     expect(existsSync(mark)).toBe(true);
   });
 
-  it('runs no job on a host that it names, also when the user says local', async () => {
+  it('runs no job on a host that it names, even if the user types local', async () => {
     const { write, gomote, mark } = hostile();
     for (const host of ['evil', '-oProxyCommand=touch MARK', 'evil@127.0.0.1:1']) {
       write(`[jobs.x]\ntype = "ssh:${host}"\n${touch}`);
@@ -86,7 +86,7 @@ describe('a project file of somebody else', () => {
     expect(existsSync(mark)).toBe(false);
   });
 
-  it('names one type with one word, also when the user says local', async () => {
+  it('names one type by one word, even if the user types local', async () => {
     const { write, gomote, mark } = hostile();
     for (const list of ['types = ["local,ssh:evil"]', 'types = [",ssh:evil"]', 'type = "a,b"']) {
       write(`[jobs.x]\n${list}\n${touch}`);
@@ -110,7 +110,7 @@ describe('a project file of somebody else', () => {
     ['on a drive', 'C:\\evil.sh'],
     ['without a name', ''],
     ['that is the project itself', '.'],
-  ])('has no setup %s', async (_what, setup) => {
+  ])('cannot have a setup %s', async (_what, setup) => {
     const { write, gomote, mark, top, directory } = hostile();
     mkdirSync(join(top, 'sub'));
     symlinkSync(join(directory, 'evil.sh'), join(top, 'link.sh'));
@@ -123,13 +123,13 @@ describe('a project file of somebody else', () => {
     expect(said).toContain('setup');
   });
 
-  it.each(['../x', '/x', 'a/../../x', '..', ''])('has no dest %j', async (dest) => {
+  it.each(['../x', '/x', 'a/../../x', '..', ''])('cannot have dest %j', async (dest) => {
     const { write, gomote } = hostile();
     write(`dest = ${JSON.stringify(dest)}`);
     expect(await gomote('once', '--', 'true')).toMatchObject({ code: 125 });
   });
 
-  it.each(['exclude', 'artifacts', 'require'])('has no %s that climbs out', async (key) => {
+  it.each(['exclude', 'artifacts', 'require'])('cannot have %s that climbs out', async (key) => {
     const { write, gomote } = hostile();
     for (const pattern of ['../secret', 'a/../../secret', './x', '']) {
       write(`${key} = [${JSON.stringify(pattern)}]`);
@@ -137,7 +137,7 @@ describe('a project file of somebody else', () => {
     }
   });
 
-  it('takes no variables from the user', async () => {
+  it('cannot take variables from the user', async () => {
     const { write, gomote } = hostile();
     write('[jobs.x]\nrun = "echo $A-$B-$HOME_OF"\n[jobs.x.env]\nA = "$HOME"\nB = "`id`"');
     const { said } = await gomote('job', '--backend', 'local', 'x');
@@ -148,7 +148,7 @@ describe('a project file of somebody else', () => {
     expect(await gomote('once', '--', 'true')).toMatchObject({ code: 125 });
   });
 
-  it('is not read through a link, and shows nothing of what is behind one', async () => {
+  it('is not read through a link, and shows nothing of the link’s target', async () => {
     const { gomote, top, directory } = hostile();
     symlinkSync(join(directory, 'secret'), join(top, '.gomote.toml'));
     const { code, said } = await gomote('once', '--', 'true');

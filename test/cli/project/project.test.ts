@@ -18,13 +18,13 @@ function project(text?: string, files: Record<string, string> = {}) {
 }
 
 describe('gomote once in a project', () => {
-  it('pushes the directory of its file, from below it too, as the file says', async () => {
+  it('pushes the directory of its file, also from below it, as the file says', async () => {
     const { gomote } = project('dest = "there"\nexclude = ["b"]', { a: 'a', b: 'b' });
     const { stdout } = await gomote('once', '--', 'sh', '-c', 'basename "$PWD"; ls');
     expect(stdout).toBe('there\na\nsub\n');
   });
 
-  it('lets what is typed count more, and adds patterns and variables', async () => {
+  it('prefers what is typed, and adds patterns and variables', async () => {
     const text = 'dest = "there"\nexclude = ["b"]\nkeep = "always"\n[env]\nA = "1"\nB = "1"';
     const { gomote } = project(text, { a: 'a', b: 'b', c: 'c' });
     const args = ['--backend', 'local', '--keep', 'never', '--dest', 'here', '--exclude', 'c'];
@@ -54,13 +54,13 @@ describe('gomote once in a project', () => {
     expect([ended.code, ended.stderr]).toEqual([125, expect.stringContaining(said)]);
   });
 
-  it('gives the words after a job to its last command, also behind a newline', async () => {
+  it('gives the words after a job to its last command, also after a newline', async () => {
     const { gomote } = project(`[jobs.x]\nrun = '''\necho first\necho last\n'''`);
     const ended = await gomote('job', '--backend', 'local', 'x', 'a  b', '-v');
     expect(ended).toMatchObject({ code: 0, stdout: 'first\nlast a  b -v\n' });
   });
 
-  it('leaves push and run as they are', async () => {
+  it('leaves push and run unchanged', async () => {
     const { gomote, create, top } = project('dest = "there"\nexclude = ["a"]\n[env]\nA = "1"', {
       a: 'a',
     });
@@ -156,7 +156,7 @@ describe('gomote init', () => {
     expect(await gomote('job')).toMatchObject({ code: 0 });
   });
 
-  it('never overwrites, nor follows a link', async () => {
+  it('never overwrites a file, nor follows a link', async () => {
     const { gomote, top, run, directory } = project('dest = "x"');
     await run('git', 'init', '--quiet', top);
     const ended = await gomote('init');

@@ -34,7 +34,7 @@ describe('gomote run --get', () => {
     expect(files(shop).sort()).toEqual(['deep', 'deep/b.log']);
   });
 
-  it('says which pattern matched nothing, and fetches what the others match', async () => {
+  it('reports which pattern matched nothing, and fetches what the others match', async () => {
     const shop = workshop();
     const name = await shop.create();
     const argv = ['--get', '*.xml', '--get', 'c.*', name, 'sh', '-c', making];
@@ -103,7 +103,7 @@ describe('gomote run --junit', () => {
     expect(JSON.parse(readFileSync(status, 'utf8'))).toMatchObject({ code, origin });
   });
 
-  it('keeps the status of the command, and writes where it is told to', async () => {
+  it('keeps the status of the command, and writes to the file that is given', async () => {
     const shop = workshop();
     const name = await shop.create();
     const script = `${write('a.xml', report('a', 1))} exit 9`;
@@ -113,7 +113,7 @@ describe('gomote run --junit', () => {
     expect(files(shop)).toEqual(['all.xml']);
   });
 
-  it('names what is no report, fails, and reads the others', async () => {
+  it('names a file that is not a report, fails, and reads the others', async () => {
     const shop = workshop();
     const name = await shop.create();
     const script = write('a.xml', report('a', 0)) + write('odd.xml', '<!DOCTYPE x><testsuite/>');
@@ -144,7 +144,7 @@ describe('gomote run --junit', () => {
   });
 
   it.each([['--fail-on-test-failures'], ['--junit-output', 'x.xml']])(
-    'is needed for %s',
+    'is required for %s',
     async (...options) => {
       const result = await workshop().gomote('run', ...options, 'name', 'true');
       expect(result).toMatchObject({ code: 125 });
@@ -176,7 +176,7 @@ describe('several buildlets', () => {
     );
   });
 
-  it('are collected and run until they match, each by itself', async () => {
+  it('are collected and run until they match, each separately', async () => {
     const shop = workshop();
     const [one, two] = [await shop.create(), await shop.create()];
     const names = [one, two].join(',');

@@ -54,7 +54,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('the signals of a run', () => {
-  it('Ctrl-C sends INT, and says once what the next would do', async () => {
+  it('begin with Ctrl-C, which sends INT and announces once what the next one does', async () => {
     const { sent, said, signal, later } = setUp();
     await signal('SIGINT');
     expect([sent, said]).toEqual([[['SIGINT']], []]);
@@ -62,7 +62,7 @@ describe('the signals of a run', () => {
     expect(said).toEqual([expect.stringMatching(reminder)]);
   });
 
-  it('nothing more is said of a run that has ended', async () => {
+  it('print nothing more of a run that has ended', async () => {
     const { ladder, said, signal, later } = setUp();
     await signal('SIGINT');
     ladder.release();
@@ -73,7 +73,7 @@ describe('the signals of a run', () => {
   it.each([
     ['a signal', ['SIGTERM']],
     ['leaving it', ['SIGINT', 'SIGINT', 'SIGINT']],
-  ] as const)('%s that crosses the end of the run is no failure', async (_what, names) => {
+  ] as const)('may cross the end of the run without a failure: %s', async (_what, names) => {
     const { ladder, said, sent, signal } = setUp({}, new GomoteError('ERR_CLOSED', 'closed'));
     const crossing = signal(...names);
     const before = [...said];
@@ -83,7 +83,7 @@ describe('the signals of a run', () => {
     expect(said).toEqual(before);
   });
 
-  it('a second Ctrl-C ends it, and is not followed by the reminder of the first', async () => {
+  it('end it at a second Ctrl-C, without the reminder of the first', async () => {
     const { sent, said, signal, later } = setUp();
     await signal('SIGINT', 'SIGINT');
     await later();
@@ -91,7 +91,7 @@ describe('the signals of a run', () => {
     expect(said).toEqual(['gomote: ending it: TERM, and KILL 5 s later; Ctrl-C leaves it']);
   });
 
-  it('a third Ctrl-C leaves it, once, however often it comes', async () => {
+  it('leave it at a third Ctrl-C, once, however often it comes', async () => {
     const { ladder, said, signal, later, detached, givenUp } = setUp();
     await signal('SIGINT', 'SIGINT', 'SIGINT', 'SIGINT', 'SIGINT');
     await later();
@@ -100,7 +100,7 @@ describe('the signals of a run', () => {
     expect(ladder.signal.aborted).toBe(true);
   });
 
-  it('leaving twice detaches once', async () => {
+  it('detach it once when they leave it twice', async () => {
     const { ladder, detached, said, givenUp } = setUp();
     await Promise.all([ladder.leave(), ladder.leave()]);
     await ladder.leave();
@@ -113,7 +113,7 @@ describe('the signals of a run', () => {
     ['SIGTERM', { tty: true }, 'SIGHUP'],
     ['SIGHUP', { tty: true }, 'SIGHUP'],
     ['SIGTERM', { onHangup: 'detach' }, 'SIGTERM'],
-  ] as const)('%s with %j sends %s, and the second time KILL', async (name, options, ending) => {
+  ] as const)('send for %s with %j %s, and the second time KILL', async (name, options, ending) => {
     const { sent, signal, ladder } = setUp(options);
     await signal(name, name);
     expect(sent).toEqual([
@@ -123,13 +123,13 @@ describe('the signals of a run', () => {
     expect(ladder.received).toBe(name);
   });
 
-  it('the loss of the terminal leaves it if that is wanted', async () => {
+  it('leave it when the terminal is lost, on request', async () => {
     const { sent, signal, detached } = setUp({ onHangup: 'detach' });
     await signal('SIGHUP');
     expect([sent, detached()]).toEqual([[], 1]);
   });
 
-  it('QUIT is passed on, however often, and counts for nothing', async () => {
+  it('pass on QUIT, however often, and do not count it', async () => {
     const { sent, said, signal, later } = setUp();
     await signal('SIGQUIT', 'SIGQUIT', 'SIGQUIT', 'SIGINT');
     await later();
@@ -137,7 +137,7 @@ describe('the signals of a run', () => {
     expect(said).toEqual([expect.stringMatching(reminder)]);
   });
 
-  it('no signal is taken after the release', async () => {
+  it('are not taken after the release', async () => {
     const { ladder, sent, signal } = setUp();
     ladder.release();
     await signal('SIGINT', 'SIGTERM');
@@ -146,20 +146,20 @@ describe('the signals of a run', () => {
 });
 
 describe('a signal that cannot be sent', () => {
-  it('to a run that has ended is not told', async () => {
+  it('to a run that has ended is not reported', async () => {
     const { said, signal, ladder } = setUp({}, new GomoteError('ERR_CONFLICT', 'ended'));
     await signal('SIGTERM');
     expect([said, ladder.signal.aborted]).toEqual([[], false]);
   });
 
-  it('to a run that nobody knows ends the waiting with that', async () => {
+  it('to a run that nobody knows ends the waiting with that error', async () => {
     const failure = new GomoteError('ERR_UNKNOWN_SESSION', 'no run');
     const { said, signal, ladder } = setUp({}, failure);
     await signal('SIGTERM');
     expect([said, ladder.signal.reason]).toEqual([[], failure]);
   });
 
-  it('for another reason is told', async () => {
+  it('for another reason is reported', async () => {
     const { said, signal, ladder } = setUp({}, new GomoteError('ERR_CONNECT', 'cut'));
     await signal('SIGTERM');
     expect(ladder.signal.aborted).toBe(false);

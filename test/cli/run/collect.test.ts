@@ -11,7 +11,7 @@ const listing = async (shop: Workshop, archive: string) =>
   (await shop.run('tar', 'tzf', archive)).stdout.toString().split('\n');
 
 describe('gomote run --collect', () => {
-  it.each([0, 3])('keeps output and work dir of a run that ends with %i', async (code) => {
+  it.each([0, 3])('keeps output and work directory of a run that ends with %i', async (code) => {
     const shop = workshop();
     const name = await shop.create();
     const script = `echo out; echo err >&2; mkdir dir; echo made >dir/file; exit ${code}`;
@@ -28,7 +28,7 @@ describe('gomote run --collect', () => {
     );
   });
 
-  it('keeps of several runs what the last wrote, without a hole', async () => {
+  it('keeps the complete output of the last of several runs', async () => {
     const shop = workshop();
     const name = await shop.create();
     const script = 'echo x >>n; seq $((10 - $(wc -l <n)))';
@@ -59,7 +59,7 @@ describe('gomote run --collect', () => {
     expect(result).toMatchObject({ code: 7, stderr: expect.stringContaining('cannot write') });
   });
 
-  it('collects what a run has left that ran out of time', async () => {
+  it('collects the files of a run that exceeded its time', async () => {
     const shop = workshop();
     const name = await shop.create();
     const script = 'echo made >file; exec sleep 1000';
@@ -80,7 +80,7 @@ describe('gomote run --collect', () => {
 });
 
 describe('the built program', () => {
-  it('tells a pattern that is none as any other failure', async () => {
+  it('reports an invalid pattern like any other failure', async () => {
     const shop = workshop();
     const name = await shop.create();
     const result = await shop.gomote('run', '--until', '(', name, 'true');

@@ -14,7 +14,7 @@ async function found(pattern: string, chunks: readonly string[]): Promise<boolea
 
 const long = Array.from({ length: 50 }, (_, n) => line(n));
 
-describe('a search in output that is longer than what is searched at once', () => {
+describe('a search in output that is longer than one piece', () => {
   it.each([
     ['^line 0 '],
     ['line 49 of the output\n$'],

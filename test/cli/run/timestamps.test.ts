@@ -25,7 +25,7 @@ const timed = (text: string) =>
 const texts = (text: string) => timed(text).map(([, line]) => line);
 
 describe('gomote run --timestamps', () => {
-  it('begins each line with the time at which it was begun', async () => {
+  it('begins each line with the time at which the line began', async () => {
     const { run } = await atBuildlet();
     const before = Date.now();
     const script = 'echo a; sleep 0.5; printf b; sleep 0.5; echo c; echo d >&2';
@@ -40,7 +40,7 @@ describe('gomote run --timestamps', () => {
     expect(d).toBeLessThanOrEqual(Date.now() + 1);
   });
 
-  it('is the same as what logs --timestamps tells later', async () => {
+  it('prints the same as logs --timestamps later', async () => {
     const { run, logs } = await atBuildlet();
     const { stdout } = await run(
       'it',
@@ -51,7 +51,7 @@ describe('gomote run --timestamps', () => {
     expect((await logs('--timestamps', '--follow', 'it')).stdout).toBe(stdout);
   });
 
-  it('tells the time of each line of much output', async () => {
+  it('prints the time of each line of long output', async () => {
     const { run, logs } = await atBuildlet();
     await run('it', 'seq 400000; sleep 0.3; echo last');
     const lines = timed((await logs('--timestamps', 'it')).stdout);
@@ -138,10 +138,10 @@ describe('gomote logs', () => {
   });
 });
 
-describe('lines as they are shown', () => {
+describe('the lines with their times', () => {
   const at = Date.parse('2026-01-02T03:04:05.678Z');
 
-  it('have the time of their first byte, however they come', () => {
+  it('have the time of their first byte, however they arrive', () => {
     const editor = new LineEditor({ timestamps: true });
     const pieces: [string, number][] = [
       ['a', at],
@@ -163,7 +163,7 @@ describe('lines as they are shown', () => {
     expect(editor.isGuessed).toBe(false);
   });
 
-  it('have the time at which they came when no other is told', () => {
+  it('have the time at which they arrive when no other is known', () => {
     const editor = new LineEditor({ timestamps: true });
     expect(editor.edit(Buffer.from('a\n'), 'stdout', undefined).toString()).toMatch(
       new RegExp(`^${stamp} a\n$`),
@@ -184,7 +184,7 @@ describe('lines as they are shown', () => {
 });
 
 describe('silences', () => {
-  it('are told with the line before, also one that was written in pieces', () => {
+  it('are reported with the line before, also one that was written in pieces', () => {
     const silences = new Silences(1_000);
     silences.take(Buffer.from('first\nsec'), 'stdout', 1_000);
     silences.take(Buffer.from('ond\n'), 'stdout', 1_010);

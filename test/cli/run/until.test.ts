@@ -15,7 +15,7 @@ async function atBuildlet() {
 }
 
 describe('gomote run --until', () => {
-  it('runs the command until its output matches, and says so as Go does', async () => {
+  it('runs the command until its output matches, and reports that in the words of Go’s gomote', async () => {
     const { name, run } = await atBuildlet();
     const result = await run(
       '-until',
@@ -50,7 +50,7 @@ describe('gomote run --until', () => {
     expect(await run('--until', 'run 2', name, 'sh', '-c', script)).toMatchObject({ code });
   });
 
-  it('gives up after --max runs', async () => {
+  it('stops after --max runs', async () => {
     const { name, run, runs } = await atBuildlet();
     const script = `${counting} echo run $N`;
     const result = await run('--until', 'never', '--max', '2', name, 'sh', '-c', script);
@@ -60,7 +60,7 @@ describe('gomote run --until', () => {
     expect(await runs()).toBe(2);
   });
 
-  it('gives up after --timeout, whether or not a run has ended by then', async () => {
+  it('stops after --timeout, whether or not a run has ended by then', async () => {
     const { name, run } = await atBuildlet();
     for (const command of [['true'], ['sleep', '1000']]) {
       const result = await run('--until', 'never', '--timeout', '300ms', name, ...command);
@@ -69,7 +69,7 @@ describe('gomote run --until', () => {
     }
   });
 
-  it('finds what a run wrote that ran out of time', async () => {
+  it('finds what was written by a run that exceeded its time', async () => {
     const { name, run } = await atBuildlet();
     const script = 'echo hangs; exec sleep 1000';
     const result = await run('--until', 'hangs', '--timeout', '1s', name, 'sh', '-c', script);
@@ -102,7 +102,7 @@ describe('gomote run --until', () => {
     ['^two', 'echo one; echo two'],
     ['^(a+)+$', `printf ${'a'.repeat(5000)}b`],
     ['One', 'echo one'],
-  ])('does not match %j where it is not', async (pattern, script) => {
+  ])('does not match %j in a wrong place', async (pattern, script) => {
     const { name, run } = await atBuildlet();
     const result = await run('--until', pattern, '--max', '1', name, 'sh', '-c', script);
     expect(result).toMatchObject({ code: 1 });
@@ -128,7 +128,7 @@ describe('gomote run --until', () => {
     expect(await runs()).toBe(0);
   });
 
-  it('passes no standard input, and says so', async () => {
+  it('passes no standard input, and reports that', async () => {
     const { cli, name } = await atBuildlet();
     const argv = ['run', '--until', '^$', '--max', '1', name, 'cat'];
     const result = await cli(argv, { stdin: ['text'] });
@@ -138,7 +138,7 @@ describe('gomote run --until', () => {
 });
 
 describe('gomote run --retry', () => {
-  it('runs a command that fails again, and says which try passed', async () => {
+  it('runs a command that fails again, and reports which try passed', async () => {
     const { name, run } = await atBuildlet();
     const script = `${counting} echo try $N; exit $((N < 3 ? N : 0))`;
     expect(await run('--retry', '5', name, 'sh', '-c', script)).toEqual({
@@ -161,7 +161,7 @@ describe('gomote run --retry', () => {
     expect(await runs()).toBe(2);
   });
 
-  it('says nothing of a command that passes at once', async () => {
+  it('prints nothing for a command that passes at once', async () => {
     const { name, run } = await atBuildlet();
     expect(await run('--retry', '3', name, 'true')).toEqual({ code: 0, stdout: '', stderr: '' });
   });

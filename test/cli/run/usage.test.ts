@@ -5,7 +5,7 @@ import { testCli } from '../../helpers/cli.ts';
 
 const isLinux = process.platform === 'linux';
 
-describe.runIf(isLinux)('what a run used', () => {
+describe.runIf(isLinux)('the usage of a run', () => {
   it.each([
     ['a plain one', []],
     ['one on a terminal', ['-t']],
@@ -31,7 +31,7 @@ describe.runIf(isLinux)('what a run used', () => {
     );
   });
 
-  it('is told of each try', async () => {
+  it('is reported for each try', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const { stderr } = await cli(['run', '--time', '--retry', '1', name, 'false']);

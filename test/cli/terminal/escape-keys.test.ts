@@ -16,34 +16,34 @@ describe('escape keys', () => {
     ['~d', 'detach'],
     ['~\x1a', 'suspend'],
     ['~?', 'help'],
-  ])('%j at the very start, or at the start of a line, is for gomote', (keys, asked) => {
+  ])('%j at the very start, or at the start of a line, are for gomote', (keys, asked) => {
     expect(typed(keys)).toEqual({ sent: '', asked: [asked] });
     expect(typed(`ls\r${keys}`)).toEqual({ sent: 'ls\r', asked: [asked] });
     expect(typed(`ls\n${keys}`)).toEqual({ sent: 'ls\n', asked: [asked] });
     expect(typed('ls\r', ...keys)).toEqual({ sent: 'ls\r', asked: [asked] });
   });
 
-  it('in the middle of a line is for the command', () => {
+  it('in the middle of a line are for the command', () => {
     expect(typed('a~.')).toEqual({ sent: 'a~.', asked: [] });
     expect(typed('a', '~', '.')).toEqual({ sent: 'a~.', asked: [] });
     expect(typed('\r ~.')).toEqual({ sent: '\r ~.', asked: [] });
   });
 
-  it('sends a tilde for two, and what is no escape as it is', () => {
+  it('send one tilde for two, and everything else unchanged', () => {
     expect(typed('~~.')).toEqual({ sent: '~.', asked: [] });
     expect(typed('~/bin\r~', 'x\r')).toEqual({ sent: '~/bin\r~x\r', asked: [] });
     expect(typed('~\r~.')).toEqual({ sent: '~\r', asked: ['end'] });
   });
 
-  it('holds a tilde back until it is known what it is', () => {
+  it('hold a tilde back until the next key', () => {
     expect(typed('~')).toEqual({ sent: '', asked: [] });
   });
 
-  it('may come one after the other', () => {
+  it('may follow each other', () => {
     expect(typed('~?~?\r~.')).toEqual({ sent: '\r', asked: ['help', 'help', 'end'] });
   });
 
-  it('leaves every other byte as it is', () => {
+  it('leave every other byte unchanged', () => {
     const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join('');
     expect(typed(all)).toEqual({ sent: all, asked: [] });
   });

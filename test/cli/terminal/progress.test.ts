@@ -15,7 +15,7 @@ test.each([
   [{ bytes: 1, totalBytes: 1e10 }, 1e6, '1 B of 10.0 GB, 1.00 MB/s, 2:46:40 left'],
   [{ bytes: 9, totalBytes: 9 }, 3, '9 B of 9 B, 3 B/s'],
   [{ bytes: 5, totalBytes: 9 }, 0, '5 B of 9 B, 0 B/s'],
-])('%o at %s is shown as %s', (passed, rate, line) => {
+])('the progress %o at %s is shown as %s', (passed, rate, line) => {
   expect(progressLine(passed, rate)).toBe(line);
 });
 

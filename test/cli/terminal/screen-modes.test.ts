@@ -17,7 +17,7 @@ describe('the modes of the screen', () => {
     ['a scroll region', '\x1b[2;20r', '\x1b[r\x1b[m'],
     ['other keys', '\x1b[>4;2m', '\x1b[>4m\x1b[m'],
     ['keyboard protocols', '\x1b[>1u\x1b[>5u', '\x1b[<2u\x1b[m'],
-  ])('are put back: %s', (_what, output, undo) => {
+  ])('are reset: %s', (_what, output, undo) => {
     expect(undoOf(`text ${output} text`)).toBe(undo);
     expect(undoOf(...`text ${output} text`)).toBe(undo);
   });
@@ -30,12 +30,12 @@ describe('the modes of the screen', () => {
     ['\x1b[>4;2m', '\x1b[>4;m'],
     ['\x1b[>4;2m', '\x1b[>4m'],
     ['\x1b[>1u', '\x1b[<u'],
-  ])('need nothing when the program has put them back itself: %j %j', (set, reset) => {
+  ])('need no reset when the program has reset them itself: %j %j', (set, reset) => {
     expect(undoOf(set, 'text', reset)).toBe('');
     expect(undoOf(...set, 'text', ...reset)).toBe('');
   });
 
-  it('are not touched by text, colours or bytes of any kind', () => {
+  it('are not changed by text, colours or bytes of any kind', () => {
     expect(undoOf('plain', '\x1b[31mred\x1b[0m', '\x1b[H\x1b[2J', '\x1b[?25h', 'h\x1b')).toBe('');
   });
 });

@@ -15,7 +15,7 @@ const bytes = (text: string) => Buffer.from(text);
 
 describe('a secret that is typed', () => {
   it.each(['pässwört', '日本語', '🔑🔑', 'plain'])(
-    '%s arrives whole, wherever its bytes are cut',
+    '%s arrives complete, wherever its bytes are cut',
     async (secret) => {
       const typed = bytes(`${secret}\r`);
       for (let cut = 1; cut < typed.length; cut++) {

@@ -57,7 +57,7 @@ describe('puttar', () => {
     });
   });
 
-  it('refuses what is no archive, and what cannot be unpacked, with the name as given', async () => {
+  it('refuses what is not an archive, and what cannot be unpacked, with the name as given', async () => {
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();
     const file = join(temporaryDirectory(), 'x.tar');
@@ -92,7 +92,7 @@ describe('puttar', () => {
     expect((await cli(['ls', name])).stdout).toBe('');
   });
 
-  it('says which program is missing', async () => {
+  it('reports which program is missing', async () => {
     if (isInstalled('lzip')) return;
     const cli = testCli();
     const name = (await cli(['create', 'local'])).stdout.trim();

@@ -6,7 +6,7 @@ import { writeWhole } from '../../../src/gomote/local-files.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 it.each([0o4755, 0o2755, 0o1644, 0o7777, 0o666, 0o600])(
-  'a file of a buildlet with mode %o gets no more than files here have',
+  'a file of a buildlet with mode %o gets no more rights than files here have',
   async (mode) => {
     const file = join(temporaryDirectory(), 'file');
     await writeWhole(file, Readable.from([Buffer.from('x')]), { mode, mtimeMs: 1 });

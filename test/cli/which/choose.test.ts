@@ -188,7 +188,7 @@ const rows: Record<string, Row> = {
   },
 };
 
-describe('a command is for', () => {
+describe('a command runs on', () => {
   for (const [
     title,
     { buildlets, before, environment = {}, argv, on, code = 0, says },
@@ -210,7 +210,7 @@ describe('a command is for', () => {
 });
 
 describe('the buildlet of a project', () => {
-  it('is its own, also from below, and not that of another', async () => {
+  it('is that of the nearest directory, and not that of another project', async () => {
     const { cli, other, project } = await withProject(1);
     inDirectory(join(project, 'below'));
     expect(await cli(['run', 'true'])).toEqual(done('', only));
@@ -229,7 +229,7 @@ describe('the buildlet of a project', () => {
     expect(await cli(['run', 'cat', 'file'])).toEqual(done('x', only));
   });
 
-  it('stands in every command for its first argument', async () => {
+  it('takes the place of the first argument in every command', async () => {
     const { cli, project } = await withProject(1);
     const first = only.length;
     writeFileSync(join(project, 'f'), 'text');
@@ -266,7 +266,7 @@ describe('the buildlet of a project', () => {
 });
 
 describe('gomote use', () => {
-  it('writes .gomote, which git and pushes leave alone, and takes it back', async () => {
+  it('writes .gomote, which git and pushes ignore, and removes it again', async () => {
     const { cli, project } = await withProject(2);
     expect(await cli(['use', 'me-local-1'])).toEqual(done());
     expect(await cli(['use'])).toEqual(done('me-local-1\n'));
@@ -282,7 +282,7 @@ describe('gomote use', () => {
     expect(await cli(['run', 'true'])).toMatchObject({ code: 125 });
   });
 
-  it('refuses what is no buildlet', async () => {
+  it('refuses what is not a buildlet', async () => {
     const { cli, project } = await withProject(1);
     for (const [name, says] of [
       ['me-local-9', 'there is no buildlet "me-local-9"'],
@@ -299,7 +299,7 @@ describe('gomote use', () => {
     expect(existsSync(join(project, '.gomote'))).toBe(false);
   });
 
-  it('is not obeyed where its file came with a repository', async () => {
+  it('is ignored if its file came with a repository', async () => {
     const { cli, other } = await withProject(1);
     await cli(['create', 'local', '--backend', 'local']);
     await cli(['use', 'me-local-0']);

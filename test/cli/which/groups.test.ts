@@ -20,7 +20,7 @@ function withGroups() {
 }
 
 describe('gomote group', () => {
-  it('keeps groups in the files of Go’s gomote, and prints them as it does', async () => {
+  it('keeps groups in the files of Go’s gomote, and prints them in its form', async () => {
     const { cli, groups, members } = withGroups();
     expect(await cli(['group', 'list'])).toEqual(done('Name\tInstances\t\n(none)\n'));
     expect(await cli(['group', 'create', 'one'])).toEqual(done());
@@ -111,7 +111,7 @@ describe('gomote group', () => {
 });
 
 describe('a group', () => {
-  it('of create gets what is new, also one of GOMOTE_GROUP that is not there', async () => {
+  it('that create names gets the new buildlets, also a GOMOTE_GROUP that does not exist yet', async () => {
     const { cli, members } = withGroups();
     expect(await cli(['create', '-count', '2', '-new-group=g', 'local'])).toEqual(
       done('me-local-0\nme-local-1\n'),
@@ -129,7 +129,7 @@ describe('a group', () => {
     expect((await cli(['group', 'list'])).stdout).not.toContain('bad');
   });
 
-  it('is what a command is for whose first word is no buildlet', async () => {
+  it('is used by a command whose first word is no buildlet', async () => {
     const { cli } = withGroups();
     await cli(['create', '-count', '2', '-new-group=g', 'local']);
     await cli(['create', 'local']);
@@ -146,7 +146,7 @@ describe('a group', () => {
     expect(await cli(['run', '--group', 'g', 'me-local-7', 'echo'])).toMatchObject({ code: 125 });
   });
 
-  it('continues without members that have ended, and list takes those out', async () => {
+  it('works without members that have ended, and list removes those', async () => {
     const { cli, groups, members } = withGroups();
     await cli(['create', '-count', '2', '-new-group=g', 'local']);
     writeFileSync(join(groups, 'g.instances/me-local-77'), '');
@@ -160,7 +160,7 @@ describe('a group', () => {
     expect(members('g')).toEqual(['.hidden', 'me-local-1']);
   });
 
-  it('encodes what no file name can hold', async () => {
+  it('encodes what no file name can contain', async () => {
     const { cli, members } = withGroups();
     mkdirSync(join(cli.directory, 'config/gomote'), { recursive: true });
     writeFileSync(
@@ -178,7 +178,7 @@ describe('a group', () => {
     expect((await cli(['group', 'list'])).stdout).toContain('(none)');
   });
 
-  it('is destroyed with its members when that is asked for', async () => {
+  it('is destroyed with its members on request', async () => {
     const { cli } = withGroups();
     await cli(['create', '-count', '2', '-new-group=g', 'local']);
     await cli(['create', 'local']);
@@ -198,7 +198,7 @@ describe('a group', () => {
     expect(await cli(['destroy'])).toMatchObject({ code: 2 });
   });
 
-  it('has a directory that a link may lead to, and no other user may change', async () => {
+  it('is in a directory that may be a link, and that no other user may change', async () => {
     const { cli, groups } = withGroups();
     const elsewhere = join(cli.directory, 'elsewhere');
     mkdirSync(elsewhere, { mode: 0o700 });

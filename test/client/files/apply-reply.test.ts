@@ -45,7 +45,7 @@ describe('the reply to a push that names contents', () => {
     await expect(read(text, 1000)).rejects.toMatchObject({ code: 'ERR_LOST' });
   });
 
-  it('fails as the buildlet failed', async () => {
+  it('fails with the error of the buildlet', async () => {
     const failure = { error: 'no room', status: 507, lost: false };
     await expect(read(`${lines}${JSON.stringify(failure)}\n`, 7)).rejects.toMatchObject({
       code: 'ERR_STATUS',

@@ -29,7 +29,7 @@ describe.each([
   it.each([
     ['large', content],
     ['empty', Buffer.alloc(0)],
-  ])('comes whole with its mode and time (%s)', async (_size, bytes) => {
+  ])('is read completely, with its mode and time (%s)', async (_size, bytes) => {
     const buildlet = await start();
     mkdirSync(join(buildlet.workDir, 'd'));
     const path = join(buildlet.workDir, 'd/f');
@@ -45,7 +45,7 @@ describe.each([
     ['large', content],
     ['small', content.subarray(0, 1000)],
     ['empty', Buffer.alloc(0)],
-  ])('is written whole with its mode (%s)', async (_size, bytes) => {
+  ])('is written completely, with its mode (%s)', async (_size, bytes) => {
     const buildlet = await start();
     const source = Readable.from([bytes.subarray(0, 7), bytes.subarray(7)]);
     const options = { mode: 0o755, mtimeMs: time.getTime() };
@@ -87,7 +87,7 @@ describe('a connection that breaks', () => {
     return { buildlet, client, cutter };
   }
 
-  it.each(['drop', 'end'] as const)('is reopened, and the file read on (%s)', async (kind) => {
+  it.each(['drop', 'end'] as const)('is reopened, and the file is read on (%s)', async (kind) => {
     const { client, cutter } = await behindCutter(kind, 'down');
     const before = cutter.connections;
     const file = await client.files.get('f');
@@ -96,14 +96,14 @@ describe('a connection that breaks', () => {
     expect(cutter.downBytes).toBeLessThan(content.length * 1.2);
   });
 
-  it('shows a file that has changed since its first part', async () => {
+  it('reveals a file that has changed since its first part', async () => {
     const { client, buildlet } = await behindCutter('drop', 'down');
     const file = await client.files.get('f');
     appendFileSync(join(buildlet.workDir, 'f'), 'x');
     await expect(buffer(file.body)).rejects.toThrow('f changed while it was read');
   });
 
-  it('or lies is told, and nothing is taken for the file', async () => {
+  it('or lies is reported, and nothing is taken for the file', async () => {
     const { client } = await behindCutter('corrupt', 'down');
     const file = await client.files.get('f');
     await expect(buffer(file.body)).rejects.toMatchObject({ code: 'ERR_LOST' });
@@ -117,7 +117,7 @@ describe('a connection that breaks', () => {
           [kind, 'small', 900_000],
         ] as const,
     ),
-  )('leaves what was there when a file is written (%s, %s)', async (kind, _size, sizeBytes) => {
+  )('leaves the old content when a file is written (%s, %s)', async (kind, _size, sizeBytes) => {
     const { client, buildlet } = await behindCutter(kind, 'up');
     writeFileSync(join(buildlet.workDir, 'f'), 'old');
     const other = Readable.from([randomBytes(sizeBytes)]);

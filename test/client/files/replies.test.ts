@@ -16,7 +16,7 @@ async function clientOfServer(...answer: Parameters<typeof serveHttp>): Promise<
 const bad = { code: 'ERR_REPLY' };
 
 describe('a reply about a tree', () => {
-  it('may not be longer than its limit, however small it came', async () => {
+  it('may not be longer than its limit, however small it arrived', async () => {
     const packed = gzipSync(Buffer.alloc(treeLimits.replyBytes + 1, 'x'));
     const client = await clientOfServer((_request, response) => {
       response.setHeader('Gomote-Compress', 'gzip');
@@ -43,7 +43,7 @@ describe('a reply with a file', () => {
   );
 });
 
-describe('a file of a buildlet with the base protocol only', () => {
+describe('a file of a buildlet that has only the base protocol', () => {
   const fromArchive = async (archive: Buffer) => {
     const client = await clientOfServer((_request, response, path) => {
       if (path === '/tgz') return void response.end(gzipSync(archive));
@@ -53,7 +53,7 @@ describe('a file of a buildlet with the base protocol only', () => {
     return buffer((await client.files.get('d/f')).body);
   };
 
-  it.each(['', 'f'])('is the one entry of an archive, by the name %j', async (name) => {
+  it.each(['', 'f'])('is the only entry of an archive, by the name %j', async (name) => {
     expect((await fromArchive(rawTar({ name, content: 'content' }))).toString()).toBe('content');
   });
 

@@ -18,7 +18,7 @@ const throwing = () =>
   });
 
 describe('a copy of output', () => {
-  it('is whole when it is over, and leaves its writer as it was', async () => {
+  it('is complete when it ends, and leaves its writer unchanged', async () => {
     const output = new Collector();
     const before = listeners(output);
     await copyOutput(Readable.from(['a', 'b']), output);
@@ -54,7 +54,7 @@ describe('a copy of output', () => {
     },
   );
 
-  it('whose source fails tells of it in the caller’s words', async () => {
+  it('whose source fails reports that in the caller’s words', async () => {
     const body = new PassThrough();
     const copied = copyOutput(body, new Collector(), (error) => new Error(`run: ${error.message}`));
     body.destroy(new Error('reset'));

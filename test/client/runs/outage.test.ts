@@ -10,7 +10,7 @@ const outage = (diagnoseLoss?: () => Promise<GomoteError | undefined>) =>
   new Outage({ peer: { address, remoteName: '', diagnoseLoss }, reconnectMs: 60_000, signal });
 
 it.each(['ECONNREFUSED', 'ENOENT'])(
-  'a buildlet of this machine whose socket fails with %s is gone after a moment',
+  'a buildlet of this machine whose socket fails with %s is reported as gone after a moment',
   async (code) => {
     const peer = { address: { kind: 'unix', path: '/nowhere' }, remoteName: '' } as const;
     const waiting = new Outage({ peer, reconnectMs: 60_000, signal });

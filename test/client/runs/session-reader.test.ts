@@ -67,7 +67,7 @@ describe('the output of a log', () => {
     }
   });
 
-  it('that comes again is not written again', async () => {
+  it('that arrives again is not written again', async () => {
     const [first, second] = [output('out', 0, 'hello'), output('out', 5, ' world')];
     const { failures, ...found } = await copy([
       // Cut in the middle of a record: its beginning has been written.
@@ -93,7 +93,7 @@ describe('the output of a log', () => {
     expect(found.copier.isDone).toBe(false);
   });
 
-  it('read from elsewhere begins where its first record says', async () => {
+  it('that is read from elsewhere begins at its first record', async () => {
     const found = await copy([[output('out', 70, 'abc'), output('err', 9, 'x'), end('abc', 'x')]], {
       from: 100,
     });
@@ -105,7 +105,7 @@ describe('the output of a log', () => {
   });
 });
 
-describe('what was dropped from a log', () => {
+describe('the dropped output of a log', () => {
   it.each([
     [3, 0, 3],
     [0, 4, 4],
@@ -121,7 +121,7 @@ describe('what was dropped from a log', () => {
     expect(found.copier.end && found.copier.verify(found.copier.end)).toBe(false);
   });
 
-  it('counts only what had not been read, and adds up', async () => {
+  it('is counted only if it had not been read, and added up', async () => {
     const found = await copy([
       [
         output('out', 0, 'ab'),
@@ -147,7 +147,7 @@ describe('what was dropped from a log', () => {
     expect(copier.lostBytes).toBe(0);
   });
 
-  it('cannot take the log back', async () => {
+  it('cannot move the log back', async () => {
     const log = [output('out', 0, 'a long enough text'), gap(3, 0, 0)];
     const { failures } = await copy([log]);
     expect(failures).toMatchObject([{ code: 'ERR_REPLY', message: /back/ }]);
@@ -178,13 +178,13 @@ describe('the closing record', () => {
     );
   });
 
-  it('says in its failure how much came', async () => {
+  it('reports in its failure how much arrived', async () => {
     const { copier } = await copy([[output('out', 0, 'hello!'), end('hello', '')]]);
     const closing = copier.end;
     expect(() => closing && copier.verify(closing)).toThrow('stdout came with 6 bytes, not 5');
   });
 
-  it('is wanted: a log that ends without it is not done', async () => {
+  it('is required: a log that ends without it is not complete', async () => {
     const { copier, failures } = await copy([[output('out', 0, 'hello')]]);
     expect(failures).toEqual([]);
     expect([copier.isDone, copier.end]).toEqual([false, undefined]);
@@ -212,7 +212,7 @@ describe('a reader', () => {
     expect(found.told).toContain(first.length);
   });
 
-  it('has heard something only when something has come since it was asked', async () => {
+  it('has heard something only if something has arrived since it was asked', async () => {
     const { copier } = await copy([[output('out', 0, 'x')]]);
     expect([copier.wasHeard(), copier.wasHeard()]).toEqual([true, false]);
   });
@@ -238,7 +238,7 @@ describe('a reader', () => {
     expect(copier.end && copier.verify(copier.end)).toBe(true);
   });
 
-  it('fails as its output does, and lets the reply go', async () => {
+  it('fails when its output fails, and releases the reply', async () => {
     const why = new Error('no more room');
     const stdout = new Writable({ write: (_chunk, _encoding, done) => done(why) });
     stdout.on('error', () => undefined);

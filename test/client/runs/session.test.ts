@@ -32,7 +32,7 @@ async function run(buildlet: TestBuildlet, script: string, request: Partial<Star
 }
 
 describe('a session', () => {
-  it('keeps stdout and stderr apart, and proves that both are whole', async () => {
+  it('keeps stdout and stderr apart, and verifies that both are complete', async () => {
     const buildlet = await startBuildlet();
     const result = await run(buildlet, 'echo out; echo err >&2; exit 3');
     expect(result).toMatchObject({
@@ -43,7 +43,7 @@ describe('a session', () => {
     });
   });
 
-  it('merged keeps the order in which both were written', async () => {
+  it('that is merged keeps the order in which both were written', async () => {
     const buildlet = await startBuildlet();
     const script = 'i=0; while [ $i -lt 300 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done';
     const { stdout } = await run(buildlet, script, { merge: true });
@@ -65,7 +65,7 @@ describe('a session', () => {
     expect(stdout.bytes.equals(Buffer.concat(expected))).toBe(true);
   });
 
-  it('is started once, however often it is asked for; another command of its id is refused', async () => {
+  it('is started once, however often it is requested; another command of its id is refused', async () => {
     const buildlet = await startBuildlet();
     const request = { id: 'one', dir: buildlet.workDir };
     const all = await Promise.all([1, 2, 3].map(() => run(buildlet, 'echo x >> ran', request)));
@@ -133,7 +133,7 @@ describe('a session', () => {
 });
 
 describe('the input of a session', () => {
-  it('arrives whole, and ends', async () => {
+  it('arrives complete, and ends', async () => {
     const buildlet = await startBuildlet();
     const bytes = randomBytes(3 << 20);
     const stdout = new Collector();
@@ -164,7 +164,7 @@ describe('the input of a session', () => {
     endless.destroy();
   });
 
-  it('sent again for the same offset comes once; a hole in it is refused', async () => {
+  it('that is sent again for the same offset arrives once; a hole in it is refused', async () => {
     const buildlet = await startBuildlet();
     const stdout = new Collector();
     const session = await start(buildlet, 'cat', { stdin: true, id: 'in' });
@@ -216,7 +216,7 @@ describe('the input of a session', () => {
 });
 
 describe('the end of a session', () => {
-  it('is a signal to its whole group', async () => {
+  it('is caused by a signal to its whole group', async () => {
     const buildlet = await startBuildlet();
     const mark = newMark();
     const stdout = new Collector();
@@ -231,7 +231,7 @@ describe('the end of a session', () => {
     await expect(session.kill('TERM')).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
   });
 
-  it('is KILL for what does not heed it', async () => {
+  it('is caused by KILL if the command ignores the signal', async () => {
     const buildlet = await startBuildlet();
     const stdout = new Collector();
     const session = await start(buildlet, 'trap "" TERM; echo ready; while :; do sleep 1; done');
@@ -295,7 +295,7 @@ describe('the end of a session', () => {
     expect(stdout.text).toBe('ready\ndone\n');
   });
 
-  it('is known of one that never started', async () => {
+  it('is known of a command that never started', async () => {
     const buildlet = await startBuildlet();
     expect((await run(buildlet, '', { cmd: 'no-such' })).end).toMatchObject({
       why: 'not-started',
@@ -319,7 +319,7 @@ describe('the readers of a session', () => {
     await expect(reading).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
-  it('do not when they have gone or only observe', async () => {
+  it('do not slow it when they have left or only observe', async () => {
     const buildlet = await startBuildlet();
     const done = join(buildlet.workDir, 'done');
     const script = `head -c 30000000 /dev/zero; touch ${done}`;
@@ -359,7 +359,7 @@ describe('the readers of a session', () => {
     expect(stdout.text).toBe('before\nafter\n');
   });
 
-  it('stay over a silence of many pings', async () => {
+  it('stay connected over a silence of many pings', async () => {
     const pingMs = 150;
     const buildlet = await startBuildlet({ sessions: { pingMs } });
     const lost: unknown[] = [];

@@ -90,10 +90,10 @@ describe('X-Forwarded-For', () => {
   });
 });
 
-describe('with proxy-protocol', () => {
+describe('a coordinator with proxy-protocol', () => {
   const toml = 'tls = "off"\ntrusted-proxies = ["127.0.0.1"]\nproxy-protocol = true';
 
-  it('a client that is no trusted proxy is served without a header, and not believed with one', async () => {
+  it('serves a client that is no trusted proxy without a header, and does not believe it with one', async () => {
     const coordinator = await startCoordinator({ toml });
     expect(await ask(coordinator.url)).toMatchObject({ status: 200 });
     expect(addresses(coordinator)).toEqual([client]);
@@ -107,7 +107,7 @@ describe('with proxy-protocol', () => {
     ['an IPv6 address that is called IPv4', 'PROXY TCP4 ::1 ::1 1 2\r\n'],
     ['a version that is unknown', '\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c'],
     ['a header that is too long', '\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff'],
-  ])('a connection of a proxy that begins with %s is closed', async (_title, bytes) => {
+  ])('closes a connection of a proxy that begins with %s', async (_title, bytes) => {
     const coordinator = await startCoordinator({ toml });
     expect(await send(coordinator, bytes, '127.0.0.1')).toBe('');
     expect(addresses(coordinator, 'proxy-refused')).toEqual(['127.0.0.1']);
@@ -123,7 +123,7 @@ describe('with proxy-protocol', () => {
     ],
     ['no header', '', '127.0.0.1'],
     ['the header of a health check', '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0', '127.0.0.1'],
-  ])('%s may come in pieces', async (_title, header, address) => {
+  ])('accepts %s in pieces', async (_title, header, address) => {
     const coordinator = await startCoordinator({ toml });
     const whole = `${header}GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
     expect(await send(coordinator, whole, '127.0.0.1', true)).toMatch(/ok\n$/);

@@ -15,7 +15,7 @@ import { behindPlain, fingerprintBehind, kinds, login, nginxServer, upstreamOf }
 const hardest = kinds.filter(({ title, isImpatient }) => isImpatient || title.includes('defaults'));
 
 describe.runIf(hasTmux).each(hardest)('through $title', ({ toml, start }) => {
-  it('a shell shows what is typed, and ends with its status', async () => {
+  it('a shell shows what is typed, and gives its status', async () => {
     const coordinator = await startCoordinator({ toml, machines: 1 });
     const url = await start(coordinator);
     const place = workshop();

@@ -50,7 +50,7 @@ describe.runIf(hasNginx)('errors name the proxy', () => {
   });
 });
 
-it('a command that a proxy asks for by HTTP/1.0 says so, and what to do', async () => {
+it('a command that a proxy forwards by HTTP/1.0 is refused, with what to do', async () => {
   const address = await serveHttp((_request, response) => {
     response.writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8' });
     response.end('HTTP/1.1 or higher required\n');
@@ -101,14 +101,14 @@ describe.runIf(hasNginx)('a reply that is cut behind a proxy that speaks HTTP/1.
         : undefined;
   };
 
-  it('is no listing', async () => {
+  it('is not taken for a listing', async () => {
     const { cutter, cli } = await setUp();
     cutNext(cutter);
     const { code, stderr } = await cli(['ls', name, 'many']);
     expect([code, stderr]).toEqual([1, expect.stringMatching(/was cut|in the middle of a line/)]);
   });
 
-  it('is no archive', async () => {
+  it('is not taken for an archive', async () => {
     const { cutter, cli } = await setUp();
     cutNext(cutter);
     const { code, stderr } = await cli(['gettar', '--output', join(cli.directory, 'a.tgz'), name]);
@@ -116,7 +116,7 @@ describe.runIf(hasNginx)('a reply that is cut behind a proxy that speaks HTTP/1.
     expect(() => readFileSync(join(cli.directory, 'a.tgz'))).toThrow('ENOENT');
   });
 
-  it('is read on, if it is a file', async () => {
+  it('is resumed if it is a file', async () => {
     const { cutter, cli } = await setUp();
     cutNext(cutter);
     const got = join(cli.directory, 'got');

@@ -22,7 +22,7 @@ it('the peak is the maximum in use within the time, in any order of events', () 
   );
 });
 
-it('nothing is kept where no time is given', () => {
+it('no peak is kept without a time', () => {
   const demand = new Demand(0);
   demand.note(5, 0);
   demand.note(1, 1);

@@ -92,7 +92,7 @@ async function allocating(warm = 0, { minimum = 0, keepMs = 0, lookMs = 60_000 }
 }
 
 describe('an allocator', () => {
-  it('never asks for more than there are, and serves in turn as they come back', async () => {
+  it('never asks for more machines than there are, and serves in turn as they come back', async () => {
     const { pool, allocator, queue, ask, steps } = await allocating();
     const [a1, a2] = [ask('a'), ask('a')];
     const a3 = ask('a');
@@ -116,7 +116,7 @@ describe('an allocator', () => {
     expect(allocator.lent).toBe(2);
   });
 
-  it('forgets requests that are cancelled, waiting or being served', async () => {
+  it('forgets cancelled requests, whether they wait or are being served', async () => {
     const { pool, allocator, queue, ask } = await allocating();
     pool.capacity = 1;
     const served = new AbortController();
@@ -315,7 +315,7 @@ describe('an allocator', () => {
   });
 });
 
-describe('scaling', () => {
+describe('the scaling of a pool', () => {
   it('keeps the minimum, of machines in use or ready', async () => {
     const { pool, allocator, ask } = await allocating(0, { minimum: 2 });
     pool.capacity = 3;

@@ -85,7 +85,7 @@ const labs = () =>
     any: {},
   });
 
-describe('labels', () => {
+describe('the labels of a request', () => {
   it('select the machine, and special ones are kept for requests that need them', async () => {
     const { ask } = await queueOf(labs());
     expect(await ask('a')).toBe('any');
@@ -94,7 +94,7 @@ describe('labels', () => {
     expect(await ask('a', 'gpu')).toBe('gpu');
   });
 
-  it('that no machine has are refused at once, with those that there are', async () => {
+  it('that no machine has are refused at once, with those that exist', async () => {
     const { ask } = await queueOf(labs(), madePool('cloud', 3, { place: 'cloud' }));
     const refused = ask('a', 'gpu=a100 os');
     await expect(refused).rejects.toMatchObject({
@@ -155,7 +155,7 @@ describe('several pools of a host type', () => {
     expect(await ask('a')).toBe('cloud-1');
   });
 
-  it('stand in for one that has no room at its platform', async () => {
+  it('replace one that has no room at its platform', async () => {
     const { ask, giveBack, queue } = await queueOf(
       madePool('cloud', 2, {}, true),
       fixedPool('lab', { one: {} }),
@@ -173,8 +173,8 @@ describe('several pools of a host type', () => {
   });
 });
 
-describe('priorities', () => {
-  it('come first, and users of one priority take turns', async () => {
+describe('the priorities of requests', () => {
+  it('decide the order, and users of one priority take turns', async () => {
     const { ask, giveBack, order } = await queueOf(fixedPool('lab', { one: {} }));
     await ask('first');
     const all = [

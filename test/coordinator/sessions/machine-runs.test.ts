@@ -30,7 +30,7 @@ const shown = ({ coordinator }: TestCoordinator): string[] =>
 
 const detached = { systemLevel: true, detach: true } as const;
 
-it('a detached run is shown until it is over, also by a restarted coordinator', async () => {
+it('a detached run is shown until it ends, also by a restarted coordinator', async () => {
   const { coordinator, buildlet } = await scene();
   const run = await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).join() === 'sleep 1000', patienceMs);
@@ -40,7 +40,7 @@ it('a detached run is shown until it is over, also by a restarted coordinator', 
   await until(() => shown(coordinator).length === 0, patienceMs);
 });
 
-it('a run is shown once, however many read it', async () => {
+it('a run is shown once, however many clients read it', async () => {
   const { coordinator, buildlet } = await scene();
   const run = await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   const readers = Array.from({ length: 3 }, () => run?.read({ observe: true }));

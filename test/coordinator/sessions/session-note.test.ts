@@ -31,11 +31,11 @@ const paths = [
   'x'.repeat(300),
 ];
 
-it('a note gives its session', () => {
+it('a note contains its session', () => {
   expect(parseNote('t', formatNote('t', session), 'm')).toMatchObject({ name: session.name });
 });
 
-it.each(paths)('a note that a machine gives the name %j is none', (name) => {
+it.each(paths)('a note with %j as the name of its machine is ignored', (name) => {
   expect(parseNote('t', formatNote('t', { ...session, name }), 'm')).toBeUndefined();
 });
 

@@ -140,7 +140,7 @@ describe('a buildlet that one coordinator made', () => {
     expect(await run(one!, extended.name, 'echo', 'there')).toBe('there\n');
   });
 
-  it('is used, and that is written where the other reads it', async () => {
+  it('is used through one, which writes that where the other reads it', async () => {
     const { fake, coordinators } = await cloud({ limits: 'idle = "8s"' });
     const client = coordinators[0]!.client();
     const { name } = await client.requestBuildlet('vm');

@@ -67,7 +67,7 @@ describe('TLS 1.2 of a coordinator', () => {
   );
 
   it.each(['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384'])(
-    'takes %s',
+    'accepts %s',
     async (cipher) => expect(await handshake(cipher)).toBe(cipher),
   );
 });

@@ -108,7 +108,7 @@ describe('users', () => {
     expect(server.list()).toEqual([]);
   });
 
-  it('have unique names that fit into a buildlet’s', async () => {
+  it('have unique names that fit into the name of a buildlet', async () => {
     const { users: some } = users();
     for (const name of ['', 'A', 'a b', 'a/b', '../x', '-a', 'a-', 'x'.repeat(41), 'é']) {
       await expect(some.add(name)).rejects.toMatchObject({ code: 'ERR_USAGE' });
@@ -134,7 +134,7 @@ describe('a users file that cannot be read', () => {
   ];
 
   it.each(broken)(
-    'leaves the last good users in force when it %s, and says so',
+    'leaves the last valid users in force when it %s, and reports that',
     async (_, spoil) => {
       const { path, users: writer } = users();
       const token = await writer.add('gopher');
@@ -157,7 +157,7 @@ describe('a users file that cannot be read', () => {
     },
   );
 
-  it.each(broken.slice(0, 6))('is not written over when it %s', async (_, spoil) => {
+  it.each(broken.slice(0, 6))('is not overwritten when it %s', async (_, spoil) => {
     const { path, users: writer } = users();
     await writer.add('gopher');
     spoil(path);
@@ -170,7 +170,7 @@ describe('a users file that cannot be read', () => {
 it.runIf(process.getuid?.() === 0).each([
   { what: 'another user’s directory', uid: 65_534, gid: 65_534, mode: 0o600, owner: 65_534 },
   { what: 'a file that root gave to a group', uid: 0, gid: 65_534, mode: 0o640, owner: 0 },
-])('coordinator user, run by root, keeps owner, group and mode in $what', (row) => {
+])('coordinator user, started by root, keeps owner, group and mode in $what', (row) => {
   const { uid, gid, mode, owner } = row;
   const directory = mkdtempSync(join(tmpdir(), 'gomote-test-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -212,28 +212,25 @@ it.runIf(process.getuid?.() === 0).each([
   expect(access()).toEqual([uid, gid, mode]);
 });
 
-describe('names and tokens that must not let anybody in', () => {
+describe('the users file', () => {
   const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', 'nobody', ''];
   const tokens = ['', 'undefined', 'null', ' '];
 
-  it.each(names)(
-    '"%s" is refused without a file, with an empty one, and after it is gone',
-    async (name) => {
-      const { users: some, path } = users();
-      const refuseAll = () => {
-        for (const token of tokens) expect(some.check(name, token)).toBeUndefined();
-        expect(some.current(name)).toBeUndefined();
-      };
-      refuseAll();
-      expect(some.isEmpty).toBe(true);
-      writeFileSync(path, '{"users": {}}', { mode: 0o600 });
-      refuseAll();
-      await some.add('gopher');
-      refuseAll();
-      rmSync(path);
-      refuseAll();
-    },
-  );
+  it.each(names)('admits no "%s" when it is missing, empty or removed', async (name) => {
+    const { users: some, path } = users();
+    const refuseAll = () => {
+      for (const token of tokens) expect(some.check(name, token)).toBeUndefined();
+      expect(some.current(name)).toBeUndefined();
+    };
+    refuseAll();
+    expect(some.isEmpty).toBe(true);
+    writeFileSync(path, '{"users": {}}', { mode: 0o600 });
+    refuseAll();
+    await some.add('gopher');
+    refuseAll();
+    rmSync(path);
+    refuseAll();
+  });
 
   const hashes = [
     '',
@@ -246,7 +243,7 @@ describe('names and tokens that must not let anybody in', () => {
     `${'z'.repeat(64)}`,
   ];
 
-  it.each(hashes)('a record with the token hash "%s" matches no token', (tokenHash) => {
+  it.each(hashes)('admits no token for the token hash "%s"', (tokenHash) => {
     const { users: some, path } = users();
     const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
     writeFileSync(path, JSON.stringify({ users: { gopher: record } }), { mode: 0o600 });
@@ -255,7 +252,7 @@ describe('names and tokens that must not let anybody in', () => {
   });
 
   it.each([undefined, null, 7, [], {}])(
-    'a record whose token hash is %j locks out its user alone',
+    'locks out only the user whose token hash is %j',
     async (tokenHash) => {
       const { users: some, path } = users();
       const token = await some.add('other');
@@ -267,7 +264,7 @@ describe('names and tokens that must not let anybody in', () => {
     },
   );
 
-  it('the hash of the empty token matches no token', () => {
+  it('admits no empty token for its hash', () => {
     const { users: some, path } = users();
     const tokenHash = createHash('sha256').update('').digest('hex');
     const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
@@ -275,7 +272,7 @@ describe('names and tokens that must not let anybody in', () => {
     expect(some.check('gopher', '')).toBeUndefined();
   });
 
-  it('a user called constructor is a user like any other', async () => {
+  it('may have a user called constructor', async () => {
     const { users: some, path } = users();
     const token = await some.add('constructor');
     await some.add('gopher');

@@ -26,7 +26,7 @@ describe('a recorder of output', () => {
     );
   });
 
-  it('keeps the beginning and the end, and counts all', () => {
+  it('keeps the beginning and the end, and counts everything', () => {
     const recorder = new OutputRecorder({ headBytes: 10, tailBytes: 20 });
     const hash = createHash('sha256');
     for (let i = 0; i < 1_000; i++) {
@@ -49,7 +49,7 @@ describe('a recorder of output', () => {
     expect(recorder.kept()).toEqual({ head: [], dropped: 0, tail: [] });
   });
 
-  it('keeps few of very small pieces, and makes no endless text from empty lines', () => {
+  it('keeps few very small pieces, and makes no endless text from empty lines', () => {
     const recorder = new OutputRecorder();
     for (let i = 0; i < 200_000; i++) recorder.take(Buffer.from('\n'), 'stderr', 0);
     recorder.take(Buffer.alloc(16 << 20, '\n'), 'stdout', 0);

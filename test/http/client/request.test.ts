@@ -114,7 +114,7 @@ describe('a request', () => {
     expect(connections.size).toBe(2);
   });
 
-  it('fails when it is cancelled, before its reply and in it', async () => {
+  it('fails when it is cancelled, before and during its reply', async () => {
     const { sender, connections } = await serve((request, response) => {
       if (request.url === '/begins') response.write('x');
     });
@@ -131,7 +131,7 @@ describe('a request', () => {
     await until(() => [...connections].every((socket) => socket.destroyed));
   });
 
-  it('fails when no reply comes in time, and when nothing listens', async () => {
+  it('fails when no reply arrives in time, and when nothing listens', async () => {
     const { sender } = await serve(() => undefined);
     const late = sender.send({ ...getRequest, headersTimeoutMs: 30 });
     await expect(late).rejects.toThrow('no reply came in time');
@@ -140,7 +140,7 @@ describe('a request', () => {
   });
 });
 
-describe('a connection that never comes about', () => {
+describe('a connection that is never established', () => {
   /** Takes connections and says nothing. */
   async function silent() {
     const sockets = new Set<Socket>();
@@ -208,7 +208,7 @@ describe('a body that is streamed', () => {
     await last?.();
   }
 
-  it('arrives whole', async () => {
+  it('arrives completely', async () => {
     const { sender } = await serve((request, response) => request.pipe(response));
     const reply = await sender.send({ method: 'PUT', path: '/x', body: pieces(100) });
     const hash = createHash('sha256');

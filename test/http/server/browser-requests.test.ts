@@ -47,7 +47,7 @@ const touch = { method: 'POST', path: '/exec', body: 'cmd=/bin/true&mode=sys' };
 
 describe('a buildlet', () => {
   it.each(ofPages)(
-    'refuses a request with %s, with and without a password, by TCP and by a unix socket',
+    'refuses a request with %s, with and without a password, over TCP and over a Unix socket',
     async (_, headers) => {
       const authorization = { Authorization: `Basic ${btoa(':secret')}` };
       for (const password of [undefined, 'secret']) {
@@ -95,7 +95,7 @@ describe('a buildlet', () => {
     );
   });
 
-  it('with a password, or on a unix socket, serves any Host: a proxy, a balancer or a forwarded port has its own', async () => {
+  it('with a password, or on a Unix socket, serves any Host: a proxy, a balancer or a forwarded port has its own', async () => {
     const headers = { Host: 'builder.example:8443', Authorization: `Basic ${btoa(':secret')}` };
     const guarded = await onTcp({ password: 'secret' });
     expect((await askBuildlet(guarded.address, { path: '/workdir', headers })).status).toBe(200);
@@ -111,7 +111,7 @@ describe('a buildlet', () => {
 });
 
 describe('a coordinator', () => {
-  it('refuses requests of pages, also of signed-in users, but for its own page', async () => {
+  it('refuses requests of pages, also of signed-in users, except for its own page', async () => {
     const coordinator = await startCoordinator({ machines: 1 });
     const { name } = await coordinator.client('me').requestBuildlet('linux');
     for (const [, headers] of ofPages) {

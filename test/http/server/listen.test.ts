@@ -22,7 +22,7 @@ function watchedServer(path: string) {
   return { server, modes };
 }
 
-describe('a unix socket', () => {
+describe('a Unix socket', () => {
   it("is never open to others, and the process's umask stays", async () => {
     const path = join(temporaryDirectory(), 'socket');
     const { server, modes } = watchedServer(path);

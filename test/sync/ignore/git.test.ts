@@ -49,7 +49,7 @@ function environmentIn(cwd: string, run: (command: string) => string[]): NodeJS.
   );
 }
 
-describe('git sees the tree that is pushed and nothing else', () => {
+describe('git reads the tree that is pushed and nothing else', () => {
   it.each<(other: string) => NodeJS.ProcessEnv>([
     (other) => ({ GIT_DIR: join(other, '.git') }),
     (other) => ({ GIT_DIR: join(other, '.git'), GIT_WORK_TREE: other }),
@@ -99,7 +99,7 @@ describe('git sees the tree that is pushed and nothing else', () => {
     expect(await sent(repository(), environment)).toEqual(expected);
   });
 
-  it('in a submodule and in a work tree of its own', async () => {
+  it('in a submodule and in a linked work tree', async () => {
     const top = repository();
     git(top, 'submodule', '--quiet', 'add', repository(), 'module');
     plant(join(top, 'module'), [['left.o', file()]]);
@@ -122,7 +122,7 @@ describe('git sees the tree that is pushed and nothing else', () => {
 });
 
 describe('git runs nothing of the tree', () => {
-  it('no file system monitor, no hook, no git that lies in it', async () => {
+  it('no file system monitor, no hook, no git binary in it', async () => {
     const top = repository();
     const marks = temporaryDirectory();
     mkdirSync(join(top, 'bin'));
@@ -157,7 +157,7 @@ describe('git runs nothing of the tree', () => {
     ).toEqual([]);
   });
 
-  it('and leaves its index as it is', async () => {
+  it('and leaves its index unchanged', async () => {
     const top = repository();
     plant(top, [['d', directory([['x', file()]])]]);
     const before = readFileSync(join(top, '.git/index'));

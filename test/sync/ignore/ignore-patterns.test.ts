@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../../helpers/temporary.ts';
 const ignores = (patterns: string, path: string, isDirectory = false) =>
   new IgnorePatterns(ignoreLines(patterns)).test(path, isDirectory);
 
-describe('patterns of an ignore file', () => {
+describe('a pattern of an ignore file', () => {
   it.each<[patterns: string, path: string, expected: boolean | undefined]>([
     ['*.o', 'a/b.o', true],
     ['*.o', 'a/b.c', undefined],
@@ -36,16 +36,16 @@ describe('patterns of an ignore file', () => {
     ['[[:digit:]]', '7', true],
     ['[unclosed', '[unclosed', undefined],
     ['file\r\n', 'file', true],
-  ])('%j on %j: %j', (patterns, path, expected) => {
+  ])('%j matches %j: %j', (patterns, path, expected) => {
     expect(ignores(patterns, path)).toBe(expected);
   });
 
-  it('that end in a slash are about directories only', () => {
+  it('that ends in a slash matches only directories', () => {
     expect(ignores('out/', 'out', true)).toBe(true);
     expect(ignores('out/', 'out', false)).toBeUndefined();
   });
 
-  it('mean what they mean to git', () => {
+  it('means what it means to git', () => {
     const root = temporaryDirectory();
     const git = (args: string[], input: string) =>
       execFileSync('git', args, { cwd: root, input, encoding: 'utf8' });

@@ -14,8 +14,8 @@ const paths = async (top: string, options: Parameters<typeof readLocalTree>[1] =
 const git = (cwd: string, ...args: string[]) =>
   execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@x', ...args], { cwd });
 
-describe('what of a tree takes part', () => {
-  it('is what git does not ignore, also what is tracked in spite of the rules', async () => {
+describe('the part of a tree that is pushed', () => {
+  it('is what git does not ignore, and what is tracked in spite of the rules', async () => {
     const top = temporaryDirectory();
     git(top, 'init', '-q');
     plant(top, [
@@ -94,7 +94,7 @@ describe('what of a tree takes part', () => {
     expect(await paths(top, { exclude: ['sub/'] })).toEqual(['.gomoteignore', 'local']);
   });
 
-  it('is in a git tree exactly what git lists, whatever the names look like', async () => {
+  it('is in a git tree exactly what git lists, whatever the names are', async () => {
     const top = temporaryDirectory();
     git(top, 'init', '-q');
     plant(top, [
@@ -114,7 +114,7 @@ describe('what of a tree takes part', () => {
     ]);
   });
 
-  it('is outside git also a directory named like a backup', async () => {
+  it('includes outside git a directory with the name of a backup', async () => {
     const top = temporaryDirectory();
     plant(top, [
       ['#dir#', directory([['a', file()]])],
@@ -125,7 +125,7 @@ describe('what of a tree takes part', () => {
     expect(await paths(top)).toEqual(['#dir#', '#dir#/a', 'C#', 'C#/P.cs', 'old~', 'old~/x']);
   });
 
-  it('is in a git tree without what .gomoteignore leaves out, and with what it brings back', async () => {
+  it('excludes in a git tree what .gomoteignore excludes, and includes what it includes again', async () => {
     const top = temporaryDirectory();
     git(top, 'init', '-q');
     plant(top, [
@@ -151,25 +151,25 @@ describe('what of a tree takes part', () => {
     ]);
   });
 
-  it.each(['.a.swp', 'a~', '#a#', '.#a'])('leaves out the editor backup %s', (name) => {
+  it.each(['.a.swp', 'a~', '#a#', '.#a'])('excludes the editor backup %s', (name) => {
     expect(isEditorBackup(name)).toBe(true);
   });
 
   it.each(['a.swp', 'a', 'a#b', '.a', 'C#', '#a', '#', '##', '~', '.swp', '.#'])(
-    'keeps %s',
+    'includes %s',
     (name) => {
       expect(isEditorBackup(name)).toBe(false);
     },
   );
 
-  it('cannot be told when an ignore file cannot be read', async () => {
+  it('is unknown when an ignore file cannot be read', async () => {
     const outside = temporaryDirectory();
     mkdirSync(join(outside, '.gomoteignore'));
     await expect(paths(outside)).rejects.toThrow(/cannot read .*\.gomoteignore/);
     expect(await paths(outside, { noIgnore: true })).toEqual(['.gomoteignore']);
   });
 
-  it('cannot be told when git fails, is missing, or does not answer', async () => {
+  it('is unknown when git fails, is missing, or does not answer', async () => {
     const top = temporaryDirectory();
     writeFileSync(join(top, '.git'), 'gitdir: /nowhere');
     await expect(paths(top)).rejects.toThrow(/git cannot say what it ignores.*nowhere/);

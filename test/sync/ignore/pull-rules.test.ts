@@ -70,7 +70,7 @@ onAllKinds((kind) => {
       expect(await pull(join(tree, 'build'))).toMatchObject({ ignored: [], files: 8 });
     });
 
-    it('is what .gomoteignore says, which has the last word', async () => {
+    it('is decided by .gomoteignore last', async () => {
       const { pull } = await bench();
       const top = repository(join(temporaryDirectory(), 'tree'));
       mkdirSync(join(top, 'sub'));
@@ -80,7 +80,7 @@ onAllKinds((kind) => {
       expect(ignored).toEqual(['node_modules', 'out', 'sub/b.o', 'sub/made.txt']);
     });
 
-    it('is what the rules of a repository inside the tree say', async () => {
+    it('is decided by the rules of a repository inside the tree', async () => {
       const { pull } = await bench();
       const top = repository(join(temporaryDirectory(), 'tree'));
       repository(join(top, 'sub'));
@@ -89,7 +89,7 @@ onAllKinds((kind) => {
       expect(ignored).toEqual(['a.o', 'node_modules', 'sub/made.txt']);
     });
 
-    it('outside git is the backups of editors, and what --exclude says', async () => {
+    it('outside git is the backups of editors, and what --exclude matches', async () => {
       const { pull } = await bench();
       const top = join(temporaryDirectory(), 'new');
       expect(await pull(top)).toMatchObject({ ignored: ['#kept#'] });
@@ -105,7 +105,7 @@ onAllKinds((kind) => {
       });
     });
 
-    it('is asked about without following links, or running what the repository says', async () => {
+    it('is determined without following links, or running what the repository says', async () => {
       const { pull } = await bench();
       const top = repository(join(temporaryDirectory(), 'tree'));
       const marker = join(top, 'ran');
@@ -118,7 +118,7 @@ onAllKinds((kind) => {
       expect(existsSync(marker)).toBe(false);
     });
 
-    it('does not hold up a pull where .git is no repository', async () => {
+    it('does not delay a pull where .git is no repository', async () => {
       const { pull } = await bench();
       const top = temporaryDirectory();
       mkdirSync(join(top, '.git/hooks'), { recursive: true });

@@ -27,7 +27,7 @@ async function modes(top: string, platform: NodeJS.Platform): Promise<Record<str
   return Object.fromEntries(entries.map(({ path, mode }) => [path, mode.toString(8)]));
 }
 
-describe('modes of a tree', () => {
+describe('the modes of a tree', () => {
   it('are those of its content on Windows', async () => {
     const top = treeOfWindows();
     expect(await modes(top, 'win32')).toEqual({
@@ -37,7 +37,7 @@ describe('modes of a tree', () => {
     expect(await modes(top, 'linux')).toMatchObject({ script: '666', text: '666' });
   });
 
-  it('are those of git where it knows the file', async () => {
+  it('are those of git for files that git tracks', async () => {
     const top = treeOfWindows();
     const git = (...args: string[]) => {
       expect(spawnSync('git', ['-C', top, ...args], { stdio: 'ignore' }).status).toBe(0);
@@ -52,7 +52,7 @@ describe('modes of a tree', () => {
 });
 
 describe('the mode of one file that is sent', () => {
-  it('is its own, but on Windows', () => {
+  it('is its own, except on Windows', () => {
     const top = treeOfWindows();
     const file = { mode: 0o100666 };
     expect(sentMode(file, join(top, 'script'), 'linux')).toBe(0o666);

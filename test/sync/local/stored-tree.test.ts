@@ -65,7 +65,7 @@ describe('StoredTree', () => {
     expect(stored().lookup(file('nowhere'))).toBeUndefined();
   });
 
-  it('reports what differs, and what stood there', () => {
+  it('reports what differs, and what was there before', () => {
     const changed = { ...file('e', 4), mode: 0o755 };
     const now = [file('c'), directory('d'), tree[1], link('d/l', 'b'), changed].filter(
       (entry) => entry !== undefined,
@@ -78,7 +78,7 @@ describe('StoredTree', () => {
     ]);
   });
 
-  it('becomes the next tree, of which it knows what was found out and what is the same', () => {
+  it('becomes the next tree, with the digests found and of unchanged files', () => {
     const now = [file('c'), ...tree.slice(1, 3), file('e', 4)];
     const learned = new Map([
       ...fresh('c'),
@@ -89,12 +89,12 @@ describe('StoredTree', () => {
     expect(next.differing(now)).toEqual({ here: [], there: [] });
   });
 
-  it('takes a fresh digest for right also where the file looks the same', () => {
+  it('prefers a fresh digest where the file looks unchanged', () => {
     const learned = new Map([['e', { digest: digestOf('E'), isTold: true }]]);
     expect(stored().next(tree, learned).digest).toBe(wanted(tree, { e: 'E' }));
   });
 
-  it('has no digest while that of a file is not known', () => {
+  it('has no digest while that of a file is unknown', () => {
     const partly = kept(StoredTree.empty.next(tree, fresh('e')));
     expect(partly.digest).toBe('');
     expect(kept(partly.next(tree, new Map())).digest).toBe('');
@@ -119,7 +119,7 @@ describe('StoredTree', () => {
     ['something else', '[]'],
     ['rows of something else', '{"format":4,"digest":"","times":"","rows":[null,{},[]]}'],
     ['no rows', '{"format":4,"digest":"","times":""}'],
-  ])('knows nothing when what was kept is %s', (_, text) => {
+  ])('is empty when its file is %s', (_, text) => {
     expect(StoredTree.decode(text)).toBe(StoredTree.empty);
   });
 });

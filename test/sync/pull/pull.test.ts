@@ -38,7 +38,7 @@ const facts = (root: string): string[] =>
   snapshot(root).map((line) => line.replace(/( 4\d{4}) \d+ /, '$1 '));
 
 onAllKinds((kind) => {
-  describe('pull', () => {
+  describe('a pull', () => {
     it('fetches everything, and nothing when nothing has changed', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
@@ -60,7 +60,7 @@ onAllKinds((kind) => {
         ['bin/tool', 'none'],
       ],
       [['nothing*'], []],
-    ])('of %j brings that alone, with the directories that it is in', async (only, matched) => {
+    ])('of %j fetches that alone, with the directories that it is in', async (only, matched) => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);
@@ -75,7 +75,7 @@ onAllKinds((kind) => {
       expect(facts(to)).toEqual(facts(there));
     });
 
-    it('that replaces what is not known leaves alone only what was pushed or pulled and changed here', async () => {
+    it('that replaces unknown files leaves alone only what was pushed or pulled and changed here', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);
@@ -91,7 +91,7 @@ onAllKinds((kind) => {
       expect(readFileSync(join(to, 'sub/b.txt'), 'utf8')).toBe('there');
     });
 
-    it('brings what has changed there, and leaves alone what is here alone', async () => {
+    it('fetches what has changed there, and leaves alone what is only here', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);
@@ -109,7 +109,7 @@ onAllKinds((kind) => {
       expect(names(to)).toContain('none');
     });
 
-    it('overwrites what is newer here only with force', async () => {
+    it('overwrites newer local files only with force', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
       plant(there, tree);

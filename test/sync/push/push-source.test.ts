@@ -4,13 +4,13 @@ import { PushSource } from '../../../src/sync/push/push-source.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 import { directory, file, plant } from '../../tar/tree.ts';
 
-describe('what a first push finds while it walks', () => {
+describe('the changes that a first push finds while it walks', () => {
   const ways: [what: string, tree: Parameters<typeof plant>[1], walks: number][] = [
     ['a tree of which nothing is known yet', [['a', file('a')]], 0],
     ['an empty tree', [], 0],
     ['a tree that has been walked', [['d', directory([['in', file('in')]])]], 100],
   ];
-  it.each(ways)('is all of %s, once', async (_what, tree, walks) => {
+  it.each(ways)('are all of %s, once', async (_what, tree, walks) => {
     const top = temporaryDirectory();
     plant(top, tree);
     const { signal } = new AbortController();

@@ -67,8 +67,8 @@ async function recordIn(workDir: string): Promise<string> {
 
 onAllKinds((kind) => {
   const shared = sharedPushBench(kind);
-  describe('push', () => {
-    it('makes the directory there what the one here is', async () => {
+  describe('a push', () => {
+    it('makes the directory there equal to the local one', async () => {
       const { top, there, push } = await shared();
       plant(top, tree);
       expect(await push()).toMatchObject({ files: 6, bytes: 25, removed: 0 });
@@ -115,7 +115,7 @@ onAllKinds((kind) => {
       }
     });
 
-    it('does not send a file again whose time alone has changed', async () => {
+    it('does not send a file again of which only the time has changed', async () => {
       const { top, there, push } = await shared();
       writeFileSync(join(top, 'f'), 'same');
       writeFileSync(join(top, 'g'), 'other');
@@ -149,7 +149,7 @@ onAllKinds((kind) => {
       expect(readdirSync(join(there, 'sub'))).toEqual(['made.o']);
     });
 
-    it('removes what builds have made when it is to mirror', async () => {
+    it('removes what builds have made if it mirrors', async () => {
       const { top, there, push } = await shared();
       plant(top, tree);
       await push();
@@ -241,7 +241,7 @@ onAllKinds((kind) => {
       expect(existsSync(there)).toBe(false);
     });
 
-    it('sends the rest when a link leads out of the work dir, and names it', async () => {
+    it('sends the rest when a link leads out of the work directory, and names it', async () => {
       const { top, there, push } = await pushBench(kind);
       plant(top, [
         ['a', file('a')],
@@ -324,7 +324,7 @@ onAllKinds((kind) => {
       same(there, top);
     });
 
-    it('puts a file in place of a directory in which nothing but what was sent is', async () => {
+    it('puts a file in place of a directory that has only what was sent', async () => {
       const { top, there, push } = await shared();
       plant(top, [['d', directory([['e', directory([['f', file('f')]])]])]]);
       await push();
@@ -334,7 +334,7 @@ onAllKinds((kind) => {
       same(there, top);
     });
 
-    it('goes to any directory of the work dir, and to the work dir itself', async () => {
+    it('reaches any directory of the work directory, and the work directory itself', async () => {
       const { top, buildlet, push } = await pushBench(kind);
       plant(top, tree);
       for (const dir of ['deep/er', '.']) {
@@ -346,7 +346,7 @@ onAllKinds((kind) => {
       await until(() => existsSync(join(buildlet.workDir, '.gomote/push')));
     });
 
-    it('leaves nothing of its own in a listing or an archive of the work dir', async () => {
+    it('leaves nothing of its own in a listing or an archive of the work directory', async () => {
       const { top, client, push } = await pushBench(kind);
       plant(top, [['a', file('a')]]);
       await push();
@@ -356,7 +356,7 @@ onAllKinds((kind) => {
       expect(packed.stdout.toString()).toBe('tree/\ntree/a\n');
     });
 
-    it('forgets what was sent when the work dir is emptied', async () => {
+    it('forgets what was sent when the work directory is emptied', async () => {
       const { top, there, client, push } = await pushBench(kind);
       plant(top, tree);
       await push();
@@ -384,7 +384,7 @@ onAllKinds((kind) => {
       }
     });
 
-    it('knows what an earlier process of the buildlet was sent', async () => {
+    it('knows what was sent to an earlier process of the buildlet', async () => {
       const first = await pushBench(kind);
       plant(first.top, tree);
       await first.push();

@@ -36,7 +36,7 @@ onAllKinds((kind) => {
   }
   const refused = ['big', 'd/small', 'file', 'link'];
 
-  it('a push names what would replace a directory with something in it, and sends the rest', async () => {
+  it('a push names what would replace a directory that is not empty, and sends the rest', async () => {
     const { there, push } = await inTheWay();
     for (let round = 0; round < 2; round++) {
       const { unsent, changes } = await push();

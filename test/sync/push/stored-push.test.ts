@@ -68,7 +68,7 @@ describe('a push to a buildlet whose store has the contents', () => {
     expect(again.wireBytes).toBeLessThan(1_000);
   });
 
-  it('sends what is new, and what is there already is no matter of the store', async () => {
+  it('sends what is new, and ignores for it what is there already', async () => {
     const { first, second } = await filled();
     writeFileSync(join(first.top, 'new'), randomBytes(400_000));
     const summary = await second.push({}, first.top);
@@ -91,7 +91,7 @@ describe('a push to a buildlet whose store has the contents', () => {
   });
 
   it.each(['flipped bits', 'packs without their lists', 'no packs', 'lists without their packs'])(
-    'sends all the same when the store has %s',
+    'succeeds when the store has %s',
     async (damage) => {
       const { first, second, at, packs } = await filled();
       for (const name of packs()) {
@@ -118,7 +118,7 @@ describe('a push to a buildlet whose store has the contents', () => {
     },
   );
 
-  it('sends all the same when the store is full, or cannot be written', async () => {
+  it('succeeds when the store is full, or cannot be written', async () => {
     for (const limitBytes of [2 * mebibyte, 0]) {
       const store = newStore();
       const options = { ...store.options, limitBytes };
@@ -132,7 +132,7 @@ describe('a push to a buildlet whose store has the contents', () => {
     }
   });
 
-  it('asks nothing of a buildlet that knows no store', async () => {
+  it('asks nothing of a buildlet without a store', async () => {
     const { first, options } = await filled();
     const features = buildletFeatures.filter((feature) => feature !== storeFeature);
     const old = await pushBench({ features, store: options });
