@@ -1,6 +1,6 @@
 // Opens a connection to a server: the only place that distinguishes the kinds of addresses.
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect as connectPlainly, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { takeEarlySocket } from './early-socket.ts';
 import { readFirst } from './read-first.ts';
@@ -18,24 +18,32 @@ interface TcpTarget extends Trust {
   readonly proxy?: string | undefined;
 }
 
+/** Makes a connection without TLS. */
+type Connect = (options: NetConnectOpts) => Socket;
+
 /**
  * Connects to the address. The caller destroys the result. Fails as the system, TLS or the proxy does, and at once when
  * the signal aborts.
  */
-export async function openSocket(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
+export async function openSocket(
+  address: ServerAddress,
+  signal?: AbortSignal,
+  connect: Connect = connectPlainly,
+): Promise<Duplex> {
   if (address.kind === 'dial') return await address.dial(signal);
   if (address.kind === 'unix') {
     const { path } = address;
     return await opened(takeEarlySocket(path) ?? connect({ path }), signal);
   }
   const { pinnedCert: certPem, ...target } = address;
-  return await openTcp({ ...target, certPem }, signal);
+  return await openTcp({ ...target, certPem }, signal, connect);
 }
 
 /** Like `openSocket`, for TCP only, optionally with the caller's own certificate authorities. */
 export async function openTcp(
   { origin, proxy, ...trust }: TcpTarget,
   signal?: AbortSignal,
+  connect: Connect = connectPlainly,
 ): Promise<Socket> {
   const url = new URL(origin);
   const isTls = url.protocol === 'https:';
@@ -43,7 +51,11 @@ export async function openTcp(
   const port = Number(url.port || (isTls ? 443 : 80));
   const socket =
     proxy === undefined
-      ? await opened(connect({ host, port, noDelay: true, keepAlive: true }), signal)
+      ? await opened(
+          // What is encrypted is read by TLS itself.
+          (isTls ? connectPlainly : connect)({ host, port, noDelay: true, keepAlive: true }),
+          signal,
+        )
       : await (await import('./proxy-tunnel.ts')).openTunnel(proxy, { host, port }, signal);
   if (!isTls) return socket;
   const { startTls } = await import('./tls.ts');

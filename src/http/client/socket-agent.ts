@@ -4,12 +4,13 @@ import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { anySignal } from '../../timeout-signal.ts';
 import { openSocket } from './open-socket.ts';
+import { connectForHttp } from './reused-buffer.ts';
 import type { ServerAddress } from './server-address.ts';
 
 interface SocketAgentOptions {
   /** How long an idle connection is kept, in ms: shorter than servers keep it. */
   readonly idleMs: number;
-  /** Opens a connection. Default: `openSocket`. */
+  /** Opens a connection. Default: `openSocket`, with one buffer for all reads. */
   readonly open?: typeof openSocket | undefined;
 }
 
@@ -24,7 +25,7 @@ export class SocketAgent extends Agent {
   readonly #open: (signal: AbortSignal) => Promise<Duplex>;
   readonly #end = new AbortController();
 
-  constructor(address: ServerAddress, { idleMs, open = openSocket }: SocketAgentOptions) {
+  constructor(address: ServerAddress, { idleMs, open = openForHttp }: SocketAgentOptions) {
     super({ keepAlive: true, timeout: idleMs, maxFreeSockets: 16 });
     this.#open = (signal) => open(address, signal);
   }
@@ -65,6 +66,9 @@ export class SocketAgent extends Agent {
     if (kept.includes(stream)) stream.destroy();
   }
 }
+
+const openForHttp: typeof openSocket = (address, signal) =>
+  openSocket(address, signal, connectForHttp);
 
 /** Adds the socket methods that an agent calls between requests to other streams. */
 function asSocket(stream: Duplex): Duplex {

@@ -1,5 +1,5 @@
 // HTTP requests against Node's server and against raw bytes.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, get as httpGet, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
@@ -57,6 +57,42 @@ describe('a request', () => {
     expect(connections.size).toBe(1);
     const expected = [0, 1, 2, 3, 4].map((n) => String(n).repeat(50_000)).join('');
     expect(Buffer.concat(kept).toString() === expected).toBe(true);
+  });
+
+  it('does not change the replies of other connections, which their readers may keep', async () => {
+    const bodies = Array.from({ length: 4 }, () => randomBytes(8 << 20));
+    const { sender, connections } = await serve(({ url }, response) => {
+      const body = bodies[Number(url?.slice(1))] ?? Buffer.alloc(0);
+      for (let at = 0; at < body.length; at += 100_000) {
+        response.write(body.subarray(at, at + 100_000));
+      }
+      response.end();
+    });
+    const received = await Promise.all(
+      bodies.map(async (_, index) => {
+        const kept: Buffer[] = [];
+        const { body } = await sender.send({ method: 'GET', path: `/${index}` });
+        for await (const chunk of body) kept.push(chunk);
+        return kept;
+      }),
+    );
+    expect(connections.size).toBe(4);
+    expect(received.map((kept, n) => bodies[n]?.equals(Buffer.concat(kept)))).toEqual(
+      bodies.map(() => true),
+    );
+  });
+
+  it('gets the reply of a server that refuses every connection at once', async () => {
+    const server = createRawServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end('HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const sender = senderTo((server.address() as AddressInfo).port);
+    const { statusCode, body } = await sender.send(getRequest);
+    expect([statusCode, await body.text()]).toEqual([503, 'busy']);
   });
 
   it('arrives with its headers and body, and the reply with its own', async () => {
