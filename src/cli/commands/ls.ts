@@ -34,9 +34,10 @@ export function define(command: Command, context: Context): void {
           const rows = new Rows(terminal);
           try {
             for await (const entry of client.listDir(dir, { ...options, signal })) {
-              if (options.json) await rows.addLine(listedJson(toJson(entry, dir), terminal));
-              else if (write !== undefined) await rows.addLine(write(toJson(entry, dir)));
-              else await rows.add(cellsOf(entry, dir));
+              if (options.json) rows.addLine(listedJson(toJson(entry, dir), terminal));
+              else if (write !== undefined) rows.addLine(write(toJson(entry, dir)));
+              else rows.add(cellsOf(entry, dir));
+              if (rows.isFull) await rows.print();
             }
           } finally {
             // Also print what came before a failure.
@@ -77,15 +78,18 @@ class Rows {
     this.#terminal = terminal;
   }
 
-  async add(row: string[]): Promise<void> {
+  add(row: string[]): void {
     this.#rows.push(row);
     this.#length += row.reduce((sum, cell) => sum + cell.length + 1, 0);
-    if (this.#length >= pieceLength) await this.print();
   }
 
-  async addLine(line: string): Promise<void> {
+  addLine(line: string): void {
     this.#lines += line;
-    if (this.#lines.length >= pieceLength) await this.print();
+  }
+
+  /** Whether it is time to print. */
+  get isFull(): boolean {
+    return this.#length + this.#lines.length >= pieceLength;
   }
 
   async print(): Promise<void> {

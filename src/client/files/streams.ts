@@ -90,21 +90,23 @@ export async function* listDir(
   const { label } = connection.options;
   const failures = new Failures();
   let isWhole = response.headers[listingEnd.header.toLowerCase()] === undefined;
-  for await (const line of linesOf(response, signal)) {
-    if (!isWhole && line === listingEnd.line) {
-      isWhole = true;
-      continue;
-    }
-    const entry = parseListLine(line, { isEscaped });
-    if (entry !== undefined) yield entry;
-    // A Go buildlet lists nothing after that.
-    else if (isWalkError(line)) throw new GomoteError('ERR_LOST', `${label}: ${line}`);
-    else {
-      const unread = isEscaped ? parseUnreadLine(line) : undefined;
-      const { name, reason } = unread ?? { name: line, reason: whyBroken };
-      if (options.onUnreadable !== undefined) options.onUnreadable(name, reason);
-      else if (unread !== undefined) failures.add('ERR_LOST', `${name}: ${reason}`);
-      else failures.add('ERR_REPLY', `not a line of a listing: ${quoted(line)}`);
+  for await (const lines of lineBatches(response, signal)) {
+    for (const line of lines) {
+      if (!isWhole && line === listingEnd.line) {
+        isWhole = true;
+        continue;
+      }
+      const entry = parseListLine(line, { isEscaped });
+      if (entry !== undefined) yield entry;
+      // A Go buildlet lists nothing after that.
+      else if (isWalkError(line)) throw new GomoteError('ERR_LOST', `${label}: ${line}`);
+      else {
+        const unread = isEscaped ? parseUnreadLine(line) : undefined;
+        const { name, reason } = unread ?? { name: line, reason: whyBroken };
+        if (options.onUnreadable !== undefined) options.onUnreadable(name, reason);
+        else if (unread !== undefined) failures.add('ERR_LOST', `${name}: ${reason}`);
+        else failures.add('ERR_REPLY', `not a line of a listing: ${quoted(line)}`);
+      }
     }
   }
   if (!isWhole) throw new GomoteError('ERR_LOST', `${label}: the listing was cut`);
@@ -137,17 +139,18 @@ const newline = 0x0a;
 /** The longest line of a reply, in bytes. */
 const lineLimitBytes = 1 << 20;
 
-/** The lines of a reply, as they arrive. A reply that ends in the middle of a line fails with ERR_LOST. */
-export async function* linesOf(
+/**
+ * The lines of a reply, as many at a time as have arrived. A reply that ends in the middle of a line fails with ERR_LOST.
+ */
+export async function* lineBatches(
   response: HttpResponse,
   signal: AbortSignal,
-): AsyncGenerator<string> {
+): AsyncGenerator<string[]> {
   let rest: Buffer[] = [];
   // The digest of a large file may take longer.
   for await (const chunk of chunksOf(response, signal, { idleMs: undefined })) {
     const end = chunk.lastIndexOf(newline);
-    if (end >= 0)
-      yield* nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
+    if (end >= 0) yield nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
     // The chunk's buffer may be reused.
     rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
     if (rest.reduce((sum, { length }) => sum + length, 0) > lineLimitBytes) {
