@@ -299,7 +299,10 @@ async function serveReply({ path, headers, body = Buffer.from }: Reply) {
 }
 
 describe.each(replies.map((reply) => [reply.name, reply] as const))('%s', (_name, reply) => {
-  it('with any hostile value in any place is an error of ours, or has a valid value', async () => {
+  // Hundreds of requests, one after another.
+  it('with any hostile value in any place is an error of ours, or has a valid value', {
+    timeout: 60_000,
+  }, async () => {
     const { served, address } = await serveReply(reply);
     const failures: unknown[] = [];
     const tried = places(reply.value).flatMap((path) =>
