@@ -1,5 +1,6 @@
 // Faults at any byte of get, put, puttar and gettar: never a wrong file under its final name, never success with
 // something missing, and the next run completes.
+
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { testCli } from '../helpers/cli.ts';
 import { times } from '../helpers/counts.ts';
 import { type Cutter, type Fault, startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
+import { random } from '../helpers/random.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { chunked } from '../tar/raw-archive.ts';
 import { directory, file, leftovers, names, plant, snapshot, symlink } from '../tar/tree.ts';
@@ -19,7 +21,6 @@ const count = times(5, 25);
 
 const kinds: Fault['kind'][] = ['drop', 'end', 'corrupt', 'split', 'stall'];
 const content = randomBytes(700_000);
-const random = (limit: number) => Math.floor(Math.random() * limit);
 
 interface Scene {
   readonly name: string;

@@ -1,5 +1,5 @@
 // Sessions through a relay that cuts, ends, stalls, splits and corrupts: every byte once, or an error, never less.
-import { randomInt } from 'node:crypto';
+
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -9,6 +9,7 @@ import { startBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';
 import { times } from '../helpers/counts.ts';
 import { type Cutter, type Fault, startCutter } from '../helpers/cutter.ts';
+import { random } from '../helpers/random.ts';
 
 const runs = times(25, 500);
 
@@ -28,7 +29,7 @@ async function startBoth() {
 
 /** Counts on both streams, some of it slowly, and ends with the status. */
 const counting = (lines: number, status: number): string =>
-  `seq 1 ${lines} >&2 & seq 1 ${lines / 2}; sleep 0.0${randomInt(9)}; seq ${lines / 2 + 1} ${lines}; wait; exit ${status}`;
+  `seq 1 ${lines} >&2 & seq 1 ${lines / 2}; sleep 0.0${random(9)}; seq ${lines / 2 + 1} ${lines}; wait; exit ${status}`;
 
 const numbers = (lines: number): string =>
   Array.from({ length: lines }, (_, i) => `${i + 1}\n`).join('');
@@ -37,10 +38,10 @@ const numbers = (lines: number): string =>
 function planFaults(cutter: Cutter, sizeBytes: number): string[] {
   const planned: string[] = [];
   cutter.plan = () => {
-    if (randomInt(4) === 0) return undefined;
-    const direction = randomInt(5) === 0 ? 'up' : 'down';
-    const kind = kinds[randomInt(kinds.length)] ?? 'drop';
-    const afterBytes = randomInt(direction === 'up' ? 600 : sizeBytes);
+    if (random(4) === 0) return undefined;
+    const direction = random(5) === 0 ? 'up' : 'down';
+    const kind = kinds[random(kinds.length)] ?? 'drop';
+    const afterBytes = random(direction === 'up' ? 600 : sizeBytes);
     planned.push(`${kind} ${direction} after ${afterBytes}`);
     return { kind, direction, afterBytes } satisfies Fault;
   };
@@ -51,7 +52,7 @@ function planFaults(cutter: Cutter, sizeBytes: number): string[] {
 class CopyingCollector extends Collector {
   override _write(chunk: Buffer, encoding: BufferEncoding, done: () => void): void {
     const write = () => super._write(Buffer.from(chunk), encoding, done);
-    if (randomInt(4) === 0) setTimeout(write, randomInt(5));
+    if (random(4) === 0) setTimeout(write, random(5));
     else write();
   }
 }
@@ -63,7 +64,7 @@ async function runThrough(
   status: number,
   sharesFiles: boolean,
 ): Promise<SessionResult & { stdout: string; stderr: string }> {
-  const id = `run-${randomInt(2 ** 40)}`;
+  const id = `run-${random(2 ** 40)}`;
   const args = ['-c', counting(lines, status)];
   let isFirst = true;
   for (let tries = 0; tries < 100; tries++) {
@@ -74,12 +75,12 @@ async function runThrough(
     const leave = new AbortController();
     const options = { pingMs, reconnectMs: 20_000 };
     try {
-      if (isFirst && randomInt(4) === 0) setTimeout(() => leave.abort(), randomInt(60));
+      if (isFirst && random(4) === 0) setTimeout(() => leave.abort(), random(60));
       const request = { id, cmd: 'sh', args, systemLevel: true };
       const session = isFirst
         ? await client.sessions.start(request, { ...options, signal: leave.signal })
         : client.sessions.get(id, options);
-      const mayReuseBuffer = randomInt(2) === 0;
+      const mayReuseBuffer = random(2) === 0;
       const result = await session!.read({ stdout, stderr, mayReuseBuffer, signal: leave.signal });
       return { ...result, stdout: stdout.text, stderr: stderr.text };
     } catch (error) {
@@ -98,9 +99,9 @@ describe('a session over a bad connection', () => {
     const { cutter } = await startBoth();
     const one = async () => {
       // What is named has to be long; then most faults come in what is sent first.
-      const sharesFiles = randomInt(3) === 0;
-      const lines = 2 * (1 + randomInt(sharesFiles ? 150_000 : 8_000));
-      const status = randomInt(256);
+      const sharesFiles = random(3) === 0;
+      const lines = 2 * (1 + random(sharesFiles ? 150_000 : 8_000));
+      const status = random(256);
       const planned = planFaults(cutter, lines * 12);
       const result = await runThrough(cutter.address, lines, status, sharesFiles).catch((error) => {
         throw new Error(`${error.message} (faults: ${planned.join(', ')})`, { cause: error });
@@ -116,9 +117,9 @@ describe('a session over a bad connection', () => {
     const { buildlet, cutter } = await startBoth();
     let failures = 0;
     for (let i = 0; i < runs; i++) {
-      cutter.plan = () => ({ kind: 'corrupt', direction: 'down', afterBytes: randomInt(9_000) });
+      cutter.plan = () => ({ kind: 'corrupt', direction: 'down', afterBytes: random(9_000) });
       const lines = 1_000;
-      const status = randomInt(256);
+      const status = random(256);
       const client = new BuildletClient(cutter.address);
       const [stdout, stderr] = [new Collector(), new Collector()];
       const args = ['-c', counting(lines, status)];

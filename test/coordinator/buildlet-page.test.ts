@@ -151,7 +151,7 @@ describe.runIf(hasBrowser)('the page of a buildlet', () => {
     const mine = await coordinator.client('me').createBuildlet('linux');
     onTestFinished(() => mine.disconnect());
     const waiting = coordinator.client('me').createBuildlet('linux');
-    const refused = expect(waiting).rejects.toThrow();
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'ERR_STATUS' });
     const { page } = await browse();
     await signIn(page, coordinator, 'me');
     await page.getByRole('link', { name: 'user-me-linux-1' }).click();

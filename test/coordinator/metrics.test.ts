@@ -26,7 +26,9 @@ describe('/metrics', () => {
     const client = coordinator.client('me');
     const one = await client.createBuildlet('linux');
     await client.createBuildlet('linux').then((two) => two.disconnect());
-    await expect(client.createBuildlet('nothing')).rejects.toThrow();
+    await expect(client.createBuildlet('nothing')).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_TYPE',
+    });
     await one.exec('/bin/echo', { args: ['hello'], systemLevel: true });
     await one.close();
     const cancelled = AbortSignal.abort();

@@ -115,7 +115,7 @@ describe('the result of a setup of a host type', () => {
     const { create, count, results } = await keeping();
     await create();
     truncateSync(join(results()[0] ?? '', 'files.tgz'), 10);
-    await expect(create()).rejects.toThrow();
+    await expect(create()).rejects.toMatchObject({ code: 'ERR_ARCHIVE' });
     expect(await create()).toEqual(['file']);
     expect(await create()).toEqual(['file']);
     expect(count()).toBe(2);

@@ -1,4 +1,5 @@
 // What a coordinator makes of the sessions that others have written to the machines of a platform.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ListCall } from '../../src/backends/backend.ts';
@@ -14,6 +15,7 @@ import { SessionTransitions } from '../../src/coordinator/sessions/session-trans
 import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
 import { SessionBook } from '../../src/coordinator/state/session-book.ts';
 import { times } from '../helpers/counts.ts';
+import { random } from '../helpers/random.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const hour = 3_600_000;
@@ -31,7 +33,7 @@ let onWrite: () => void | Promise<void>;
 const never = () => undefined;
 
 /** Anything may happen meanwhile. */
-const pause = () => sleep(Math.random() * 6);
+const pause = () => sleep(random(6));
 const rounds = times(5, 200);
 const log = { write: never };
 
@@ -209,7 +211,7 @@ describe('a new session', () => {
       });
       const made = await Promise.all(
         Array.from({ length: 12 }, async (_, n) => {
-          for (let pauses = Math.random() * 8; pauses > 0; pauses--) await pause();
+          for (let pauses = random(8); pauses > 0; pauses--) await pause();
           const creation = two[n % 2]!.admission.create({ name: 'me', isAdmin: false }, 'vm', {
             count: 1,
             key: undefined,

@@ -1,4 +1,5 @@
 // The content store with machines that dial in, and of several coordinators behind one address.
+
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { startBuildlet } from '../helpers/buildlet.ts';
 import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { times } from '../helpers/counts.ts';
 import { startCutter } from '../helpers/cutter.ts';
+import { random } from '../helpers/random.ts';
 import { dialling, reversePool } from '../helpers/reverse.ts';
 import { portTo, pushTo, seen, ways } from '../helpers/stored-push.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -95,7 +97,7 @@ describe('a push to a machine that dials in', () => {
     const client = await create();
     for (let round = 0; round < breaks; round++) {
       const pushing = pushTo(client, top).catch(() => undefined);
-      await sleep(Math.random() * 80);
+      await sleep(random(80));
       cutter.drop();
       await pushing;
     }

@@ -1,4 +1,5 @@
 // The coordinator is killed at any moment of creates, commands and destroys; the next one takes up what it left.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +9,7 @@ import { Collector } from '../helpers/collect.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
 import { processesWith, until } from '../helpers/processes.ts';
+import { random } from '../helpers/random.ts';
 
 const kills = times(3, 100);
 const users = ['ann', 'ben', 'cat'];
@@ -49,11 +51,11 @@ async function work(coordinator: Coordinator, user: string, held: Map<string, He
     const { name } = await client.requestBuildlet('local', { retryMs: 0 });
     const buildlet = client.namedBuildlet(name);
     try {
-      const mark = `${user} ${Math.random()}`;
+      const mark = `${user} ${random(2 ** 32)}`;
       await buildlet.put(mark, 'mark', 0o644);
       held.set(name, { user, mark });
       await buildlet.exec('sleep', { args: ['0.05'], systemLevel: true });
-      if (Math.random() < 0.6) {
+      if (random(10) < 6) {
         // From here on it may be there or not.
         held.delete(name);
         await buildlet.halt();
@@ -84,7 +86,7 @@ it(`a coordinator that is killed ${kills} times loses no session and leaves no o
     const held = new Map<string, Held>();
     const working = users.map((user) => work(coordinator, user, held));
     const broken = Promise.allSettled(working);
-    await sleep(Math.random() * 1_200);
+    await sleep(random(1_200));
     await coordinator.kill();
     await broken;
     for (const file of readdirSync(join(coordinator.directory, 'state/sessions'))) {

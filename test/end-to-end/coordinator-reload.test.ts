@@ -110,7 +110,7 @@ machines = [${addresses.map((address) => `{ address = "${address}" }`).join(', '
   expect((await create(client, 'fixed')).name).toMatch(/fixed/);
   await expect(
     client.createBuildlet('fixed', { signal: AbortSignal.timeout(300) }),
-  ).rejects.toThrow();
+  ).rejects.toMatchObject({ code: 'ERR_ABORTED' });
 });
 
 it.each([

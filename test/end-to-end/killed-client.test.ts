@@ -1,11 +1,12 @@
 // Clients that are killed, or given what cannot be read: the command itself takes no harm, and its output is all there.
-import { randomInt } from 'node:crypto';
+
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { times } from '../helpers/counts.ts';
 import { type Ended, ending, type Workshop, workshop } from '../helpers/programs.ts';
+import { random } from '../helpers/random.ts';
 
 const runs = times(3, 100);
 
@@ -19,11 +20,11 @@ const numbers = (lines: number): string =>
 async function runKilled({ start }: Workshop, name: string, id: string, script: string) {
   const run = ['run', '--id', id, name, 'sh', '-c', script];
   let args = run;
-  for (let kills = randomInt(3); ; kills--) {
+  for (let kills = random(3); ; kills--) {
     const client = start('gomote', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const ended = ending(client);
     if (kills > 0) {
-      await Promise.race([ended, sleep(randomInt(longestMs))]);
+      await Promise.race([ended, sleep(random(longestMs))]);
       client.kill('SIGKILL');
     }
     const result = await ended;
@@ -38,9 +39,9 @@ it(`attach returns every byte once, in order, and the right status, after client
   const shop = workshop();
   const name = await shop.create();
   for (let n = 0; n < runs; n++) {
-    const lines = 2 * (1 + randomInt(20_000));
-    const status = randomInt(256);
-    const script = `seq 1 ${lines} >&2 & seq 1 ${lines / 2}; sleep 0.${randomInt(4)}; seq ${lines / 2 + 1} ${lines}; wait; exit ${status}`;
+    const lines = 2 * (1 + random(20_000));
+    const status = random(256);
+    const script = `seq 1 ${lines} >&2 & seq 1 ${lines / 2}; sleep 0.${random(4)}; seq ${lines / 2 + 1} ${lines}; wait; exit ${status}`;
     const result: Ended = await runKilled(shop, name, `run-${n}`, script);
     expect({ n, code: result.code }).toEqual({ n, code: status });
     expect(result.stdout.toString() === numbers(lines), `stdout of ${n}`).toBe(true);

@@ -1,5 +1,6 @@
 // Buildlets with one store, as on an ssh host or a docker engine, are killed at any moment of pushes: the next push leaves the
 // tree that is here, and what the store has is whole.
+
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,6 +11,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { times } from '../helpers/counts.ts';
 import { buildletProgram } from '../helpers/programs.ts';
+import { random } from '../helpers/random.ts';
 import { pushTo, seen } from '../helpers/stored-push.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -61,7 +63,7 @@ it(`${kills} kills of buildlets with one store lose no file and leave no wrong o
     const pushes = [victim, beside].map(
       async ({ client }) => await pushTo(client, top, { compress: 'none' }).catch(() => undefined),
     );
-    await sleep(Math.random() * 500);
+    await sleep(random(500));
     await victim.kill();
     await Promise.all(pushes);
     expect(seen(beside.tree), `beside kill ${kill}`).toEqual(seen(top));

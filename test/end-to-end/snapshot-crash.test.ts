@@ -1,5 +1,6 @@
 // A coordinator is killed at any moment while it makes, removes, shares or evicts snapshots: what it lists afterwards is whole, and
 // nothing else is left on its disk.
+
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import type { CoordinatorSnapshots } from '../../src/client/coordinator-snapshot
 import { Collector } from '../helpers/collect.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
+import { random } from '../helpers/random.ts';
 
 const kills = times(4, 100);
 
@@ -69,7 +71,7 @@ it(`${kills} kills leave complete snapshots, no others, and no more than the quo
     });
     const others = work.map((one) => one(snapshots, before));
     const all = Promise.allSettled([making, ...others]);
-    await sleep(Math.random() * 250);
+    await sleep(random(250));
     await coordinator.kill();
     await all;
     await coordinator.start();

@@ -1,4 +1,5 @@
 // Coordinator, machine and client are killed at any moment of pushes through the store: the next push leaves the tree that is here.
+
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,6 +17,7 @@ import { times } from '../helpers/counts.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { processesWith } from '../helpers/processes.ts';
 import { gomoteProgram } from '../helpers/programs.ts';
+import { random } from '../helpers/random.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { snapshot } from '../tar/tree.ts';
 
@@ -70,7 +72,7 @@ it(`${kills} kills lose no file and leave no wrong one`, async () => {
     writeFileSync(join(top, 'small', `${kill % 60}`), randomBytes(400_000));
     const { name } = await coordinator.client().requestBuildlet('local');
     const buildlet = () => coordinator.client().namedBuildlet(name);
-    const moment = sleep(Math.random() * 600);
+    const moment = sleep(random(600));
     if (victim === 'client') {
       const child = program('push', '--dest', 'tree', `team/${name}`, top);
       const ended = once(child, 'exit');

@@ -1,4 +1,5 @@
 // A link cut, stalled or spoiled at any byte: never a wrong byte, never a success that is none, and it comes back.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
 import { GomoteError } from '../../src/errors.ts';
@@ -7,6 +8,7 @@ import { Collector } from '../helpers/collect.ts';
 import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
+import { random } from '../helpers/random.ts';
 import { clientOver, dialling, startReverseServer } from '../helpers/reverse.ts';
 
 // Many connections, one after another: a while on a busy machine.
@@ -50,7 +52,7 @@ it('a reverse connection reports every lost byte, wherever it breaks, and reconn
   for (let round = 0; round < times(16, 200); round++) {
     const direction = round % 2 === 0 ? 'up' : 'down';
     const kind = kinds[Math.floor(round / 2) % kinds.length] ?? 'drop';
-    const afterBytes = Math.floor(Math.random() * sizeBytes * 1.2);
+    const afterBytes = random(sizeBytes * 1.2);
     const next = cutter.connections;
     cutter.plan = (connection) =>
       connection === next ? { kind, direction, afterBytes } : undefined;

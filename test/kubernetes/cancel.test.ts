@@ -1,4 +1,5 @@
 // Creations that are given up at any moment, in this process and as a program, leave nothing.
+
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { isGomoteError } from '../../src/errors.ts';
 import { ending, gomoteProgram } from '../helpers/programs.ts';
+import { random } from '../helpers/random.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import {
   builder,
@@ -27,7 +29,7 @@ it(`${count} creations cancelled at random moments leave no pod and no Secret`, 
     Array.from({ length: count }, async (_, n) => {
       const cancel = new AbortController();
       const creation = backend.create(builder, { user: 'me', host, signal: cancel.signal });
-      const afterMs = ((n + Math.random()) / count) * 3_000;
+      const afterMs = ((n + random(1_000) / 1_000) / count) * 3_000;
       const timer = sleep(afterMs).then(() => cancel.abort(new Error('cancelled')));
       try {
         const { name } = await creation;

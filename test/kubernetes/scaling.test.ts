@@ -40,7 +40,7 @@ it('a pool keeps its pods between minimum and maximum, by demand', async () => {
   expect(await steps()).toBe(4);
   expect(await count()).toBe(4);
   waiting.abort();
-  await expect(tooMany).rejects.toThrow();
+  await expect(tooMany).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   for (const { name } of [first, ...others]) {
     const buildlet = client.namedBuildlet(name);
     await buildlet.halt();

@@ -10,21 +10,13 @@ import { push } from '../../src/sync/push/push.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';
+import { randomNumbers } from '../helpers/random.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { directory, file, leftovers, plant, snapshot, type Tree } from '../tar/tree.ts';
 import { onAllKinds } from './push-helper.ts';
 
 /** How many faults there are of each kind of transfer: `npm run test:faults` has more. */
 const cuts = times(5, 50);
-
-/** A generator of numbers that gives the same ones every time. */
-function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state * 1103515245 + 12345) % 2147483648;
-    return Math.floor((state / 2147483648) * limit);
-  };
-}
 
 const bytes = (size: number, seed: number): Buffer => {
   const next = randomNumbers(seed);

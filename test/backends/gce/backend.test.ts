@@ -17,6 +17,7 @@ import {
 import type { FakeCompute } from '../../helpers/compute/server.ts';
 import { times } from '../../helpers/counts.ts';
 import { until } from '../../helpers/processes.ts';
+import { random } from '../../helpers/random.ts';
 
 const builder: BuilderType = { name: 'linux', hostType: 'host-linux', env: [] };
 const { signal } = new AbortController();
@@ -386,7 +387,7 @@ describe('the gce backend', () => {
     for (let i = 0; i < count; i++) {
       const cancel = new AbortController();
       const reason = new GomoteError('ERR_ABORTED', 'ended by SIGINT');
-      const timer = setTimeout(() => cancel.abort(reason), Math.random() * 400);
+      const timer = setTimeout(() => cancel.abort(reason), random(400));
       const made = await create(backend, { signal: cancel.signal }).catch((error) => {
         expect(error).toBe(reason);
         return undefined;

@@ -21,6 +21,7 @@ import type { FakeCompute, Fault } from '../../helpers/compute/server.ts';
 import { times } from '../../helpers/counts.ts';
 import { startMetadataServer } from '../../helpers/metadata-server.ts';
 import { until } from '../../helpers/processes.ts';
+import { random } from '../../helpers/random.ts';
 
 const tls = await newKeyPair();
 
@@ -497,7 +498,7 @@ describe('startNewVM that is cancelled', () => {
     const count = times(8, 200);
     for (let i = 0; i < count; i++) {
       const cancel = new AbortController();
-      const timer = setTimeout(() => cancel.abort(), Math.random() * 300);
+      const timer = setTimeout(() => cancel.abort(), random(300));
       const client = await start(fake, { signal: cancel.signal }).catch(() => undefined);
       clearTimeout(timer);
       // A creation that was quicker than its cancellation stands.

@@ -90,7 +90,7 @@ describe('the tool run of gomote mcp', () => {
       { command: 'echo on; sleep 600.987124' },
       { signal: cancel.signal, onprogress: () => cancel.abort() },
     );
-    await expect(endless).rejects.toThrow();
+    await expect(endless).rejects.toThrow('aborted');
     await until(() => processesWith('sleep 600.987124').length === 0);
     expect((await call('run', { machine, command: 'echo still there' })).isError).toBe(false);
     expect(processesWith(shop.directory)).not.toEqual([]);
