@@ -3,7 +3,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import { diff } from '../sync/diff.ts';
-import type { Place } from './place.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 
 /** The options of `diff`. */
 export interface DiffOptions extends CallOptions {
@@ -12,7 +12,7 @@ export interface DiffOptions extends CallOptions {
 }
 
 export async function differences(
-  { client }: Place,
+  { client }: ConnectedBuildlet,
   { signal, onUnread }: DiffOptions & { signal: AbortSignal },
 ): Promise<TreeDifference[]> {
   const unread: string[] = [];

@@ -6,8 +6,8 @@ import { GomoteError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import { checkCount } from './arguments.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { createSeveral } from './create.ts';
-import type { Place } from './place.ts';
 import { removeSnapshot } from './snapshot-places.ts';
 import { forkPrefix, takeSnapshot } from './snapshots.ts';
 
@@ -24,7 +24,7 @@ export interface ForkOptions extends CallOptions {
 
 /** Creates this many of the same type in the same backend, or none. Returns their names. */
 export async function fork(
-  place: Place,
+  place: ConnectedBuildlet,
   { count = 1, onProgress, signal }: ForkOptions & { signal: AbortSignal },
 ): Promise<string[]> {
   checkCount('count', count);

@@ -8,8 +8,8 @@ import { gitWorkTree } from '../sync/ignore/git.ts';
 import { pull } from '../sync/pull/pull.ts';
 import type { PullOptions, PullSummary } from '../sync/pull/pull-options.ts';
 import { inSpan } from '../tracing.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { throwIncompletePull } from './incomplete.ts';
-import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 import { directoryInside } from './work-dir-path.ts';
 
@@ -53,7 +53,7 @@ export function pullPlace(remote: string | undefined, to: string | undefined): P
 
 /** Pulls, and returns what was fetched and what was not. */
 export async function pullInto(
-  { name, client, backends }: Place,
+  { name, client, backends }: ConnectedBuildlet,
   { dir, to }: PullPlace,
   { signal, ...options }: Omit<PullTreeOptions, 'to'> & Pick<PullOptions, 'replacesUnknown'>,
 ): Promise<PullSummary> {
@@ -73,7 +73,7 @@ export async function pullInto(
 
 /** Pulls. Throws also when something was not fetched. */
 export async function pullTree(
-  buildlet: Place,
+  buildlet: ConnectedBuildlet,
   remote: string | undefined,
   { to, ...options }: PullTreeOptions,
 ): Promise<PullSummary> {

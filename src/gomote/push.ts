@@ -12,8 +12,8 @@ import type { PushOptions } from '../sync/push/push-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { inSpan } from '../tracing.ts';
 import { checkOptionalText } from './arguments.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { throwUnsent } from './incomplete.ts';
-import type { Place } from './place.ts';
 import { notePushed } from './run/pushed-directory.ts';
 import { directoryInside } from './work-dir-path.ts';
 
@@ -62,7 +62,7 @@ export function pushPlace(
 
 /** Pushes to each buildlet, reading the tree once. Returns one result for each, in order. */
 export async function pushToAll(
-  buildlets: readonly Place[],
+  buildlets: readonly ConnectedBuildlet[],
   { top, dir }: PushPlace,
   { isNoted = true, ...options }: TreeOptions & { signal: AbortSignal; isNoted?: boolean },
 ): Promise<PromiseSettledResult<PushSummary>[]> {
@@ -87,7 +87,7 @@ export async function pushToAll(
 
 /** Pushes to one buildlet. Its summary says what could not be sent. */
 export async function pushToOne(
-  buildlet: Place,
+  buildlet: ConnectedBuildlet,
   place: PushPlace,
   options: Parameters<typeof pushToAll>[2],
 ): Promise<PushSummary> {
@@ -98,7 +98,7 @@ export async function pushToOne(
 
 /** {@link pushToOne} to a directory as given. Throws also when something could not be sent. */
 export async function pushTree(
-  buildlet: Place,
+  buildlet: ConnectedBuildlet,
   given: string | undefined,
   { dest, ...options }: PushTreeOptions & { signal: AbortSignal },
 ): Promise<{ dir: string; summary: PushSummary }> {

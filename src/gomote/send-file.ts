@@ -2,7 +2,7 @@
 import type { CallOptions } from '../client/client-options.ts';
 import type { Compression, TransferSummary } from '../protocol/transfer.ts';
 import { compressionFor } from './compression.ts';
-import type { Place } from './place.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { onPath, writingHint } from './remote-path.ts';
 
 /** The options of `put`. */
@@ -17,7 +17,7 @@ export interface PutOptions extends CallOptions {
 export const defaultMode = 0o644;
 
 export async function sendFile(
-  { name, client }: Pick<Place, 'name' | 'client'>,
+  { name, client }: Pick<ConnectedBuildlet, 'name' | 'client'>,
   bytes: AsyncIterable<Uint8Array>,
   path: string,
   {

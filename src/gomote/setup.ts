@@ -11,9 +11,9 @@ import { currentDirectory } from '../files/named-fs.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { CachedSetup } from './cached-setup.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { withoutCreated } from './create-all.ts';
 import type { Wanted } from './find-type.ts';
-import type { Place } from './place.ts';
 import type { Restore } from './snapshots.ts';
 
 /** Options for the setup of new buildlets, in addition to that of their types. */
@@ -88,7 +88,7 @@ export function setupIn(
 }
 
 export async function setUp(
-  { name, client, builder }: Omit<Place, 'backends'>,
+  { name, client, builder }: Omit<ConnectedBuildlet, 'backends'>,
   setup: Setup,
   options: Omit<SetupRun, 'builder'>,
 ): Promise<void> {

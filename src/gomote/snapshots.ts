@@ -14,7 +14,7 @@ import { GomoteError } from '../errors.ts';
 import type { Snapshot, SnapshotRecord } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
-import type { Place } from './place.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { requireImages, saveImage } from './snapshot-images.ts';
 import { locate, named, serverOf, snapshotsHere, userSnapshots } from './snapshot-places.ts';
 import { directoryInside } from './work-dir-path.ts';
@@ -39,7 +39,7 @@ export interface SnapshotOptions extends CallOptions {
 }
 
 export async function takeSnapshot(
-  { name, client, builder, backends }: Place,
+  { name, client, builder, backends }: ConnectedBuildlet,
   tag: string | undefined,
   {
     exclude = [],

@@ -6,8 +6,8 @@ import { stat } from '../files/named-fs.ts';
 import { quoted } from '../printable.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
 import { checkText } from './arguments.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { openSource, writeWhole } from './local-files.ts';
-import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 import { defaultMode, type PutOptions, sendFile } from './send-file.ts';
 import { checkInside, checkNamed } from './work-dir-path.ts';
@@ -21,7 +21,7 @@ export function destinationOf(file: string, dest: string | undefined): string {
 }
 
 export async function putFile(
-  place: Place,
+  place: ConnectedBuildlet,
   file: string,
   dest: string | undefined,
   options: PutOptions & { signal: AbortSignal },
@@ -55,7 +55,7 @@ export function nameHere(path: string, platform: NodeJS.Platform = process.platf
 
 /** Fetches a file, which has its name here only when it is whole. */
 export async function getFile(
-  { name, client }: Place,
+  { name, client }: ConnectedBuildlet,
   path: string,
   to: string | undefined,
   { signal }: { signal: AbortSignal },

@@ -1,12 +1,12 @@
 // Pushes a tree again whenever something in it changes.
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { TreeWatch } from '../sync/push/watch.ts';
-import type { Place } from './place.ts';
+import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { type PushTreeOptions, pushPlace, pushToOne } from './push.ts';
 
 /** One push after another; what could not be read is in each summary, and does not end it. */
 export async function* watchTree(
-  place: Place,
+  place: ConnectedBuildlet,
   given: string | undefined,
   { dest, ...options }: PushTreeOptions & { signal: AbortSignal },
 ): AsyncGenerator<PushSummary, void> {

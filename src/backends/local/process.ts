@@ -18,7 +18,6 @@ import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type MachineStore, storeArguments } from '../machine-store.ts';
-import { confinementArguments } from './confinement.ts';
 import { clearUser, homeOf, withoutNewRights } from './own-users.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
 
@@ -174,3 +173,17 @@ export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
   if (record.uid !== undefined) await clearUser(record.uid);
   await removeTree(filesOf(record));
 }
+
+/** The options of a buildlet's program that confine its commands. */
+const confinementArguments = (machine: LocalMachine): string[] => [
+  ...option('--isolation', machine.isolation),
+  ...option('--network', machine.network),
+  ...(machine.readOnlyPaths ?? []).flatMap((path) => option('--read-only', path)),
+  ...(machine.writablePaths ?? []).flatMap((path) => option('--writable', path)),
+  ...option('--memory', machine.memoryBytes),
+  ...option('--cpus', machine.cpus),
+  ...option('--pids', machine.pidsLimit),
+];
+
+const option = (name: string, value: string | number | undefined): string[] =>
+  value === undefined ? [] : [`${name}=${value}`];

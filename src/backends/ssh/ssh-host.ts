@@ -1,13 +1,16 @@
 // One host: requests to the program there, and connections to its buildlets.
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { makePrivateDirectory } from '../../files/private-directory.ts';
+import { existingDirectory, userDirectory } from '../../files/user-directories.ts';
+import { socketPathLimitBytes } from '../../http/server/listen.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { parseDestination } from './destination.ts';
 import { type EnterCall, enter } from './install.ts';
 import { SshLink } from './link.ts';
 import { type HostReply, type HostRequest, keptLine, parseLine, replySchemas } from './messages.ts';
-import { socketDirectory } from './places.ts';
 import type { RemoteSession } from './remote-session.ts';
 
 type Op = Exclude<HostRequest['op'], 'create' | 'dial'>;
@@ -121,4 +124,27 @@ function resultOf(line: string): unknown {
   if ('ok' in reply) return reply.ok;
   const { code, message, hint } = reply.error;
   throw new GomoteError(code, message, { hint });
+}
+
+/** The longest name in the directory of sockets, with ssh's temporary suffix, in bytes. */
+const nameBytes = 32;
+
+/** The private directory for sockets on this machine, created if missing. Throws ERR_CONFIG when that is not possible. */
+function socketDirectory(environment: NodeJS.ProcessEnv): string {
+  const path = pathOf(environment);
+  if (Buffer.byteLength(path) + nameBytes > socketPathLimitBytes) {
+    throw new GomoteError('ERR_CONFIG', `the path ${path} is too long for sockets`, {
+      hint: 'set XDG_RUNTIME_DIR to a directory of yours with a shorter path',
+    });
+  }
+  makePrivateDirectory(path, 'the directory of connections', 'set XDG_RUNTIME_DIR');
+  return path;
+}
+
+function pathOf(environment: NodeJS.ProcessEnv): string {
+  if (environment.XDG_RUNTIME_DIR) {
+    const runtime = userDirectory(environment, 'XDG_RUNTIME_DIR');
+    return join(existingDirectory('XDG_RUNTIME_DIR', runtime), 'gomote-ssh');
+  }
+  return join(userDirectory(environment, 'XDG_CACHE_HOME', '.cache'), 'gomote', 'ssh');
 }

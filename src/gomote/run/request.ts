@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
 import { traceVariables } from '../../tracing.ts';
 import type { Backends } from '../backends.ts';
-import type { Place } from '../place.ts';
+import type { ConnectedBuildlet } from '../connected-buildlet.ts';
 import { checkInside } from '../work-dir-path.ts';
 
 /** How a command is run. */
@@ -43,7 +43,7 @@ interface Words {
 
 /** The request for a command; throws ERR_PATH when it or its directory is outside the work directory. */
 export async function requestOf(
-  { name, builder, backends }: Omit<Place, 'client'>,
+  { name, builder, backends }: Omit<ConnectedBuildlet, 'client'>,
   { cmd, args, dir }: Words,
   options: CommandOptions,
 ): Promise<SessionRequest> {

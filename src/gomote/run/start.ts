@@ -8,8 +8,8 @@ import { GomoteError, NotStartedError, unlessAborted } from '../../errors.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { checkOutputs, checkText } from '../arguments.ts';
+import type { ConnectedBuildlet } from '../connected-buildlet.ts';
 import type { Noted } from '../failure/write-bundle.ts';
-import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
 import { requireBreak } from './break.ts';
@@ -21,7 +21,7 @@ import { type Outputs, through } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
 import { startFailure } from './start-failure.ts';
 
-interface RunPlace extends Pick<Place, 'name' | 'client'> {
+interface RunPlace extends Pick<ConnectedBuildlet, 'name' | 'client'> {
   /** Runs `work`, and explains its failure by the backend. */
   readonly explained: <T>(work: () => Promise<T>) => Promise<T>;
   /** Aborts all calls to the buildlet. */

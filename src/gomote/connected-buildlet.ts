@@ -3,7 +3,7 @@ import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { Backends } from './backends.ts';
 
-export interface Place {
+export interface ConnectedBuildlet {
   /** The name as the caller wrote it. */
   readonly name: string;
   readonly client: BuildletClient;
