@@ -2,8 +2,7 @@
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { GomoteError, isErrno } from '../errors.ts';
-import { quoted } from '../printable.ts';
-import { elementsOf, maxLinks } from './file-name.ts';
+import { elementsOf, linkFaults, maxLinks, pathError } from './file-name.ts';
 import { reasonOf } from './local-error.ts';
 import { lstatSync, readlinkSync, realpathSync } from './named-fs.ts';
 
@@ -86,7 +85,9 @@ export function resolveInside(
 ): string {
   const elements = elementsOf(relative);
   const real = realRoot(root);
-  return pathOf(trace(real, real, elements, options), relative);
+  const { path, problem } = trace(real, real, elements, options);
+  if (problem !== undefined) throw pathError(relative, linkFaults[problem]);
+  return path;
 }
 
 /** The real path of a directory; throws ERR_LOCAL_FILE when it has none. */
@@ -98,31 +99,16 @@ export function realRoot(root: string): string {
   }
 }
 
-function pathOf(found: Trace, relative: string): string {
-  if (found.problem === undefined) return found.path;
-  const what =
-    found.problem === 'loop'
-      ? 'has too many levels of symbolic links'
-      : 'leaves the directory through a symbolic link';
-  throw new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);
-}
-
 export function lookAt(path: string): LinkTarget {
   try {
     const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     return stats.isSymbolicLink() ? { target: readlinkSync(path) } : 'other';
   } catch (error) {
-    return absent(path, error);
+    // The path does not exist, and cannot.
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined;
+    return fail('lstat', path, error);
   }
-}
-
-/** The path does not exist, and cannot. */
-const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'];
-
-function absent(path: string, error: unknown): undefined {
-  if (isErrno(error, ...absentCodes)) return undefined;
-  return fail('lstat', path, error);
 }
 
 function fail(call: string, path: string, error: unknown): never {

@@ -38,6 +38,15 @@ export const fitsInPath = (path: string, platform: NodeJS.Platform = process.pla
 /** The maximum number of links in one path, as on Linux. */
 export const maxLinks = 40;
 
+/** The refusal of a path of the protocol. */
+export const pathError = (relative: string, what: string): GomoteError =>
+  new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);
+
+export const linkFaults = {
+  loop: 'has too many levels of symbolic links',
+  outside: 'leaves the directory through a symbolic link',
+} as const;
+
 /** Splits a path of the protocol into elements. Throws ERR_PATH when it is not one, or no file on this machine can have it. */
 export function elementsOf(relative: string): string[] {
   // Refuse `/etc/passwd`, `../x` and, where a backslash separates, `a\..\..\x`.

@@ -2,9 +2,8 @@
 // the result is below that directory. Links on the way are resolved by their text, and must stay inside.
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, GomoteError, isErrno } from '../errors.ts';
-import { quoted } from '../printable.ts';
-import { elementsOf, maxLinks } from './file-name.ts';
+import { errnoOf, type GomoteError, isErrno } from '../errors.ts';
+import { elementsOf, linkFaults, maxLinks, pathError } from './file-name.ts';
 import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
 import {
   bestAccess,
@@ -150,8 +149,7 @@ class Walk {
       }
       this.#links++;
       // Refuse `a -> b`, `b -> a`, which would never end.
-      if (this.#links > maxLinks)
-        throw pathError(this.#relative, 'has too many levels of symbolic links');
+      if (this.#links > maxLinks) throw pathError(this.#relative, linkFaults.loop);
       if (target.startsWith('/')) this.#leaveTo('/');
       pending.push(...target.split('/').reverse());
     }
@@ -231,7 +229,7 @@ class Walk {
   }
 
   #leaves(): GomoteError {
-    return pathError(this.#relative, 'leaves the directory through a symbolic link');
+    return pathError(this.#relative, linkFaults.outside);
   }
 
   close(): void {
@@ -249,6 +247,3 @@ function makeDirectory(at: string, mode: number): boolean {
     return false;
   }
 }
-
-const pathError = (relative: string, what: string): GomoteError =>
-  new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);

@@ -34,40 +34,31 @@ export class Thread<Job> {
     job: Job,
     { source, signal, onEvent }: JobOptions<Event> = {},
   ): Promise<Result> {
-    const { channel, result, release } = this.#start<Result, Event>(job, onEvent);
-    const feed = source && new Feed(channel, source);
-    const fed = feed?.run();
+    const { channel, result, causeOf, end } = this.#start<Result, Event>(job, source, onEvent);
     const cancel = () => channel.cancel();
     signal?.addEventListener('abort', cancel);
     try {
       return await result;
     } catch (error) {
-      // The error of the source is more specific than what the thread reports.
-      throw feed?.failure ?? error;
+      throw causeOf(error);
     } finally {
       signal?.removeEventListener('abort', cancel);
-      feed?.stop();
-      await fed;
-      release();
+      await end();
     }
   }
 
   /** Runs a job that returns bytes, perhaps of those that it reads. Fails as its source does, else as the job. */
   async *read(job: Job, source?: StoppableSource): AsyncGenerator<Buffer> {
-    const { channel, result, release } = this.#start<void, never>(job);
-    const feed = source && new Feed(channel, source);
-    const fed = feed?.run();
+    const { channel, result, causeOf, end } = this.#start<void, never>(job, source);
     // `receive` throws it.
     result.catch(() => undefined);
     try {
       yield* channel.receive();
     } catch (error) {
-      throw feed?.failure ?? error;
+      throw causeOf(error);
     } finally {
       channel.cancel();
-      feed?.stop();
-      await fed;
-      release();
+      await end();
     }
   }
 
@@ -76,7 +67,11 @@ export class Thread<Job> {
     await this.#worker?.terminate();
   }
 
-  #start<Result, Event>(job: Job, onEvent: (event: Event) => void = () => undefined) {
+  #start<Result, Event>(
+    job: Job,
+    source: StoppableSource | undefined,
+    onEvent: (event: Event) => void = () => undefined,
+  ) {
     this.#worker ??= this.#spawn();
     const worker = this.#worker;
     const { port1, port2 } = new MessageChannel();
@@ -101,11 +96,17 @@ export class Thread<Job> {
     };
     worker.once('error', ended).once('exit', ended);
     worker.postMessage({ job, port: port2 }, [port2]);
-    const release = () => {
+    const feed = source && new Feed(channel, source);
+    const fed = feed?.run();
+    const end = async () => {
+      feed?.stop();
+      await fed;
       worker.off('error', ended).off('exit', ended);
       channel.close();
     };
-    return { channel, result, release };
+    // The error of the source is more specific than what the thread reports.
+    const causeOf = (error: unknown) => feed?.failure ?? error;
+    return { channel, result, causeOf, end };
   }
 
   #spawn(): Worker {

@@ -88,7 +88,8 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
     const stem = `${call.user}-${builder.name}`;
     this.#chooser ??= import('./choose-host.ts').then(({ HostChooser }) => new HostChooser());
     const chooser = await this.#chooser;
-    return await chooser.withHost(await this.#all(), picked, stem, call, ({ host, number }) =>
+    const options = { hosts: await this.#all(), picked, stem, call };
+    return await chooser.withHost(options, ({ host, number }) =>
       this.#createOn(host, builder, call, number),
     );
   }

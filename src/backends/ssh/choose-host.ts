@@ -20,7 +20,15 @@ interface Answer extends HostReply<'survey'> {
   readonly host: SshHost;
 }
 
-type ChooseCall = EnterCall & Pick<CreateCall, 'onWarning'>;
+/** What a host is chosen for. */
+interface ChoiceOptions {
+  readonly hosts: readonly SshHost[];
+  /** The host that the user has given. */
+  readonly picked: SshHost | undefined;
+  /** The beginning of the new name, before its number. */
+  readonly stem: string;
+  readonly call: EnterCall & Pick<CreateCall, 'onWarning'>;
+}
 
 export class HostChooser {
   /** How many buildlets are being created on each host, which its own count does not include yet. */
@@ -34,21 +42,15 @@ export class HostChooser {
    * Of all that answer, the first in the configuration assigns the number, so that concurrent clients get
    * different ones. When another client was faster, the choice is repeated.
    */
-  async withHost<T>(
-    hosts: readonly SshHost[],
-    picked: SshHost | undefined,
-    stem: string,
-    call: ChooseCall,
-    make: (choice: Choice) => Promise<T>,
-  ): Promise<T> {
-    const [only, second] = hosts;
+  async withHost<T>(options: ChoiceOptions, make: (choice: Choice) => Promise<T>): Promise<T> {
+    const [only, second] = options.hosts;
     if (only !== undefined && second === undefined) return await make({ host: only });
     for (;;) {
-      const answers = await this.#answers(hosts, picked, stem, call);
-      const host = picked ?? this.#leastBusy(answers);
+      const answers = await this.#answers(options);
+      const host = options.picked ?? this.#leastBusy(answers);
       this.#count(host, 1);
       try {
-        return await make({ host, number: await numberFor(host, answers, stem, call) });
+        return await make({ host, number: await numberFor(host, answers, options) });
       } catch (error) {
         if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
       } finally {
@@ -58,13 +60,8 @@ export class HostChooser {
   }
 
   /** At least one. */
-  async #answers(
-    hosts: readonly SshHost[],
-    picked: SshHost | undefined,
-    stem: string,
-    call: ChooseCall,
-  ): Promise<readonly [Answer, ...Answer[]]> {
-    const { answers, failures } = await survey(hosts, picked, stem, call);
+  async #answers(options: ChoiceOptions): Promise<readonly [Answer, ...Answer[]]> {
+    const { answers, failures } = await survey(options);
     const messages = failures.map(({ message }) => message);
     const [first, ...rest] = answers;
     if (first === undefined) {
@@ -74,7 +71,7 @@ export class HostChooser {
       });
     }
     for (const message of messages) {
-      if (!this.#warned.has(message)) call.onWarning?.(`${message}; it is left out`);
+      if (!this.#warned.has(message)) options.call.onWarning?.(`${message}; it is left out`);
       this.#warned.add(message);
     }
     return [first, ...rest];
@@ -93,8 +90,7 @@ export class HostChooser {
 async function numberFor(
   host: SshHost,
   answers: readonly [Answer, ...Answer[]],
-  stem: string,
-  call: EnterCall,
+  { stem, call }: ChoiceOptions,
 ): Promise<Choice['number']> {
   const least = Math.max(...answers.map(({ next }) => next));
   const [giver] = answers;
@@ -102,12 +98,12 @@ async function numberFor(
   return { exact: await giver.host.ask({ op: 'number', stem, least }, call) };
 }
 
-async function survey(
-  hosts: readonly SshHost[],
-  picked: SshHost | undefined,
-  stem: string,
-  call: EnterCall,
-): Promise<{ answers: Answer[]; failures: GomoteError[] }> {
+async function survey({
+  hosts,
+  picked,
+  stem,
+  call,
+}: ChoiceOptions): Promise<{ answers: Answer[]; failures: GomoteError[] }> {
   const enough = new AbortController();
   const results = await Promise.allSettled(
     hosts.map(async (host): Promise<Answer> => {
