@@ -10,7 +10,7 @@ type PastBuildlet = ReturnType<typeof pastBuildlet>;
 /** Those of which something happened since then, in the order they were made. Throws ERR_CONFIG. */
 export async function pastBuildlets(
   { stateDirectory, historyMs }: Pick<CoordinatorConfig, 'stateDirectory' | 'historyMs'>,
-  sinceMs: number,
+  sinceAtMs: number,
 ): Promise<PastBuildlet[]> {
   const path = join(stateDirectory, 'history.jsonl');
   const onTrouble = (what: string) => {
@@ -18,7 +18,7 @@ export async function pastBuildlets(
   };
   const history = await History.read({ path, keepMs: historyMs, onTrouble });
   // The file may have what is too old for another hour.
-  const firstMs = Math.max(sinceMs, Date.now() - historyMs);
+  const firstMs = Math.max(sinceAtMs, Date.now() - historyMs);
   const isMeant = ({ rows }: HistoryEntry) => (rows.at(-1)?.atMs ?? 0) >= firstMs;
   return history.all().filter(isMeant).map(pastBuildlet);
 }

@@ -42,15 +42,15 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
     case 'usage': {
       const { parseSince, usageSince, usageText } = await import('./usage.ts');
       const { stateDirectory } = await load(command.config);
-      const sinceMs = parseSince(command.since);
-      const rows = await usageSince(join(stateDirectory, 'audit.jsonl'), sinceMs);
+      const sinceAtMs = parseSince(command.since);
+      const rows = await usageSince(join(stateDirectory, 'audit.jsonl'), sinceAtMs);
       return await print(usageText(rows, command.isJson));
     }
     case 'history': {
       const { parseSince } = await import('./usage.ts');
       const { historyText, pastBuildlets } = await import('./history-command.ts');
-      const sinceMs = parseSince(command.since);
-      const past = await pastBuildlets(await load(command.config), sinceMs);
+      const sinceAtMs = parseSince(command.since);
+      const past = await pastBuildlets(await load(command.config), sinceAtMs);
       return await print(historyText(past, command.isJson));
     }
     default: {

@@ -51,7 +51,7 @@ export function parseSince(text: string, nowMs = Date.now()): number {
 }
 
 /** Reads the trail, with what was rotated beside it (`audit.jsonl.1`, uncompressed), from that moment on. */
-export async function usageSince(trail: string, sinceMs: number): Promise<UserUsage[]> {
+export async function usageSince(trail: string, sinceAtMs: number): Promise<UserUsage[]> {
   const users = new Map<string, UserUsage>();
   const of = (user: string): UserUsage => {
     const known = users.get(user) ?? { user, buildlets: 0, hours: 0, runs: 0, bytes: 0 };
@@ -62,13 +62,13 @@ export async function usageSince(trail: string, sinceMs: number): Promise<UserUs
   const end = (name: string, atMs: number) => {
     const found = open.get(name);
     open.delete(name);
-    if (found === undefined || atMs <= sinceMs) return;
-    of(found.owner).hours += Math.max(0, atMs - Math.max(found.fromMs, sinceMs)) / hourMs;
+    if (found === undefined || atMs <= sinceAtMs) return;
+    of(found.owner).hours += Math.max(0, atMs - Math.max(found.fromMs, sinceAtMs)) / hourMs;
     of(found.owner).buildlets++;
   };
   for await (const row of rowsOf(trail)) {
     const { event, name, owner, time } = row;
-    const isIn = time >= sinceMs;
+    const isIn = time >= sinceAtMs;
     if (event === 'create' && row.outcome === 'ok') open.set(name, { owner, fromMs: time });
     else if (event === 'destroy' || event === 'died') end(name, time);
     else if (event === 'exec' && isIn) of(owner).runs++;

@@ -110,7 +110,7 @@ class Taking {
   #pauseMs = firstPauseMs;
   #isTold = false;
   /** The lock as last seen, and since when it has not changed. */
-  #seen: { mark: string; sinceMs: number } | undefined;
+  #seen: { mark: string; sinceAtMs: number } | undefined;
 
   constructor(path: string, options: LockOptions) {
     this.#path = path;
@@ -152,8 +152,8 @@ class Taking {
     if (holder?.host === host) return !(await isAlive(holder));
     const mark = `${inode} ${mtimeMs}`;
     const nowMs = performance.now();
-    if (this.#seen?.mark !== mark) this.#seen = { mark, sinceMs: nowMs };
-    return nowMs - this.#seen.sinceMs > missedBeats * this.#beatMs;
+    if (this.#seen?.mark !== mark) this.#seen = { mark, sinceAtMs: nowMs };
+    return nowMs - this.#seen.sinceAtMs > missedBeats * this.#beatMs;
   }
 
   async #wait(holder: Holder | undefined, ownHost: string): Promise<void> {

@@ -6,9 +6,9 @@ export type StreamName = 'stdout' | 'stderr';
 export interface LineChoice {
   readonly timestamps?: boolean | undefined;
   /** Only lines that were begun at this moment or later, in ms since 1970. */
-  readonly sinceMs?: number | undefined;
+  readonly sinceAtMs?: number | undefined;
   /** Only lines that were begun before this moment. */
-  readonly untilMs?: number | undefined;
+  readonly untilAtMs?: number | undefined;
   readonly grep?: GoPattern | undefined;
   readonly stream?: StreamName | undefined;
 }
@@ -58,11 +58,11 @@ export class LineEditor {
   }
 
   #begin(stream: StreamName, atMs: number | undefined): Line {
-    const { sinceMs = -Infinity, untilMs = Infinity, grep, timestamps } = this.#choice;
+    const { sinceAtMs = -Infinity, untilAtMs = Infinity, grep, timestamps } = this.#choice;
     this.#isGuessed ||= atMs === undefined;
     const timeMs = atMs ?? Date.now();
     const isOther = this.#choice.stream !== undefined && this.#choice.stream !== stream;
-    const isWanted = !isOther && timeMs >= sinceMs && timeMs < untilMs;
+    const isWanted = !isOther && timeMs >= sinceAtMs && timeMs < untilAtMs;
     const isShown = !isWanted ? false : grep === undefined ? true : undefined;
     const line = {
       isShown,
@@ -99,8 +99,8 @@ function withoutEnd(line: Buffer): Buffer {
 }
 
 /** The latest time that a Date can hold, in ms. */
-const latestMs = 8.64e15;
+const latestAtMs = 8.64e15;
 
 /** RFC 3339, in UTC, with milliseconds. */
 export const timeText = (timeMs: number): string =>
-  new Date(Math.min(timeMs, latestMs)).toISOString();
+  new Date(Math.min(timeMs, latestAtMs)).toISOString();

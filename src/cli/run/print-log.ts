@@ -36,7 +36,7 @@ export async function printLog(
     isTimed || options.grep !== undefined || options.stream !== undefined
       ? new LineEditor({
           ...{ timestamps: options.timestamps, stream: options.stream },
-          ...{ sinceMs: options.since, untilMs: options.until },
+          ...{ sinceAtMs: options.since, untilAtMs: options.until },
           grep:
             options.grep === undefined ? undefined : await compileGoPattern('--grep', options.grep),
         })
@@ -107,7 +107,7 @@ const nothing = new Uint8Array();
 
 const columns: Column<Silence>[] = [
   { title: 'SILENT', cell: ({ durationMs }) => `${(durationMs / 1_000).toFixed(1)}s` },
-  { title: 'SINCE', cell: ({ sinceMs }) => timeText(sinceMs) },
+  { title: 'SINCE', cell: ({ sinceAtMs }) => timeText(sinceAtMs) },
   { title: 'AFTER', cell: ({ line }) => line.replaceAll(/[\t\r\n]/g, ' ') || '(its start)' },
 ];
 

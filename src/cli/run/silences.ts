@@ -4,7 +4,7 @@ import type { StreamName } from './line-editor.ts';
 export interface Silence {
   readonly durationMs: number;
   /** When it began, in ms since 1970. */
-  readonly sinceMs: number;
+  readonly sinceAtMs: number;
   /** The last line before it; empty at the beginning. */
   readonly line: string;
 }
@@ -17,19 +17,19 @@ const lineBytes = 500;
 
 export class Silences {
   longest: readonly Silence[] = [];
-  #sinceMs: number;
+  #sinceAtMs: number;
   #line = '';
   readonly #open = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
 
   /** @param startedMs When the run began, in ms since 1970. */
   constructor(startedMs: number) {
-    this.#sinceMs = startedMs;
+    this.#sinceAtMs = startedMs;
   }
 
   /** Adds output that was written at that time. */
   take(bytes: Buffer, stream: StreamName, atMs: number): void {
     this.end(atMs);
-    this.#sinceMs = Math.max(this.#sinceMs, atMs);
+    this.#sinceAtMs = Math.max(this.#sinceAtMs, atMs);
     const ends = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length;
     const before = ends > 0 ? bytes.lastIndexOf(10, ends - 1) : -1;
     const start = before < 0 ? this.#open[stream] : Buffer.alloc(0);
@@ -39,9 +39,9 @@ export class Silences {
   }
 
   end(atMs: number): void {
-    const durationMs = atMs - this.#sinceMs;
+    const durationMs = atMs - this.#sinceAtMs;
     if (durationMs < leastMs) return;
-    const silence = { durationMs, sinceMs: this.#sinceMs, line: this.#line };
+    const silence = { durationMs, sinceAtMs: this.#sinceAtMs, line: this.#line };
     this.longest = [...this.longest, silence]
       .sort((a, b) => b.durationMs - a.durationMs)
       .slice(0, keptSilences);

@@ -31,7 +31,7 @@ const refusedHereMs = 500;
 /** Waits between tries, longer each time until something gets on, and says when to give up. */
 export class Outage {
   readonly #options: OutageOptions;
-  #sinceMs: number | undefined;
+  #sinceAtMs: number | undefined;
   #delayMs = firstDelayMs;
   /** When it was last tried again, in an outage. */
   #triedAtMs = 0;
@@ -43,13 +43,13 @@ export class Outage {
   /** The peer has answered: a connection that holds ends the outage, even without progress. */
   heard(): void {
     // Without an outage the clock is not asked: it would load Node's performance hooks.
-    if (this.#sinceMs === undefined) return;
-    if (performance.now() - this.#triedAtMs > longestDelayMs) this.#sinceMs = undefined;
+    if (this.#sinceAtMs === undefined) return;
+    if (performance.now() - this.#triedAtMs > longestDelayMs) this.#sinceAtMs = undefined;
   }
 
   /** There was progress on the connection. */
   over(): void {
-    this.#sinceMs = undefined;
+    this.#sinceAtMs = undefined;
     this.#delayMs = firstDelayMs;
   }
 
@@ -59,9 +59,9 @@ export class Outage {
     throwIfAborted(signal);
     const limitMs = Math.min(reconnectMs, this.#limitFor(error));
     const nowMs = performance.now();
-    if (this.#sinceMs === undefined && limitMs > 0) onLost?.(error as GomoteError);
-    this.#sinceMs ??= nowMs;
-    if (nowMs - this.#sinceMs >= limitMs) throw isRefused(error) ? goneError(error) : error;
+    if (this.#sinceAtMs === undefined && limitMs > 0) onLost?.(error as GomoteError);
+    this.#sinceAtMs ??= nowMs;
+    if (nowMs - this.#sinceAtMs >= limitMs) throw isRefused(error) ? goneError(error) : error;
     const [gone] = await Promise.all([
       peer.diagnoseLoss?.(),
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),

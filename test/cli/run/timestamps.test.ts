@@ -192,8 +192,8 @@ describe('silences', () => {
     silences.take(Buffer.from('end'), 'stdout', 3_510);
     silences.end(3_600);
     expect(silences.longest).toEqual([
-      { durationMs: 2_000, sinceMs: 1_010, line: 'second' },
-      { durationMs: 500, sinceMs: 3_010, line: 'err' },
+      { durationMs: 2_000, sinceAtMs: 1_010, line: 'second' },
+      { durationMs: 500, sinceAtMs: 3_010, line: 'err' },
     ]);
   });
 });
