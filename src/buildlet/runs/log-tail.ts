@@ -15,6 +15,8 @@ interface Slab {
   readonly bytes: Buffer;
   readonly madeAtMs: number;
   used: number;
+  /** Whether a reader may still be sending it. */
+  isLent: boolean;
 }
 
 /** The initial and the maximum size of buffers, in bytes. */
@@ -25,9 +27,14 @@ const mostBytes = 512 << 10;
 const quickMs = 50;
 const slowMs = 500;
 
+/** How many of the largest buffers are kept to be used again. For each new one, V8 may search its whole heap for garbage. */
+const spareLimit = 16;
+
 export class LogTail {
   readonly #mostBytes: number;
   readonly #slabs: Slab[] = [];
+  /** Undefined once the log is closed. */
+  #spare: Buffer[] | undefined = [];
   #end: LogMark = { at: 0, stdout: 0, stderr: 0 };
   #written = this.#end;
 
@@ -72,12 +79,15 @@ export class LogTail {
     record.copy(bytes);
     this.#slabs.push(slabOf(bytes, this.#end, bytes.length));
     this.#end = { ...this.#end, at: this.#end.at + bytes.length };
+    this.#spare = undefined;
   }
 
   #roomFor(size: number): Slab {
     const last = this.#slabs.at(-1);
     if (last !== undefined && last.bytes.length - last.used >= size) return last;
-    const slab = slabOf(Buffer.allocUnsafeSlow(Math.max(this.#nextBytes(last), size)), this.#end);
+    const bytes = Math.max(this.#nextBytes(last), size);
+    const spare = bytes === this.#mostBytes ? this.#spare?.pop() : undefined;
+    const slab = slabOf(spare ?? Buffer.allocUnsafeSlow(bytes), this.#end);
     this.#slabs.push(slab);
     return slab;
   }
@@ -111,13 +121,20 @@ export class LogTail {
   wrote(end: LogMark, keepFrom: number): void {
     this.#written = end;
     const limit = Math.min(keepFrom, end.at);
-    while (this.#slabs[0] !== undefined && endOf(this.#slabs[0]) <= limit) this.#slabs.shift();
+    while (this.#slabs[0] !== undefined && endOf(this.#slabs[0]) <= limit) {
+      const { bytes, isLent } = this.#slabs[0];
+      this.#slabs.shift();
+      const isReusable = bytes.length === this.#mostBytes && !isLent;
+      if (isReusable && this.#spare && this.#spare.length < spareLimit) this.#spare.push(bytes);
+    }
   }
 
   /** The contiguous records from `offset`; undefined when there are none. */
   read(offset: number): Buffer | undefined {
     const slab = this.#slabs[this.#indexOf(offset)];
-    return slab?.bytes.subarray(offset - slab.start.at, slab.used);
+    if (slab === undefined) return undefined;
+    slab.isLent = true;
+    return slab.bytes.subarray(offset - slab.start.at, slab.used);
   }
 
   startOfRecord(offset: number): number {
@@ -140,4 +157,5 @@ const slabOf = (bytes: Buffer, start: LogMark, used = 0): Slab => ({
   bytes,
   madeAtMs: performance.now(),
   used,
+  isLent: false,
 });
