@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 const entryPoints = {
   'archive-worker': 'src/tar/worker.ts',
   'tree-worker': 'src/buildlet/trees/worker.ts',
+  'listing-worker': 'src/buildlet/listing/worker.ts',
   'store-worker': 'src/coordinator/store/worker.ts',
 };
 

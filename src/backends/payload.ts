@@ -54,6 +54,7 @@ const bundleNames = [
     'dist/tar.cjs',
   ],
   ...['dist/terminal-host.cjs', 'dist/archive-worker.cjs', 'dist/tree-worker.cjs'],
+  'dist/listing-worker.cjs',
   'dist/sftp-server.cjs',
   'dist/undici.cjs',
   'dist/re2.cjs',

@@ -42,6 +42,7 @@ import {
 } from './handlers/session-control.ts';
 import { file, write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
+import type { ListingThread } from './listing/examine-all.ts';
 import { type SessionLimits, SessionTable } from './runs/table.ts';
 import { Ahead } from './trees/ahead.ts';
 import { WorkDirIdentity } from './trees/identity.ts';
@@ -179,13 +180,14 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const filled = pipes.fill();
   filled.catch(() => undefined);
   const digests = new DigestCache();
+  const listings: ListingThread = new Thread('listing-worker');
   const late = new LateTrailers();
   const forwards = new Forwards(commands.sockets);
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features, confined.status) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
-    { endpoint: endpoints.list, handle: list(workDir.path, digests, features) },
+    { endpoint: endpoints.list, handle: list(workDir.path, digests, listings, features) },
     {
       endpoint: endpoints.getTar,
       handle: getTar({ workDir: workDir.path, ownLinks }, features, late),
@@ -247,7 +249,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     // Where processes cannot be found by their mark, each run ends its own processes.
     await sessions.clear();
     confined.release();
-    await trees.close();
+    await Promise.all([trees.close(), listings.close()]);
     await Promise.all([workDir.release(), sessions.remove()]);
     await stage.release();
     await removeTree(scratch);

@@ -51,9 +51,16 @@ function unescapeListName(text: string): string | undefined {
   return text.replaceAll(/\\[\\tn]/g, (part) => unescapes.get(part) ?? part);
 }
 
+/** The last one: many files of a tree have the same time. */
+let lastTime = { seconds: 0, text: '1970-01-01T00:00:00Z' };
+
 /** RFC 3339 in UTC with whole seconds, as the listing's times are. */
 function formatListTime(timeMs: number): string {
-  return `${new Date(Math.floor(timeMs / 1000) * 1000).toISOString().slice(0, -5)}Z`;
+  const seconds = Math.floor(timeMs / 1000);
+  if (seconds !== lastTime.seconds) {
+    lastTime = { seconds, text: `${new Date(seconds * 1000).toISOString().slice(0, -5)}Z` };
+  }
+  return lastTime.text;
 }
 
 /** The line of one entry, with its newline. */

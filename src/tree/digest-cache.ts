@@ -44,9 +44,14 @@ export class DigestCache {
     return isSame ? digest : undefined;
   }
 
+  /** Whether there is a digest under this key, of whatever file. */
+  has(key: string): boolean {
+    return this.#known.has(key);
+  }
+
   /**
-   * Stores a digest. `file` is the state of the open file when reading began, at `startedAtMs` (Date.now()); the caller
-   * has checked that it did not change while it was read.
+   * Stores a digest. `file` is the state of the open file before it was read, `startedAtMs` a moment before that (Date.now()). A
+   * change while it is read shows in its times, by which it is looked up.
    */
   remember(key: string, file: FileIdentity, digest: string, startedAtMs: number): void {
     const { size, mtimeMs, ctimeMs, ino } = file;
