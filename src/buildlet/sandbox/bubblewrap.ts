@@ -1,5 +1,12 @@
 // The arguments of bubblewrap: what a sandbox shows of the system.
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../package-root.ts';
@@ -52,6 +59,7 @@ export const sandboxArguments = (view: SandboxView): string[] => [
   ...resolverFile(),
   ...['--proc', '/proc', '--dev', '/dev'],
   ...kernelSettings.flatMap((path) => shown(path)),
+  ...forRootAlone().flatMap(hidden),
   ...['--bind', view.temporary, '/tmp', '--bind', view.temporary, '/var/tmp'],
   ...['--bind', view.home, sandboxHome],
   ...view.readOnly.flatMap((path) => ['--ro-bind', path, path]),
@@ -124,10 +132,33 @@ const hasUnreadable = (directory: string): boolean =>
   );
 
 /** Also false for entries that were removed meanwhile. */
-function isReadable({ path, isDirectory }: Entry): boolean {
+function isReadable({ path, isDirectory }: Pick<Entry, 'path' | 'isDirectory'>): boolean {
   const needed = isDirectory ? 0o005 : 0o004;
   const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   return (mode & needed) === needed;
+}
+
+/** What the kernel shows to root alone; other users cannot read it anyway. */
+function forRootAlone(): string[] {
+  if (process.getuid?.() !== 0) return [];
+  const files = entriesOf('/proc').filter((entry) => !entry.isDirectory && !isReadable(entry));
+  // Such as debugfs, tracefs and pstore.
+  const mounted = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith('/sys/') && !isReadable({ path, isDirectory: true }));
+  return [...files.map(({ path }) => path), '/sys/firmware', ...mounted].filter(
+    (path) => !kernelSettings.includes(path),
+  );
+}
+
+/** An empty directory or file in its place. */
+function hidden(path: string): string[] {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  return found.isDirectory()
+    ? ['--tmpfs', path, '--remount-ro', path]
+    : ['--ro-bind', '/dev/null', path];
 }
 
 /** /etc/resolv.conf is often a link to a file in /run. */

@@ -9,6 +9,7 @@ import { decodeForm } from '../../protocol/form.ts';
 import { browserRefusal } from './browser-requests.ts';
 import { boundAt, type ListenAddress } from './listen.ts';
 import { sendError, sendRefusal } from './reply.ts';
+import { closeSilent, watchSilent } from './silent-connections.ts';
 import {
   type ConnectionLimits,
   UnauthenticatedConnections,
@@ -113,12 +114,15 @@ export function createBareServer(listener: Listener, tls?: TlsIdentity): Server 
     keepAlive: true,
     keepAliveInitialDelay: 15_000,
   };
-  return tls === undefined
-    ? createServer(settings, listener)
-    : createTlsServer(
-        { ...settings, ...tlsSettings, cert: tls.certPem, key: tls.keyPem },
-        listener,
-      );
+  const server =
+    tls === undefined
+      ? createServer(settings, listener)
+      : createTlsServer(
+          { ...settings, ...tlsSettings, cert: tls.certPem, key: tls.keyPem },
+          listener,
+        );
+  watchSilent(server, tls === undefined ? 'connection' : 'secureConnection');
+  return server;
 }
 
 /** Aborts when the client leaves before its reply is complete. */
@@ -191,6 +195,9 @@ const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 /** How often a closing server checks for idle connections, in ms. */
 const sweepIntervalMs = 50;
 
+/** How long a client may take to its first request on a connection to a closing server, in ms. */
+const silenceMs = 200;
+
 /** Closes the server: accepts no new requests, gives running ones `graceMs`, then cuts their connections. */
 export async function closeServer(
   server: Server,
@@ -200,7 +207,10 @@ export async function closeServer(
   const listening = boundAt(address) ?? server;
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   // Clients keep their connections open after a request: close those that are idle.
-  const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+    closeSilent(server, silenceMs);
+  }, sweepIntervalMs);
   await new Promise<void>((resolve) => {
     listening.close(() => resolve());
     if (listening !== server) server.close();

@@ -2,6 +2,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isNotSilent } from './silent-connections.ts';
 
 /** The connection of a request with `Upgrade`. */
 export interface UpgradableSocket {
@@ -19,6 +20,7 @@ export function onUpgrade(
   serve: (request: IncomingMessage, response: ServerResponse, upgrade: UpgradableSocket) => void,
 ): void {
   server.on('upgrade', (request, socket, head) => {
+    isNotSilent(server, socket);
     socket.on('error', () => undefined);
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;

@@ -11,8 +11,9 @@ import { hasBubblewrap, sandboxed } from '../../helpers/bubblewrap.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../../helpers/buildlet.ts';
 import { Collector } from '../../helpers/collect.ts';
 import { processesWith, until } from '../../helpers/processes.ts';
+import { workshop } from '../../helpers/programs.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
-import { hasTool } from '../../helpers/tools.ts';
+import { hasRoot, hasTool } from '../../helpers/tools.ts';
 
 const start = (changes?: Partial<Confinement>) =>
   startBuildlet({ confinement: sandboxed(changes), password: 's3cret' });
@@ -95,6 +96,23 @@ for call in (${add}, b"user", b"gomote-test", b"x", 1, -2), (${request}, b"user"
     const known = [...system, 'lib', 'lib32', 'lib64', 'libx32', 'opt', 'sbin', 'nix', 'gnu'];
     // A work dir below one of those makes its empty parents.
     expect(words(others.join('\n')).filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  it.runIf(hasRoot())('nothing that the kernel shows to root alone', async () => {
+    const script = `for f in /proc/[a-z]*; do
+  [ -f $f ] && stat -c %a $f | grep -q '00$' && head -c 1 $f
+done 2>/dev/null; find /sys/firmware -mindepth 1`;
+    expect((await shell(await start(), script)).text).toBe('');
+    // As debugfs is mounted, which only root can enter.
+    const { run } = workshop();
+    const secret = '/sys/kernel/debug/secret';
+    const said = await run(
+      ...(['unshare', '--mount', 'sh', '-c'] as const),
+      `mount -t tmpfs -o mode=700 x /sys/kernel/debug && echo x >${secret} && cat ${secret} &&
+name=$(gomote create --isolation bubblewrap local) && gomote run "$name" cat ${secret}; gomote destroy "$name"`,
+    );
+    expect(said.stdout.toString()).toBe('x\n');
+    expect(said.stderr).toContain(`${secret}: No such file`);
   });
 
   it('paths that were named for it, which it cannot write', async () => {

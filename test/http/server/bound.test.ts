@@ -1,7 +1,7 @@
 // A server at an address where something listens already.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../../src/http/server/listen.ts';
@@ -15,6 +15,10 @@ it('a server at a bound address answers there, and ends idle connections when it
   const server = createBareServer((_request, response) => response.end());
   const address = { kind: 'unix', path, bound } as const;
   expect(await listen(server, address)).toBe(`unix:${path}`);
+  // One that brings no request.
+  const silent = connect(path);
+  onTestFinished(() => void silent.destroy());
+  await once(silent, 'connect');
   const agent = new Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
   const outgoing = request({ agent, socketPath: path }).end();
