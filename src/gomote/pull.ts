@@ -61,6 +61,7 @@ export async function pullInto(
   const all: PullOptions = {
     environment,
     cacheDirectory: cacheDirectory(environment),
+    storeBytes: (await backends.config()).pull?.storeBytes,
     ...options,
     dir,
     signal: backends.signalOf({ signal }),

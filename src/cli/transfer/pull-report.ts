@@ -53,9 +53,13 @@ function sayLeft(
   }
 }
 
-function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
+function inWords(
+  { files, bytes, wireBytes, storedBytes, paths }: PullSummary,
+  isDry: boolean,
+): string {
   if (paths.length === 0) return 'nothing new to pull';
   const what = plural(files, 'file');
   if (isDry) return `would bring ${what} (${formatBytes(bytes)})`;
-  return `${what} pulled (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire`;
+  const stored = storedBytes > 0 ? `, ${formatBytes(storedBytes)} from the store` : '';
+  return `${what} pulled (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire${stored}`;
 }

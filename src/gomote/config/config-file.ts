@@ -2,16 +2,19 @@
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../../backends/catalogue.ts';
 import { type BackendConfig, backendsSchema, toBackends } from '../../backends/config.ts';
+import { storeEntries, storeNames } from '../../backends/machine-store.ts';
 import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
-import { nameSchema, positiveDurationSchema, textSchema } from '../../config/values.ts';
+import { nameSchema, positiveDurationSchema, tableOf, textSchema } from '../../config/values.ts';
 
 const mcpSchema = v.strictObject({
   machines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
   lifetime: v.optional(positiveDurationSchema),
   types: v.optional(v.pipe(v.array(textSchema), v.minLength(1, 'it names none'))),
 });
+
+const pullSchema = tableOf(storeEntries, storeNames);
 
 const schema = v.strictObject({
   default: v.optional(nameSchema),
@@ -20,6 +23,7 @@ const schema = v.strictObject({
   hosts: hostsSchema,
   builders: buildersSchema,
   mcp: v.optional(mcpSchema),
+  pull: v.optional(pullSchema),
 });
 
 export interface Config {
@@ -28,6 +32,7 @@ export interface Config {
   readonly backends: ReadonlyMap<string, BackendConfig>;
   readonly catalogue: Catalogue;
   readonly mcp?: v.InferOutput<typeof mcpSchema> | undefined;
+  readonly pull?: v.InferOutput<typeof pullSchema> | undefined;
 }
 
 interface ConfigFile {
@@ -53,6 +58,7 @@ export function parseConfig(files: readonly ConfigFile[]): Config {
     defaultBackend,
     user: main?.file.user,
     mcp: main?.file.mcp,
+    pull: main?.file.pull,
     backends,
     catalogue: main === undefined ? builtInCatalogue : toCatalogue(main.path, main.file),
   };

@@ -22,6 +22,8 @@ export interface PullOptions extends PullRulesOptions {
   readonly compress?: Compression | 'auto' | undefined;
   /** Where the states of pushes and pulls are stored. Absent: nowhere, and nothing that differs is overwritten. */
   readonly cacheDirectory?: string | undefined;
+  /** How much the contents of earlier pulls may take there, from which later ones are taken. Absent: none are kept. */
+  readonly storeBytes?: number | undefined;
   /** Called with the number of received bytes of files. */
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
@@ -34,6 +36,8 @@ export interface PullSummary {
   readonly bytes: number;
   /** The bytes transferred over the connection. */
   readonly wireBytes: number;
+  /** The bytes of files that were kept of earlier pulls, and were not sent. */
+  readonly storedBytes: number;
   /** The paths that were pulled, or would be. */
   readonly paths: readonly string[];
   /** Paths that were not overwritten, because the local entry was neither pushed nor pulled. */

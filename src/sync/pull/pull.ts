@@ -9,6 +9,8 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { directoriesAbove } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { specialFileText } from '../../protocol/unread.ts';
+import type { ContentStore } from '../../store/content-store.ts';
+import { withStore } from '../../tree/store-sink.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { areSimple, pullRules, simpleRules } from '../ignore/pull-rules.ts';
@@ -16,6 +18,7 @@ import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { withRemoteTree } from '../remote/open.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
+import { openKeptContents, takeKept } from './kept-contents.ts';
 import { foldedName, whyOtherName } from './other-name.ts';
 import type { PullOptions, PullSummary } from './pull-options.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
@@ -41,10 +44,15 @@ export async function pull(
     },
     stageIn: dirname(target.top),
   };
-  const result = await withRemoteTree(client, remoteOptions, (remote) =>
-    new Pull(remote, target, options).run(),
-  );
-  return { ...result, wireBytes };
+  const kept = compress === 'auto' ? openKeptContents(options) : undefined;
+  try {
+    const result = await withRemoteTree(client, remoteOptions, (remote) =>
+      new Pull(remote, target, options, kept).run(),
+    );
+    return { ...result, wireBytes };
+  } finally {
+    kept?.close();
+  }
 }
 
 const conflictWords: Record<Conflict, string> = {
@@ -72,9 +80,18 @@ class Pull {
   readonly #failed = new Map<string, string>();
   #matched: readonly string[] | undefined;
   readonly #come: TreeEntry[] = [];
+  /** Contents that need not be sent; undefined: all are sent. */
+  #contents: ContentStore | undefined;
+  #storedBytes = 0;
 
-  constructor(remote: RemoteTree, { top, isNew }: PullTarget, options: PullOptions) {
+  constructor(
+    remote: RemoteTree,
+    { top, isNew }: PullTarget,
+    options: PullOptions,
+    contents: ContentStore | undefined,
+  ) {
     this.#remote = remote;
+    this.#contents = contents;
     this.#top = top;
     this.#options = options;
     this.#isNew = isNew;
@@ -83,7 +100,10 @@ class Pull {
   async run(): Promise<Omit<PullSummary, 'wireBytes'>> {
     const { changedOnly, only, dryRun } = this.#options;
     const isAny = !changedOnly && !only && !dryRun;
-    const isAll = this.#isNew && isAny && areSimple(this.#top, this.#options);
+    if (this.#contents && !(await this.#remote.sendsContents())) this.#contents = undefined;
+    // A list says which contents are needed.
+    const hasContents = this.#contents !== undefined && this.#contents.count > 0;
+    const isAll = this.#isNew && isAny && !hasContents && areSimple(this.#top, this.#options);
     const plan = isAll ? undefined : await this.#plan();
     const totals =
       dryRun || plan?.wanted.length === 0
@@ -99,6 +119,7 @@ class Pull {
     }
     return {
       ...totals,
+      storedBytes: this.#storedBytes,
       paths: this.#paths,
       kept: [...this.#kept.keys()],
       beside: [...(plan?.renamed.values() ?? [])],
@@ -191,13 +212,24 @@ class Pull {
       onFailed: (path, reason) => this.#failed.set(path, reason),
     });
     try {
-      await this.#remote.read(plan?.wanted, sink);
+      const left = plan && (await this.#takeKept(plan, sink));
+      if (left?.length !== 0) {
+        await this.#remote.read(left, withStore(sink, this.#contents));
+      }
       sink.finish();
       writer.finish();
     } finally {
       writer.abandon();
     }
     return writer.totals;
+  }
+
+  /** Returns what is left to be sent. */
+  async #takeKept({ wanted }: PullPlan, sink: WantedSink): Promise<readonly TreeEntry[]> {
+    if (this.#contents === undefined) return wanted;
+    const { left, bytes } = await takeKept(wanted, this.#contents, sink, this.#options.signal);
+    this.#storedBytes = bytes;
+    return left;
   }
 
   /** Whether the path is valid here, and so is the path of a copy beside it. */

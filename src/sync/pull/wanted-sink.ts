@@ -102,9 +102,14 @@ export class WantedSink implements TreeSink {
     this.#writer.trust();
   }
 
-  whole(change: WriteChange, content: Buffer, sha256: string): void {
+  whole(change: WriteChange, content: Buffer, sha256: string, isProved?: boolean): void {
     const made = this.#made.get(change);
-    if (made !== undefined) this.#writer.whole(made, content, sha256);
+    if (made !== undefined) this.#writer.whole(made, content, sha256, isProved);
+  }
+
+  /** Takes an entry that did not come from the buildlet, and could not be made, from there after all. */
+  again({ path }: TreeEntry): void {
+    this.#seen.delete(path);
   }
 
   open(change: WriteChange): void {

@@ -118,6 +118,11 @@ export class BaseTree implements RemoteTree {
     return treeDifferences(sent, await this.#pullable(), ({ digest }) => digest);
   }
 
+  /** It knows their SHA-1. */
+  async sendsContents(): Promise<boolean> {
+    return false;
+  }
+
   async read(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const wanted = entries ?? (await this.#pullable());
     const stage = await mkdtemp(join(this.#options.stageIn ?? tmpdir(), '.gomote-pull-'));

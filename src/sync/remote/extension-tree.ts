@@ -146,9 +146,13 @@ export class ExtensionTree implements RemoteTree {
     }
   }
 
+  async sendsContents(): Promise<boolean> {
+    return this.#options.compress !== 'auto' || !(await this.#client.trees()).sharesFiles;
+  }
+
   async read(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const paths = entries?.map(({ path }) => path);
-    const { dir, compress, signal } = this.#options;
+    const { dir, signal } = this.#options;
     const receive = async (isNamed: boolean) => {
       const call = { ...this.#call, isNamed };
       const stream = await this.#ask((trees) => trees.read(dir, paths, call));
@@ -176,7 +180,7 @@ export class ExtensionTree implements RemoteTree {
         for (const [path, reason] of unread) this.unread.set(path, reason);
       }
     };
-    const isNamed = compress === 'auto' && (await this.#client.trees()).sharesFiles;
+    const isNamed = !(await this.sendsContents());
     try {
       await receive(isNamed);
     } catch (error) {

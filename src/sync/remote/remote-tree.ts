@@ -77,6 +77,8 @@ export interface RemoteTree {
    * with 501 when the contents that a stream names are not the same there. Returns the entries that alone could not be made.
    */
   apply(update: TreeUpdate): Promise<readonly RefusedEntry[]>;
+  /** Whether `read` has contents of known SHA-256 sent, and does not copy them on this machine. */
+  sendsContents(): Promise<boolean>;
   /** Passes these entries, or everything, to the sink. */
   read(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void>;
   /** What the buildlet's commands have made of what was pushed into it. Throws when there is no such directory. */
