@@ -167,7 +167,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const settings = { workDir: workDir.path, stage: stage.path, store };
   const trees: TreeThread = new Thread('tree-worker', settings);
   const ahead = new Ahead(trees);
-  const activity = new Activity(workDir.path, () => ahead.drop());
+  const activity = new Activity(workDir.path, () => ahead.commandBegins());
   const sessions = await SessionTable.create(confined, limits, () => {
     const [unused, ended] = [lease.use(), activity.begin()];
     return () => {

@@ -71,12 +71,13 @@ function* directories(
   prefix: string,
   options: WalkOptions,
 ): Generator<readonly FoundEntry[], void, void> {
-  options.onEnter?.(prefix.slice(0, -1));
-  const entries = tried(prefix.slice(0, -1), options, () => entriesOf(top, prefix));
+  const directory = prefix.slice(0, -1);
+  options.onEnter?.(directory);
+  const entries = tried(directory, options, () => entriesOf(top, directory));
   if (entries === undefined) return;
   if (options.onDirectory !== undefined) {
     options.onDirectory(
-      prefix.slice(0, -1),
+      directory,
       entries.map(({ name }) => name),
     );
     yield [];
@@ -89,7 +90,8 @@ function* directories(
       if (path === stateDirectory) options.onProblem?.(path, reservedName(path));
       continue;
     }
-    const seen = tried(path, options, () => look(top, path));
+    const at = () => top.directory(directory).at(entry.name);
+    const seen = tried(path, options, () => lookAt(at, top, path));
     if (seen === 'other') options.onOther?.(path);
     if (typeof seen !== 'object') continue;
     found.push(seen);
@@ -116,20 +118,23 @@ function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | 
 const reservedName = (path: string): GomoteError =>
   new GomoteError('ERR_PATH', `${path}: gomote keeps this name for itself`);
 
-function entriesOf(top: OpenTree, prefix: string): NamedEntry[] {
-  const path = prefix.slice(0, -1);
+function entriesOf(top: OpenTree, path: string): NamedEntry[] {
   try {
     return sortedEntries(top.directory(path).self);
   } catch (error) {
-    if (prefix !== '' && isGone(error)) return [];
-    throw localFileError(top.shown(path), error);
+    if (path !== '' && isGone(error)) return [];
+    throw error instanceof GomoteError ? error : localFileError(top.shown(path), error);
   }
 }
 
 /** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
-export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefined {
+export const look = (top: TreeTop, path: string): FoundEntry | 'other' | undefined =>
+  lookAt(() => atIn(top, path), top, path);
+
+/** {@link look}, where the place for system calls is known without a search in the path. */
+function lookAt(find: () => string, top: TreeTop, path: string): ReturnType<typeof look> {
   try {
-    const at = atIn(top, path);
+    const at = find();
     const stats = lstatSync(at, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     const kind = kindOf(stats.mode);

@@ -1,12 +1,14 @@
 // The tree that a user pushed last is made ahead on the next machine: the first push there moves it, and sends what differs.
 import { execFileSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -163,14 +165,30 @@ describe('a tree that is made ahead', () => {
     expect(seen(join(workDir, dir))).toEqual(seen(top));
   });
 
-  it('is dropped before a command runs', async () => {
+  it('is taken after a command has run, and while one runs', async () => {
     const { fresh, workDir } = await start();
     const top = plant();
     const client = await fresh(top);
     await client.exec('/bin/true', { systemLevel: true });
-    expect(await preparedOn(client)).toBeUndefined();
-    await pushTo(client, top);
+    const ended = new AbortController();
+    const { signal } = ended;
+    const running = client.exec('/bin/sleep', { args: ['600'], systemLevel: true, signal });
+    const digest = (await preparedOn(client))?.digest;
+    expect(await pushTo(client, top)).toMatchObject({ files: 113, digest });
     expect(seen(join(workDir, 'tree'))).toEqual(seen(top));
+    ended.abort();
+    await expect(running).rejects.toThrow();
+  });
+
+  it('that is of little use to a push is left to others', async () => {
+    const { fresh, workDir } = await start();
+    const client = await fresh(plant());
+    const digest = (await preparedOn(client))?.digest;
+    const other = temporaryDirectory();
+    for (const name of ['top', 'one', 'two']) writeFileSync(join(other, name), name);
+    await pushTo(client, other, { dir: 'other' });
+    expect(seen(join(workDir, 'other'))).toEqual(seen(other));
+    expect((await preparedOn(client))?.digest).toBe(digest);
   });
 
   it('is never given to another user', async () => {
@@ -306,30 +324,99 @@ it.each(Object.keys(passingOn))('nothing is made ahead where new files get %s', 
   const trees = new TreeStore(places, new ContentStore(store));
   const prepared = () => {
     for (const _ of trees.prepare(undefined));
-    return (trees.answer({ kind: 'state', dir: 'tree', all: false }) as { prepared?: object })
-      .prepared;
+    return (
+      trees.answer({ kind: 'state', dir: 'tree', all: false, ranAtMs: 0 }) as { prepared?: object }
+    ).prepared;
   };
   expect(prepared()).toBeDefined();
   passingOn[what]?.(places.workDir);
   expect(prepared()).toBeUndefined();
 });
 
-it('a buildlet that is killed after it moved a tree that was made ahead knows it as pushed', async () => {
+/** The trees of a buildlet that has begun to make one ahead. */
+async function beginAhead(top = plant()) {
   const root = join(temporaryDirectory(), 'store');
   const store = { root, room: 'own', limitBytes: 100 << 20 };
-  const top = plant();
   await pushFirst(clientOf(await startBuildlet({ store })), top, root);
   const { ContentStore } = await import('../../src/store/content-store.ts');
   const places = { workDir: temporaryDirectory(), stage: temporaryDirectory() };
   const trees = new TreeStore(places, new ContentStore(store));
-  for (const _ of trees.prepare(undefined));
-  const asked = { kind: 'state', dir: 'tree', all: false } as const;
-  type Answer = { digest: string; generation: string; prepared: { digest: string } };
-  const { generation, prepared } = trees.answer(asked) as Answer;
-  trees.change({
-    ...{ kind: 'apply', dir: 'tree', generation, prepared: prepared.digest, storeAt: undefined },
-    ...{ ranAtMs: 0, givesUpEntries: true, replacesDirectories: false },
-  });
+  const steps = trees.prepare(undefined);
+  steps.next();
+  const ask = () => {
+    type Answer = { digest: string; generation: string; prepared?: { digest: string } };
+    return trees.answer({ kind: 'state', dir: 'tree', all: false, ranAtMs: 0 }) as Answer;
+  };
+  const take = () => {
+    const { generation, prepared } = ask();
+    return trees.change({
+      ...{ kind: 'apply', dir: 'tree', generation, prepared: prepared?.digest ?? 'none' },
+      ...{ storeAt: undefined, ranAtMs: 0, givesUpEntries: true, replacesDirectories: false },
+    });
+  };
+  const finish = () => {
+    for (const _ of steps);
+    const [name = ''] = readdirSync(places.stage);
+    return join(places.stage, name);
+  };
+  return { ...places, trees, steps, ask, take, finish };
+}
+
+it('a tree that is being made ahead is announced as it will be', async () => {
+  const { workDir, ask, take, finish } = await beginAhead();
+  const { prepared } = ask();
+  expect(prepared).toBeDefined();
+  expect(take).toThrow('what was made ahead has gone');
+  finish();
+  expect(ask().prepared).toEqual(prepared);
+  take();
+  expect(readdirSync(join(workDir, 'tree'))).toHaveLength(5);
+});
+
+/** What commands can do to a tree that was made ahead. */
+const changes: Record<string, (tree: string) => void> = {
+  'wrote to a file': (tree) => appendFileSync(join(tree, 'small/1'), 'x'),
+  'wrote to a file and set its time back': (tree) => {
+    const { atime, mtime } = statSync(join(tree, 'small/7'));
+    writeFileSync(join(tree, 'small/7'), 'tampered 7'.repeat(270));
+    utimesSync(join(tree, 'small/7'), atime, mtime);
+  },
+  'made a file': (tree) => writeFileSync(join(tree, 'empty/file'), ''),
+  'made a file at the top': (tree) => writeFileSync(join(tree, 'z'), ''),
+  'made a FIFO': (tree) => execFileSync('mkfifo', [join(tree, 'empty/fifo')]),
+  'removed a file': (tree) => rmSync(join(tree, 'top')),
+  'made a link lead elsewhere': (tree) => {
+    rmSync(join(tree, 'sub/link'));
+    symlinkSync('../top', join(tree, 'sub/link'));
+  },
+  'changed a mode': (tree) => chmodSync(join(tree, 'empty'), 0o700),
+  'put a link in place of a directory': (tree) => {
+    renameSync(join(tree, 'small'), `${tree}.small`);
+    symlinkSync(`${tree}.small`, join(tree, 'small'));
+  },
+  'removed all of it': (tree) => rmSync(tree, { recursive: true }),
+};
+
+it.each(Object.keys(changes))(
+  'a tree that was made ahead is not taken if a command %s',
+  async (what) => {
+    const { trees, take, finish, workDir } = await beginAhead();
+    const tree = finish();
+    changes[what]?.(tree);
+    for (const _ of trees.settlePrepared(Date.now()));
+    expect(take).toThrow('what was made ahead has gone');
+    expect(readdirSync(workDir)).toEqual([]);
+  },
+);
+
+it('a buildlet that is killed after it moved a tree that was made ahead knows it as pushed', async () => {
+  const { workDir, stage, ask, take, finish } = await beginAhead();
+  finish();
+  const { prepared } = ask();
+  take();
   // No record has been written.
-  expect((new TreeStore(places).answer(asked) as Answer).digest).toBe(prepared.digest);
+  const asked = { kind: 'state', dir: 'tree', all: false, ranAtMs: 0 } as const;
+  expect(new TreeStore({ workDir, stage }).answer(asked)).toMatchObject({
+    digest: prepared?.digest,
+  });
 });

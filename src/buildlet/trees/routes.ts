@@ -28,7 +28,7 @@ export function treeRoutes(
   ahead: Ahead,
 ): Route[] {
   const routes: Route[] = [
-    { endpoint: endpoints.treeState, handle: state(thread, features) },
+    { endpoint: endpoints.treeState, handle: state(thread, features, activity) },
     { endpoint: endpoints.treeManifest, handle: stored(thread, features, manifestJob) },
     { endpoint: endpoints.treeDifferences, handle: stored(thread, features, differencesJob) },
     { endpoint: endpoints.treeChunks, handle: stored(thread, features, chunksJob) },
@@ -64,12 +64,13 @@ const chunksJob = ({ query }: Exchange): TreeJob => ({
   path: query.get('path') ?? '',
 });
 
-function state(thread: TreeThread, features: readonly string[]): Handler {
+function state(thread: TreeThread, features: readonly string[], activity: Activity): Handler {
   const zstd = features.includes(zstdFeature);
   const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
     const all = parseBool(query.get('all'));
-    const job: TreeJob = { kind: 'state', dir: dirOf(query), all };
+    const { ranAtMs } = activity;
+    const job: TreeJob = { kind: 'state', dir: dirOf(query), all, ranAtMs };
     const { hasStore, ...answer } = await thread.run<{ hasStore: boolean }>(job);
     if (hasStore) response.setHeader(storeHeader, '1');
     const announced = { zstd, named: true, anyName, stored: features.includes(storeFeature) };

@@ -44,22 +44,25 @@ export function noteChange(
   }
 }
 
-/**
- * The digest of a file that we wrote is valid while its time is the one we set and nothing changed it after we closed
- * it.
- */
+/** Whether a file's time is the one that we set, and nothing changed it after we closed it. */
+export const isAsWritten = (
+  { entry, untilAtMs }: Written,
+  { stats, mtimeMs }: FoundEntry,
+): boolean => stats.size === entry.size && mtimeMs === entry.mtimeMs && stats.ctimeMs <= untilAtMs;
+
+/** Remembers the digest of a file that is as we wrote it. */
 export function trustWritten(
   written: Map<string, Written>,
   cache: DigestCache,
   top: OpenTree,
-  { path, stats, mtimeMs }: FoundEntry,
+  found: FoundEntry,
 ): void {
+  const { path, stats } = found;
   const file = written.get(path);
   if (file === undefined) return;
   written.delete(path);
-  const { size, mtimeMs: sentMs, digest } = file.entry;
-  if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > file.untilAtMs) return;
-  cache.remember(digestKey('sha256', top.shown(path)), stats, digest, Date.now());
+  if (!isAsWritten(file, found)) return;
+  cache.remember(digestKey('sha256', top.shown(path)), stats, file.entry.digest, Date.now());
 }
 
 /** The entries, sorted by path; usually they already are. */

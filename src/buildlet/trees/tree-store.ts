@@ -77,8 +77,13 @@ export class TreeStore {
     const store = storeAt === undefined ? this.#contents : openStoreAt(storeAt);
     if (store === undefined || statSync(this.#stage).dev !== statSync(this.#workDir).dev) return;
     if (passesOn(this.#workDir)) return;
-    this.#prepared = new PreparedTree(this.#stage);
-    yield* this.#prepared.make(store);
+    this.#prepared = new PreparedTree(this.#stage, store);
+    yield* this.#prepared.settle();
+  }
+
+  /** Finishes what is made ahead and checks it, in short steps, as the next change needs it. */
+  *settlePrepared(ranAtMs: number): Generator<void, void, void> {
+    if (this.#prepared !== undefined) yield* this.#prepared.settle(ranAtMs);
   }
 
   /** Drops what was made ahead. */
@@ -90,13 +95,12 @@ export class TreeStore {
   /** What the change begins with. Throws ERR_CONFLICT when it has gone. */
   #takePrepared(digest: string | undefined): PreparedTree | undefined {
     const prepared = this.#prepared;
-    const found = prepared?.summary?.digest;
     if (digest === undefined) {
       // What is not ready would only slow the push down.
-      if (found === undefined) this.drop();
+      if (prepared?.isMaking === true) this.drop();
       return undefined;
     }
-    if (found !== digest) {
+    if (prepared?.isMaking !== false || prepared.summary?.digest !== digest) {
       throw new GomoteError('ERR_CONFLICT', 'what was made ahead has gone', { hint: 'push again' });
     }
     this.#prepared = undefined;

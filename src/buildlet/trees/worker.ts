@@ -25,13 +25,12 @@ type Job = TreeJob | StoreJob | ReachJob | PrepareJob;
 serveJobs(async (job: Job, channel: Channel): Promise<unknown> => {
   if (job.kind === 'drop') return store.drop();
   if (job.kind === 'prepare') {
-    for (const _ of store.prepare(job.storeAt)) await channel.turn();
-    return undefined;
+    return await inTurns(store.prepare(job.storeAt));
   }
   if (job.kind === 'reach') return openStoreAt(job.at) !== undefined;
   if (job.kind === 'stored') return await stored(job, channel);
   if (job.kind === 'apply') return await apply(job, channel);
-  if (job.kind !== 'read') return store.answer(job);
+  if (job.kind !== 'read') return answer(job);
   for (const piece of store.read(job)) {
     channel.send(piece);
     await channel.ready();
@@ -40,7 +39,22 @@ serveJobs(async (job: Job, channel: Channel): Promise<unknown> => {
   return undefined;
 });
 
+function answer(job: Parameters<TreeStore['answer']>[0]): unknown {
+  const answered = store.answer(job) as { readonly prepared?: object };
+  if (job.kind === 'state' && answered.prepared !== undefined) {
+    // A push is likely to take it: it is checked while the client walks its tree.
+    void inTurns(store.settlePrepared(job.ranAtMs)).catch(() => undefined);
+  }
+  return answered;
+}
+
+/** Goes through the steps, with other jobs between them. */
+async function inTurns(steps: Iterator<void>): Promise<void> {
+  while (!steps.next().done) await new Promise((resolve) => setImmediate(resolve));
+}
+
 async function apply(job: Extract<TreeJob, { kind: 'apply' }>, channel: Channel): Promise<unknown> {
+  if (job.prepared !== undefined) await inTurns(store.settlePrepared(job.ranAtMs));
   const change = store.change(job);
   try {
     for await (const piece of channel.receive()) {

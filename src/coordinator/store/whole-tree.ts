@@ -11,34 +11,44 @@ const mostEntries = 200_000;
 
 export class WholeTree {
   readonly #store: Contents;
-  readonly #entries: Map<string, TreeEntry>;
-  #isKnown = true;
+  readonly #begunWith: string | undefined;
+  #seen: (readonly [TreeChange, string])[] = [];
+  #isTooLarge = false;
 
   /** `begunWith`: the digest of the tree that the machine had made ahead and that the stream changes. */
   constructor(store: Contents, begunWith: string | undefined) {
     this.#store = store;
-    const before = begunWith === undefined ? [] : lastTree(store);
-    if (begunWith !== undefined) this.#isKnown = treeDigest(before) === begunWith;
-    this.#entries = new Map(before.map((entry) => [entry.path, entry]));
+    this.#begunWith = begunWith;
   }
 
   /** A change, and for a file its digest. */
   see(change: TreeChange, digest = ''): void {
-    if (this.#entries.size > mostEntries) this.#isKnown = false;
-    if (!this.#isKnown) return;
-    if (change.op === 'remove') this.#entries.delete(change.path);
-    else if (change.op === 'write') {
-      const { entry } = change;
-      this.#entries.set(entry.path, entry.kind === 'file' ? { ...entry, digest } : entry);
-    } else {
-      const entry = this.#entries.get(change.path);
-      const { op: _, ...changed } = change;
-      if (entry !== undefined) this.#entries.set(change.path, { ...entry, ...changed });
-    }
+    this.#isTooLarge ||= this.#seen.length === mostEntries;
+    if (this.#isTooLarge) this.#seen = [];
+    else this.#seen.push([change, digest]);
   }
 
+  /** To be called when the stream has passed: no machine waits for it. */
   keep(): void {
-    if (this.#isKnown) keepLastTree(this.#store, [...inOrder(this.#entries).values()]);
+    // A tree that was begun with and not changed is remembered already.
+    if (this.#isTooLarge || (this.#begunWith !== undefined && this.#seen.length === 0)) return;
+    const before = this.#begunWith === undefined ? [] : lastTree(this.#store);
+    if (this.#begunWith !== undefined && treeDigest(before) !== this.#begunWith) return;
+    const entries = new Map(before.map((entry) => [entry.path, entry]));
+    for (const [change, digest] of this.#seen) apply(entries, change, digest);
+    keepLastTree(this.#store, [...inOrder(entries).values()]);
+  }
+}
+
+function apply(entries: Map<string, TreeEntry>, change: TreeChange, digest: string): void {
+  if (change.op === 'remove') entries.delete(change.path);
+  else if (change.op === 'write') {
+    const { entry } = change;
+    entries.set(entry.path, entry.kind === 'file' ? { ...entry, digest } : entry);
+  } else {
+    const entry = entries.get(change.path);
+    const { op: _, ...changed } = change;
+    if (entry !== undefined) entries.set(change.path, { ...entry, ...changed });
   }
 }
 

@@ -80,7 +80,8 @@ export class LocalWalk implements LocalTree {
         this.#entering = rules.enter(directory, names);
       },
       leaveOut: (path, isDirectory) =>
-        this.unsent.has(directoryOf(path)) || rules.leavesOut(path, isDirectory),
+        (this.unsent.size > 0 && this.unsent.has(directoryOf(path))) ||
+        rules.leavesOut(path, isDirectory),
       onOther: (path) => this.others.push(path),
       onProblem: (path, error) => this.#leave(path, error),
     });

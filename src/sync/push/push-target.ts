@@ -21,7 +21,7 @@ import {
   replacedDirectories,
   unreadRemote,
 } from './refused-paths.ts';
-import { isStored, withPrepared, withStored } from './stored-contents.ts';
+import { isOfUse, isStored, withPrepared, withStored } from './stored-contents.ts';
 
 /** How often to check whether another push has ended, in ms. */
 const busyMs = 200;
@@ -222,13 +222,13 @@ export class PushTarget {
     if (state.digest === emptyTree) {
       const prepared = this.#options.dryRun ? undefined : state.prepared;
       if (prepared === undefined) return { here: entries, there: [], times: 'exact' };
-      this.#prepared = prepared.digest;
-      const differing = cache.differing(entries, prepared.digest, prepared.times);
-      const { here, there } = differing ?? {
+      const differing = cache.differing(entries, prepared.digest, prepared.times) ?? {
         here: entries,
         there: await remote.preparedEntries(),
       };
-      return { here, there, times: 'exact' };
+      if (!isOfUse(differing, entries.length)) return { here: entries, there: [], times: 'exact' };
+      this.#prepared = prepared.digest;
+      return { ...differing, times: 'exact' };
     }
     const { digest, times } = state;
     const differing = digest === undefined ? undefined : cache.differing(entries, digest, times);

@@ -54,6 +54,16 @@ export async function withStored(
   return { changes: answered, isHeadKnown: answer.head };
 }
 
+/** Whether more of a tree that is made ahead stays than goes, of `count` entries here: a push has to wait for all of it. */
+export function isOfUse(
+  { here, there }: { here: readonly TreeEntry[]; there: readonly TreeEntry[] },
+  count: number,
+): boolean {
+  const sizes = new Map(here.map(({ path, size }) => [path, size]));
+  const kept = there.filter(({ path, size }) => sizes.get(path) === size).length;
+  return count - here.length + kept > there.length - kept;
+}
+
 /** The changes that make the whole tree: what is left of one that was made ahead counts as taken from the store. */
 export function withPrepared(
   entries: readonly TreeEntry[],

@@ -5,7 +5,8 @@ import { temporaryDirectory } from '../../helpers/temporary.ts';
 it('the number of known trees of a work directory is limited', () => {
   const store = new TreeStore({ workDir: temporaryDirectory(), stage: temporaryDirectory() });
   const generation = (dir: string) =>
-    (store.answer({ kind: 'state', dir, all: false }) as { generation: string }).generation;
+    (store.answer({ kind: 'state', ranAtMs: 0, dir, all: false }) as { generation: string })
+      .generation;
   const first = generation('0');
   const second = generation('1');
   for (let n = 2; n < 1_500; n++) {
