@@ -1,5 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { docker, images, newLab } from './lab.ts';
 
 describe('a refused create', () => {
@@ -54,6 +55,25 @@ describe('a refused create', () => {
     expect(containers()).toEqual([]);
     expect(docker('ps', '-aq', '--filter', `name=${user}`)).toBe('');
     expect(docker('ps', '-aq', '--filter', 'label=gomote.role=filler')).toBe('');
+  });
+
+  it('says what is in the way of its programs in an image', async () => {
+    const { gomote, cli, containers } = newLab();
+    const image = `gomote-test/file-${process.pid}:1`;
+    const files = join(cli.directory, 'opt');
+    mkdirSync(files);
+    writeFileSync(join(files, 'gomote'), '');
+    const container = docker('create', images.shell, 'none');
+    docker('cp', files, `${container}:/`);
+    docker('commit', container, image);
+    onTestFinished(() => {
+      docker('rm', container);
+      docker('rmi', '-f', image);
+    });
+    const { code, stderr } = await gomote(['create', `docker:${image}`]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/not a directory; .*the image has a file there/);
+    expect(containers()).toEqual([]);
   });
 
   it('reports a missing engine, or that the user may not use it', async () => {

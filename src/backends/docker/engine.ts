@@ -82,8 +82,11 @@ export class Engine {
       (await this.#send({ ...request, method: 'HEAD' })).body.resume();
       return true;
     } catch (error) {
-      if (error instanceof StatusError && error.status === 404) return false;
-      throw error;
+      if (!(error instanceof StatusError)) throw error;
+      if (error.status === 404) return false;
+      // The reply to a HEAD cannot say why.
+      (await this.#send({ ...request, method: 'GET' })).body.destroy();
+      return true;
     }
   }
 

@@ -48,6 +48,11 @@ const kinds: readonly Kind[] = [
     hint: "install the engine's init on its machine: tini for Docker, catatonit for Podman",
   },
   {
+    words: /not a directory/i,
+    code: 'ERR_PLATFORM',
+    hint: 'the programs are put below /opt/gomote: the image has a file there, or as /opt',
+  },
+  {
     words: /network .*not found|unable to find network/i,
     code: 'ERR_PLATFORM',
     hint: 'docker network ls shows the networks there are',
