@@ -1,4 +1,4 @@
-// Examines the entries of a listing in two threads, which take them in batches.
+// Examines the entries of a listing in batches. Two threads take those with files to read.
 import { setImmediate } from 'node:timers/promises';
 import type { OpenTree } from '../../files/open-tree.ts';
 import type { Thread } from '../../worker/thread.ts';
@@ -44,8 +44,9 @@ export async function* examineAll<T extends Wanted>(
   try {
     let isFirst = true;
     for (const wanted of inBatches(entries)) {
-      // For a short listing no thread is started.
-      const isGiven = !isFirst && givenCount < givenLimit;
+      // For a short listing no thread is started. To send an entry takes as long as a call on it, but not as long as its digest.
+      const mayGive = !isFirst && wanted.some(({ reads }) => reads);
+      const isGiven = mayGive && givenCount < givenLimit;
       isFirst = false;
       const result = isGiven ? give(wanted) : examine(tree, wanted, setImmediate);
       const batch: Batch<T> = { wanted, result, isDone: false };
