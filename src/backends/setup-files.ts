@@ -8,7 +8,7 @@ import { readTrustedFile } from '../files/private-file.ts';
 import type { Setup, SetupFile } from './setup.ts';
 
 /** Reads a file; `what` is its name in messages. */
-export type ReadSetupFile = (path: string, what: string) => Buffer;
+type ReadSetupFile = (path: string, what: string) => Buffer;
 
 /**
  * @param dir The directory of its files on the buildlet. Default: the work directory.

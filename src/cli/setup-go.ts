@@ -15,7 +15,7 @@ import { runIntoFile } from './run/run-into-file.ts';
 import type { RunRecord } from './run/run-report.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
-export interface GoTree {
+interface GoTree {
   readonly top: string;
   readonly build: string;
 }

@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 import { PrefixedLines } from './fan-out/line-prefix.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
-export interface SetupOutput {
+interface SetupOutput {
   /** Returns an output for each buildlet. `makeWay` is called before the first output. */
   of(makeWay: () => void): (buildlet: string) => Writable;
   end(): Promise<void>;

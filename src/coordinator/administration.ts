@@ -14,7 +14,7 @@ import { operatorClient } from './state/operator-access.ts';
 import { prepareStateDirectory, usersPathOf } from './state/state-directory.ts';
 import { Users } from './state/users.ts';
 
-export type AdminCommand = Exclude<
+type AdminCommand = Exclude<
   CoordinatorCommand,
   { kind: 'help' | 'version' | 'serve' | 'check' | 'reload' | 'usage' | 'history' }
 >;

@@ -10,7 +10,7 @@ import { undefinedIfAbsent } from '../files/if-there.ts';
 import { parseJson } from '../protocol/reply-fields.ts';
 
 /** What one user had. */
-export interface UserUsage {
+interface UserUsage {
   readonly user: string;
   buildlets: number;
   /** For how long there were buildlets, in hours. */

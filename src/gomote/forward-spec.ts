@@ -4,7 +4,7 @@ import { parseTarget, type SocketTarget } from '../protocol/forward.ts';
 import { checkText } from './arguments.ts';
 
 /** Two sockets: connections to one are forwarded to the other. */
-export interface ForwardSpec {
+interface ForwardSpec {
   readonly from: SocketTarget;
   readonly to: SocketTarget;
 }

@@ -38,7 +38,7 @@ export interface PullTreeOptions extends CallOptions {
 }
 
 /** A normalized remote directory, and a local one. */
-export interface PullPlace {
+interface PullPlace {
   readonly dir: string;
   readonly to: string;
 }

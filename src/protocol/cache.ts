@@ -23,7 +23,7 @@ export interface Cache {
 export const cacheName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$/;
 
 /** The largest number of caches of one buildlet. */
-export const cacheLimit = 16;
+const cacheLimit = 16;
 
 const pathLimit = 1_024;
 

@@ -30,7 +30,7 @@ export interface TerminalRequest {
 }
 
 /** Programs of the buildlet's own that can be run. */
-export const subsystems = ['sftp'] as const;
+const subsystems = ['sftp'] as const;
 /** A program of the buildlet's own. */
 export type Subsystem = (typeof subsystems)[number];
 

@@ -1,7 +1,7 @@
 // The open files and directories of a client, by handle.
 import { closeSync, type Dir } from 'node:fs';
 
-export interface OpenFile {
+interface OpenFile {
   readonly kind: 'file';
   readonly fd: number;
   /** Whether writes append. */

@@ -12,7 +12,7 @@ export const packetBytes = 32 << 10;
 const standardError = 1;
 
 /** The client's end of a channel. */
-export interface ClientEnd {
+interface ClientEnd {
   /** The client's number for the channel. */
   readonly id: number;
   /** The client's receive window, in bytes. */

@@ -19,7 +19,7 @@ import {
   ready,
 } from './ssh2.ts';
 
-export interface SshConnectionOptions {
+interface SshConnectionOptions {
   readonly input: Readable;
   readonly output: Writable;
   /** The host key of the server. */

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, type ParsedKey, parseKey } from './ssh2.ts';
 
 /** A key pair in the file formats of OpenSSH. */
-export interface KeyFiles {
+interface KeyFiles {
   readonly privateKey: string;
   /** One line: type, key and comment. */
   readonly publicKey: string;

@@ -31,7 +31,7 @@ export interface PackTotals {
 }
 
 /** Called with entries that were skipped, and with files that changed, which keep their first size, cut or filled with zeros. */
-export type OnSkipped = (name: string, reason: string) => void;
+type OnSkipped = (name: string, reason: string) => void;
 
 export interface BlockOptions {
   /** Called with what is left out, or does not come as it is, and why. Default: such a thing is a failure. */

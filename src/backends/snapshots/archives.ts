@@ -20,7 +20,7 @@ export const defaultLimitBytes = 32 * 2 ** 30;
 
 const defaultLimitEntries = 2_000_000;
 
-export interface SaveOptions {
+interface SaveOptions {
   /** Normalized paths to exclude with everything below them, relative to the work directory. */
   readonly exclude: readonly string[];
   /** The size limit, in bytes of unpacked archive. */

@@ -8,7 +8,7 @@ export type Place =
   | { readonly at: 'value'; readonly option: Option; readonly prefix: string }
   | { readonly at: 'option' };
 
-export interface WordPlace {
+interface WordPlace {
   readonly place: Place;
   readonly operands: readonly string[];
   /** The values of the options before the cursor, by the options' attribute names. */

@@ -2,7 +2,7 @@
 // it literally. Nothing is expanded.
 
 /** The words before the cursor, and the one at the cursor. */
-export interface ShellLine {
+interface ShellLine {
   readonly before: readonly string[];
   /** The word as typed, with quotes. */
   readonly raw: string;

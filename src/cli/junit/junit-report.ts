@@ -3,7 +3,7 @@
 import { GomoteError } from '../../errors.ts';
 import type { SaxesTagPlain } from './saxes.ts';
 
-export interface FailedTest {
+interface FailedTest {
   readonly name: string;
   readonly kind: 'failed' | 'error';
   readonly message: string;

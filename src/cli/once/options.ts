@@ -15,7 +15,7 @@ import { type ProjectPart, type WithProject, withProject } from './project-optio
 import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
 import { machineLimit } from './spec.ts';
 
-export interface Positionals {
+interface Positionals {
   readonly type: string | undefined;
   readonly command: readonly string[];
 }

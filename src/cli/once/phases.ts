@@ -1,6 +1,6 @@
 // How long each phase took, for the report.
 
-export type PhaseName = 'create' | 'push' | 'setup' | 'run' | 'get' | 'shell' | 'keep' | 'destroy';
+type PhaseName = 'create' | 'push' | 'setup' | 'run' | 'get' | 'shell' | 'keep' | 'destroy';
 
 interface Phase {
   readonly phase: PhaseName;

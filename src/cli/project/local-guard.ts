@@ -10,7 +10,7 @@ export interface Guard {
 }
 
 /** Where the buildlets of a backend run. */
-export interface BackendPlace {
+interface BackendPlace {
   readonly name: string;
   readonly config: BackendConfig | undefined;
   readonly isConfigured: boolean;

@@ -3,7 +3,7 @@ import type { GoPattern } from '../../go-pattern.ts';
 
 export type StreamName = 'stdout' | 'stderr';
 
-export interface LineChoice {
+interface LineChoice {
   readonly timestamps?: boolean | undefined;
   /** Only lines that were begun at this moment or later, in ms since 1970. */
   readonly sinceAtMs?: number | undefined;

@@ -47,7 +47,7 @@ async function isTaken(host: string, port: number): Promise<boolean> {
   }
 }
 
-export class NewPorts {
+class NewPorts {
   readonly #buildlet: Buildlet;
   readonly #context: Context;
   readonly #options: Options;

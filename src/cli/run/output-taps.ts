@@ -8,7 +8,7 @@ export interface OutputTap {
   take(chunk: Buffer): void | Promise<void>;
 }
 
-export interface Tapped {
+interface Tapped {
   /** The same terminal; what is written to it is also copied to the taps. */
   readonly terminal: Terminal;
   /** Passes the unfinished lines to the taps. */

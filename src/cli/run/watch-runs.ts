@@ -8,7 +8,7 @@ import { isGone } from '../transfer/watch-push.ts';
 import type { Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';
 
-export interface WatchedRun {
+interface WatchedRun {
   readonly watch: TreeWatch;
   /** Pushes, or only checks for changes. Returns whether there were any. */
   readonly push: (how: { readonly dryRun: boolean }) => Promise<boolean>;

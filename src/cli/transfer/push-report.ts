@@ -13,7 +13,7 @@ import type { Passed } from '../terminal/progress.ts';
 import { printJson, printLines } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
-export interface ReportOptions {
+interface ReportOptions {
   /** The target directory, relative to the work directory. */
   readonly dir: string;
   readonly dryRun?: boolean | undefined;

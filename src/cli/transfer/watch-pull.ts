@@ -12,7 +12,7 @@ const shortestMs = 1_000;
 /** Each pull that transfers nothing doubles the delay, up to this, in ms. */
 const longestMs = 8_000;
 
-export interface WatchedPull {
+interface WatchedPull {
   readonly top: string;
   readonly pull: () => Promise<PullSummary>;
   /** Reports a pull; throws when a path was left unchanged. `isKnown`: those paths have been reported before. */

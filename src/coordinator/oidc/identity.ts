@@ -6,7 +6,7 @@ import type { OidcConfig } from './config.ts';
 /** The provider's claims about a person. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-export interface Identity {
+interface Identity {
   readonly name: string;
   /** The provider's permanent id of the person. */
   readonly subject: string;

@@ -8,7 +8,7 @@ const contentTypes = {
   json: 'application/json; charset=utf-8',
 } as const;
 
-export type PageContent = keyof typeof contentTypes;
+type PageContent = keyof typeof contentTypes;
 
 /** The page loads its own files only, sends forms only here, and is shown in no frame. */
 export const securityHeaders = {

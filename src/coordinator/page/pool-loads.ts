@@ -16,7 +16,7 @@ interface LoadSeries {
   readonly waiting: readonly (number | null)[];
 }
 
-export interface LoadsView {
+interface LoadsView {
   readonly stepMs: number;
   /** When the last step ends. */
   readonly endMs: number;

@@ -6,7 +6,7 @@ import type { Readiness } from '../readiness.ts';
 import type { CoordinatorView } from '../sessions/view.ts';
 import type { User } from '../state/user-records.ts';
 
-export interface Problem {
+interface Problem {
   readonly level: 'bad' | 'warn' | 'info';
   readonly title: string;
   readonly text: string;

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 /** `down`: it does not answer. `unclean`: it answers, but what its last user left cannot be removed. */
 export type FaultKind = 'down' | 'unclean';
 
-export interface UnavailableMachine {
+interface UnavailableMachine {
   readonly machine: string;
   readonly what: FaultKind;
   readonly reason: string;

@@ -10,8 +10,7 @@ import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
 import type { Session } from './session.ts';
 
-export interface SessionView
-  extends Omit<Session, 'pool' | 'machine' | 'key' | 'isClaimed' | 'reason'> {
+interface SessionView extends Omit<Session, 'pool' | 'machine' | 'key' | 'isClaimed' | 'reason'> {
   /** For admins. */
   readonly machine?: string | undefined;
   readonly health: Health;

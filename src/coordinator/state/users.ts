@@ -21,7 +21,7 @@ import { changeUsers, loadUsers, noUsers, type UsersCopy } from './users-file.ts
 
 type Records = Map<string, UserRecord>;
 
-export interface UsersOptions {
+interface UsersOptions {
   /** Who changes the file by this object, for the audit trail. */
   readonly by?: string | undefined;
   /** Has the users while the file cannot be read at the start, and which changes were reported. */

@@ -15,7 +15,7 @@ const reportLimit = 8 << 20;
 /** How many pieces of the end of the output are given; one has at most 64 KiB. */
 const endPieces = 8;
 
-export interface FailureBundle {
+interface FailureBundle {
   readonly report: FailureReport;
   /** The end of both streams, each line with its time. */
   readonly outputEnd: string;

@@ -17,7 +17,7 @@ import { outputText } from './output-text.ts';
 import { OutputRecorder, type StreamName } from './recorder.ts';
 import { bundleFiles, type FailureReport, reportFormat } from './report.ts';
 
-export interface FailedRun {
+interface FailedRun {
   readonly client: BuildletClient;
   /** The caller's name of the buildlet. */
   readonly name: string;

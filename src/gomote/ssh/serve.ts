@@ -8,7 +8,7 @@ import { runCommand } from './run-command.ts';
 import { serverKeys } from './state.ts';
 
 /** The options of {@link serveSsh}. */
-export interface ServeSshOptions {
+interface ServeSshOptions {
   readonly input: Readable;
   readonly output: Writable;
   /** Called with messages that SSH cannot transport to the client. */

@@ -46,7 +46,7 @@ function proxyCommand({ settings }: Backends): string[] {
   ];
 }
 
-export interface WrittenConfig {
+interface WrittenConfig {
   readonly file: string;
   readonly sshConfig: string;
   /** The line that it must have. */

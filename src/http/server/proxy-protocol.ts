@@ -26,7 +26,7 @@ interface ProxyHeader {
  * Parses what has arrived so far: `more` when the header is incomplete; throws for a broken header. A connection that begins
  * differently has none: it is the proxy's own, or that of another program on its machine.
  */
-export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'more' {
+function parseProxyHeader(bytes: Buffer): ProxyHeader | 'more' {
   const begins = (text: Buffer) => {
     const length = Math.min(bytes.length, text.length);
     return bytes.subarray(0, length).equals(text.subarray(0, length));
