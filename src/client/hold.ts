@@ -1,9 +1,8 @@
 // Holds a buildlet while this process lives, by one open request, which is repeated when it breaks.
 import { checkSignal, isStatus } from '../errors.ts';
 import { type HttpResponse, transportError } from '../http/client/request.ts';
-import { endpoints } from '../protocol/endpoints.ts';
+import { endpoints, holdParameters } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
-import { holdParameters } from '../protocol/hold.ts';
 import { anySignal } from '../timeout-signal.ts';
 import type { CallOptions } from './client-options.ts';
 import type { Connection } from './connection.ts';

@@ -1,9 +1,8 @@
 // The trailer of a reply: from its end or, where a proxy dropped it, by another request.
 import { isStatus } from '../errors.ts';
 import type { HttpResponse } from '../http/client/request.ts';
-import { endpoints } from '../protocol/endpoints.ts';
+import { endpoints, lateTrailerHeader, replyIdHeader } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
-import { lateTrailerHeader, replyIdHeader } from '../protocol/late-trailer.ts';
 import type { Connection } from './connection.ts';
 import { randomId } from './random-id.ts';
 

@@ -110,6 +110,18 @@ export const proxyHeader = 'X-Buildlet-Proxy';
 /** The trailer of `/exec`: how the command ended. */
 export const processStateTrailer = 'Process-State';
 
+/** A request header: the id by which its trailer can be requested later, because proxies drop trailers and HTTP/1.0 has none. */
+export const replyIdHeader = 'Gomote-Reply-Id';
+
+export const isReplyId = (text: string): boolean => /^[A-Za-z0-9_-]{12,64}$/.test(text);
+
+/** A reply header: the trailer that can be requested at `/trailer` after the reply. */
+export const lateTrailerHeader = 'Gomote-Late-Trailer';
+
+/** The parameters of `/hold`, and the longest that a buildlet outlives the client that holds it, in ms. */
+export const holdParameters = { graceMs: 'graceMs', release: 'release' } as const;
+export const longestGraceMs = 24 * 3_600_000;
+
 /** A header of the reply to `GET /`: when the buildlet ends by itself, in RFC 3339. An extension. */
 export const expiresHeader = 'Gomote-Expires';
 

@@ -8,7 +8,7 @@ export const zstdFeature = 'zstd';
 /** Single files, read on after a cut, and written with checksums: `/file`. */
 export const fileFeature = 'file';
 
-/** Trailers that can be requested when a proxy dropped them: protocol/late-trailer.ts. */
+/** Trailers that can be requested when a proxy dropped them: `/trailer`. */
 export const lateTrailerFeature = 'late-trailer';
 
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */

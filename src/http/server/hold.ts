@@ -1,5 +1,5 @@
 // Something that clients hold, a buildlet or a coordinator's session, which ends soon after the last of them has disconnected.
-import { holdParameters, longestGraceMs } from '../../protocol/hold.ts';
+import { holdParameters, longestGraceMs } from '../../protocol/endpoints.ts';
 import { wholeNumber } from '../../protocol/session.ts';
 import { sendEmpty, sendError } from './reply.ts';
 import type { Exchange } from './server.ts';

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { GomoteError } from '../../errors.ts';
 import { setNewest } from '../../newest.ts';
-import { isReplyId, lateTrailerHeader, replyIdHeader } from '../../protocol/late-trailer.ts';
+import { isReplyId, lateTrailerHeader, replyIdHeader } from '../../protocol/endpoints.ts';
 import { sendText } from './reply.ts';
 import type { Handler } from './server.ts';
 
