@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { boxAndPlain, docker, isPodman, newLab, storesOf } from './lab.ts';
+import { boxAndPlain, docker, newLab, storesOf } from './lab.ts';
 
 const root = '/opt/gomote/store/contents';
 
@@ -110,8 +110,7 @@ store-size = 0
   });
 });
 
-// Podman gives no labels to volumes that it makes with a container.
-it.skipIf(isPodman)('the volumes of stores have their owner and role in labels', async () => {
+it('the volumes of stores have their owner and role in labels', async () => {
   const { user, create } = storeLab();
   await create('box');
   const [volume = ''] = storesOf(user);

@@ -165,7 +165,6 @@ const storeIn = (isRoot: boolean): string =>
   `${storeDirectory}/${isRoot ? '' : `${openName}/`}contents`;
 
 function hostConfigOf({
-  owner,
   machine,
   payloadVolume,
   isRoot,
@@ -205,9 +204,7 @@ function hostConfigOf({
         : [
             {
               ...{ Type: 'volume', Source: store.volume, Target: storeDirectory },
-              VolumeOptions: {
-                ...{ NoCopy: true, Labels: { [labels.role]: 'store', [labels.owner]: owner } },
-              },
+              VolumeOptions: { NoCopy: true },
             },
           ]),
     ],

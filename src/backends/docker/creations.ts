@@ -8,7 +8,7 @@ import { storeBytesOf } from '../machine-store.ts';
 import { withNewName } from '../new-name.ts';
 import { cacheVolume, checkUsers, makeVolumes, usageOf } from './caches.ts';
 import type { DockerConfig } from './config.ts';
-import { dockerMachineOf } from './container.ts';
+import { dockerMachineOf, labels } from './container.ts';
 import type { Engine } from './engine.ts';
 import { launchContainer } from './launch.ts';
 import { type PayloadSource, payloadSource } from './payload-source.ts';
@@ -58,7 +58,10 @@ export class Creations {
       userLabels: call.labels,
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs, holdMs: call.holdMs },
     };
-    await makeVolumes(engine, volumes, call);
+    await Promise.all([
+      makeVolumes(engine, volumes, call),
+      plan.store && makeStoreVolume(engine, plan.store.volume, call),
+    ]);
     const fill = () => this.#fill(payload, machine.image, call);
     const name = await withNewName(nameStem(call.user, builder.name), async (name) => {
       await launchContainer(engine, {
@@ -108,6 +111,12 @@ export class Creations {
 export function storeVolume(owner: string, user: string): string {
   const digest = hash('sha256', JSON.stringify([owner, user]), 'hex');
   return `gomote-store-${digest.slice(0, 24)}`;
+}
+
+/** Makes the volume if it is missing: Podman gives no labels to volumes that it makes with a container. */
+async function makeStoreVolume(engine: Engine, Name: string, { user, signal }: CreateCall) {
+  const Labels = { [labels.role]: 'store', [labels.owner]: user };
+  await engine.json({ method: 'POST', path: '/volumes/create', json: { Name, Labels }, signal });
 }
 
 /** The prefix of names, in the form that engines allow. */
