@@ -45,21 +45,22 @@ const cells: Readonly<Record<string, readonly Tests[]>> = {
   '`local`, `isolation = "bubblewrap"`': [
     [
       walls,
-      'nothing of the home directory of who started it, nor of any other',
-      'nothing beside its own work dir: no other buildlet, no password, no log',
-      'of the system what every user can read, and nothing else, also as root',
+      'nothing of the home directory of the user who started it, nor of any other',
+      'nothing beside its own work directory: no other buildlet, no password, no log',
+      'of the system only what every user can read, also as root',
+      'nothing that the kernel shows to root alone',
       'paths that were named for it, which it cannot write',
     ],
     [
       walls,
       'not to %s',
-      'to its work dir, its HOME and its own /tmp, which the next one has again',
+      'to its work directory, its HOME and its own /tmp, which the next command has again',
       'to paths that were named for it',
     ],
     [
       walls,
       'the processes of its buildlet only, and cannot end the buildlet',
-      'with the network none, its own loopback and nothing of the machine',
+      'no network without one: only its own loopback, and nothing of the machine',
     ],
     [walls, 'no process after %s, however well it hides'],
   ],
