@@ -118,7 +118,7 @@ export function loaderOf(program: string): string {
     const offset = Number(bytes.readBigUInt64LE(at + 8));
     return bytes.toString('utf8', offset, bytes.indexOf(0, offset));
   }
-  throw new GomoteError('ERR_LOCAL_FILE', `${program} is no program of Linux with a loader`, {
+  throw new GomoteError('ERR_LOCAL_FILE', `${program} is not a program of Linux with a loader`, {
     hint: 'use a Node.js of nodejs.org or of the distribution',
   });
 }

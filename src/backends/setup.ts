@@ -70,7 +70,7 @@ export async function runSetup(
   client: BuildletClient,
   label: string,
   { name, bytes, files }: Setup,
-  { builder, output, signal, hint = 'mend the script' }: SetupRun,
+  { builder, output, signal, hint = 'correct the script' }: SetupRun,
 ): Promise<void> {
   const path = `.gomote-setup-${randomId()}`;
   const failed = (how: string): GomoteError =>

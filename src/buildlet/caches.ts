@@ -21,8 +21,9 @@ interface LinkRoots {
   readonly home: string | undefined;
 }
 
-export const cachesHelp = `  --cache PATH:DIRECTORY        make PATH, in the work dir or below ~/, a link
-                                to DIRECTORY, which is kept; may be repeated
+export const cachesHelp = `  --cache PATH:DIRECTORY        make PATH, in the work directory or below ~/, a
+                                link to DIRECTORY, which is kept; may be
+                                repeated
 `;
 
 export const cacheFlags = { cache: { type: 'string', multiple: true } } as const;

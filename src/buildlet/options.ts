@@ -58,7 +58,7 @@ Options (one dash or two):
                                 address that other machines can reach needs a
                                 password; on a loopback address one is made, and
                                 printed on standard error, if none is given
-  --workdir DIR                 work dir (default: a fresh temporary one);
+  --workdir DIR                 work directory (default: a fresh temporary one);
                                 removed at the end if the buildlet made it
   --halt=true|false             power off the machine when the buildlet ends
                                 (default: false, only the process ends; on GCE
@@ -126,7 +126,7 @@ export async function readOptions(
   const meta = gce ?? environmentMeta(environment);
   const [cert, key] = [await meta('tls-cert'), await meta('tls-key')];
   if ((cert === undefined) !== (key === undefined)) {
-    throw usage('META_tls_cert and META_tls_key go together', 'set both or none');
+    throw usage('META_tls_cert and META_tls_key need each other', 'set both or none');
   }
   const given =
     values['password-file'] === undefined

@@ -17,8 +17,8 @@ export async function becomeUser(uid: number, address: ListenAddress): Promise<L
 export const userFlags = { user: { type: 'string' } } as const;
 
 export const userHelp = `  --user UID                    started as root: listen on a unix socket, then
-                                become the user UID for good; the work dir and
-                                TMPDIR must be that user's
+                                become the user UID for good; the work
+                                directory and TMPDIR must be that user's
 `;
 
 /**

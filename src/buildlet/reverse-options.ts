@@ -83,7 +83,7 @@ function labelsIn(texts: readonly string[] = []): Labels | undefined {
   for (const text of texts) {
     const [[name, value] = ['', undefined]] = parseWantedLabels([text]) ?? [];
     if (value === undefined || Object.hasOwn(labels, name)) {
-      throw usage(`--label "${text}" is no label, or the second of its key`, 'give KEY=VALUE');
+      throw usage(`--label "${text}" is not a label, or the second of its key`, 'give KEY=VALUE');
     }
     labels[name] = value;
   }

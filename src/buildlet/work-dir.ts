@@ -16,7 +16,7 @@ export function openWorkDir(given: string | undefined, scratch: string): WorkDir
   try {
     const path = given === undefined ? join(scratch, 'work') : resolve(given);
     const rule = {
-      what: 'the work dir',
+      what: 'the work directory',
       access: 'readable',
       cure: 'give another with --workdir',
     } as const;
@@ -31,7 +31,7 @@ export function openWorkDir(given: string | undefined, scratch: string): WorkDir
     };
   } catch (error) {
     if (error instanceof GomoteError) throw error;
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot use the work dir: ${messageOf(error)}`, {
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot use the work directory: ${messageOf(error)}`, {
       hint: 'give another with --workdir',
       cause: error,
     });

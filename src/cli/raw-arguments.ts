@@ -30,7 +30,7 @@ export function exactArguments(
     return given.map((bytes) => nameFromBytes(bytes.subarray(behind)));
   }
   throw new GomoteError('ERR_USAGE', `the argument "${doubtful}" may not be as it was given`, {
-    hint: 'this system does not tell the bytes of arguments that are not UTF-8',
+    hint: 'this system does not give the bytes of arguments that are not UTF-8',
   });
 }
 
@@ -50,7 +50,7 @@ export function exactVariable(
   const bytes = found?.subarray(start.length);
   if (bytes?.toString() === value) return nameFromBytes(bytes);
   throw new GomoteError('ERR_USAGE', `the value of ${name} may not be as it is here`, {
-    hint: `this system does not tell the bytes of variables that are not UTF-8; give -e ${name}=VALUE`,
+    hint: `this system does not give the bytes of variables that are not UTF-8; give -e ${name}=VALUE`,
   });
 }
 

@@ -26,9 +26,13 @@ export async function findGoTree(type: string, { terminal }: Context): Promise<G
   const { top } = pushPlace(await goRoot(terminal.environment), goDir);
   const build = type.includes('windows') ? 'src/make.bat' : 'src/make.bash';
   if (existsSync(join(top, build))) return { top, build: `${goDir}/${build}` };
-  throw new GomoteError('ERR_LOCAL_FILE', `"${top}" is no source tree of Go: it has no ${build}`, {
-    hint: 'set GOROOT to one',
-  });
+  throw new GomoteError(
+    'ERR_LOCAL_FILE',
+    `"${top}" is not a source tree of Go: it has no ${build}`,
+    {
+      hint: 'set GOROOT to one',
+    },
+  );
 }
 
 /**
@@ -75,7 +79,7 @@ async function setupOne(
   });
   if (code === 0 || record.received !== undefined) return code;
   throw new GomoteError('ERR_SETUP', `${cmd} failed on ${name}: exit status ${code}`, {
-    hint: `mend it and run gomote push --go ${name} && gomote run ${name} ${cmd}, or gomote destroy ${name}`,
+    hint: `correct it and run gomote push --go ${name} && gomote run ${name} ${cmd}, or gomote destroy ${name}`,
   });
 }
 
@@ -84,9 +88,13 @@ function makeDirectory(environment: NodeJS.ProcessEnv): string {
   try {
     return mkdtempSync(join(temporary, 'gomote'));
   } catch (error) {
-    throw new GomoteError('ERR_LOCAL_FILE', `no directory for the output: ${messageOf(error)}`, {
-      hint: 'make room there, or set TMPDIR',
-      cause: error,
-    });
+    throw new GomoteError(
+      'ERR_LOCAL_FILE',
+      `cannot make a directory for the output: ${messageOf(error)}`,
+      {
+        hint: 'make room there, or set TMPDIR',
+        cause: error,
+      },
+    );
   }
 }

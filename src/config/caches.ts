@@ -19,7 +19,7 @@ const cacheSchema = v.pipe(
       v.string(),
       v.check(
         (path) => plainCachePath(path) !== undefined,
-        'give a path in the work dir, below ~/ or from /, without .., ":" and ","',
+        'give a path in the work directory, below ~/ or from /, without .., ":" and ","',
       ),
       v.transform((path) => plainCachePath(path) ?? path),
     ),

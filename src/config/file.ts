@@ -26,7 +26,7 @@ export function parseFile<T extends v.GenericSchema>(
     });
   }
   if (issue.type === 'strict_object' && issue.input === undefined) {
-    throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'mend the file' });
+    throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'correct the file' });
   }
   throw badValue(path, key, issue.input, wordsOf(issue));
 }
@@ -68,7 +68,10 @@ function parseToml(path: string, bytes: Uint8Array): unknown {
   } catch (error) {
     const place = error instanceof TomlError ? `${path}:${error.line}:${error.column}` : path;
     const [reason = ''] = error instanceof Error ? error.message.split('\n', 1) : [];
-    throw new GomoteError('ERR_CONFIG', `${place}: ${reason}`, { hint: 'mend it', cause: error });
+    throw new GomoteError('ERR_CONFIG', `${place}: ${reason}`, {
+      hint: 'correct it',
+      cause: error,
+    });
   }
 }
 
@@ -76,6 +79,6 @@ function parseToml(path: string, bytes: Uint8Array): unknown {
 export function badValue(path: string, key: string, value: unknown, why: string): GomoteError {
   const shown = JSON.stringify(value) ?? 'absent';
   return new GomoteError('ERR_CONFIG', `${path}: ${key}: ${shown}: ${why}`, {
-    hint: 'mend the file',
+    hint: 'correct the file',
   });
 }

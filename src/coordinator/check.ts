@@ -204,7 +204,7 @@ function promisesOf(pool: PoolConfig): string[] {
     case 'reverse':
       return [
         `${pool.kind}: machines go from one user to the next`,
-        'cleaned between users: the work dir, temporary files, the output of runs, and processes that can be found',
+        'cleaned between users: the work directory, temporary files, the output of runs, and processes that can be found',
         'NOT CLEANED: files elsewhere, such as in HOME and /tmp; processes that hide; accounts, services, containers',
         pool.resetCommand === undefined
           ? 'reset = "command" would run your own cleaning there; buildlet --isolation bubblewrap leaves nothing behind'

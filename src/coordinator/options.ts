@@ -248,7 +248,7 @@ function toEnd(text: string): Date | null {
   const isDate = /^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))?$/.test(text);
   const end = isDate ? new Date(text) : new Date(Date.now() + durationOf('--expires', text));
   if (end.getTime() > Date.now()) return end;
-  throw usage(`--expires "${text}" is not a time to come`);
+  throw usage(`--expires "${text}" is not a time in the future`);
 }
 
 function durationOf(option: string, text: string): number {

@@ -76,7 +76,7 @@ const labels = v.optional(
 
 const labelKey = v.pipe(
   v.string(),
-  v.check((name) => whyNoLabel(name, '') === undefined, 'it is no key of a label'),
+  v.check((name) => whyNoLabel(name, '') === undefined, 'it is not the key of a label'),
 );
 
 /** Of pools that make machines. */

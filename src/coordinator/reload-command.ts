@@ -48,5 +48,8 @@ export async function askToReload({ stateDirectory }: CoordinatorConfig): Promis
     if (outcome !== undefined) return;
     await sleep(pauseMs);
   }
-  throw new GomoteError('ERR_TIMEOUT', `process ${holder.pid} did not say whether it has reloaded`);
+  throw new GomoteError(
+    'ERR_TIMEOUT',
+    `process ${holder.pid} did not report whether it has reloaded`,
+  );
 }

@@ -60,7 +60,7 @@ export async function reload(
   const { coordinator, server, users, audit, place, limits, signIn } = running;
   for (const [key, read] of Object.entries(fixed)) {
     if (isDeepStrictEqual(read(before), read(after))) continue;
-    const hint = 'start the coordinator again for that; sessions go on';
+    const hint = 'start the coordinator again for that; sessions continue';
     throw new GomoteError('ERR_CONFIG', `${key} cannot be changed by a reload`, { hint });
   }
   const identity = await tlsIdentity(after, place.stateDirectory);

@@ -70,7 +70,7 @@ export interface Serving {
 const askTimeoutMs = 10_000;
 
 const unreadHint =
-  'its machine is left alone; mend the file and take ".broken" off its name, or remove it, and start the coordinator again';
+  'its machine is left alone; correct the file and take ".broken" off its name, or remove it, and start the coordinator again';
 
 /** Starts a coordinator in this process; it answers when the promise resolves. */
 export async function serve(config: CoordinatorConfig, options: ServeOptions): Promise<Serving> {

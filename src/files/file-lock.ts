@@ -164,8 +164,8 @@ class Taking {
     if (performance.now() - this.#startedAtMs > patienceMs) {
       const path = this.#path.replace(/\.lock(\.left)*$/, '');
       const who = pid === undefined ? 'another program' : `process ${pid}`;
-      throw new GomoteError('ERR_CONFLICT', `${who} has been changing ${path} for long`, {
-        hint: `see who does; if nobody does, remove ${this.#path}`,
+      throw new GomoteError('ERR_CONFLICT', `${who} has been changing ${path} for a long time`, {
+        hint: `look for its process; if there is none, remove ${this.#path}`,
       });
     }
     await this.#pause();

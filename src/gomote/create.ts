@@ -198,9 +198,13 @@ async function requireChoice(
     });
   }
   if (await backend.chooses(what, { signal })) return;
-  throw new GomoteError('ERR_UNSUPPORTED', `the coordinator "${backend.name}" knows no ${option}`, {
-    hint: 'leave it out, or run a newer coordinator there',
-  });
+  throw new GomoteError(
+    'ERR_UNSUPPORTED',
+    `the coordinator "${backend.name}" does not know ${option}`,
+    {
+      hint: 'leave it out, or run a newer coordinator there',
+    },
+  );
 }
 
 /** The chosen host, if any. Throws ERR_USAGE where there are no hosts. */

@@ -28,6 +28,6 @@ export function throwUncompared(unread: readonly string[]): void {
   if (first === undefined) return;
   const more = unread.length > 1 ? ` and ${unread.length - 1} more` : '';
   throw new GomoteError('ERR_REPLY', `not compared: ${first}${more}`, {
-    hint: 'everything else is told',
+    hint: 'everything else is listed',
   });
 }

@@ -64,7 +64,7 @@ export async function newCoordinatorClientFromFlags(
   const name = await backends.defaultName();
   const settings = await backends.coordinatorSettings(name);
   if (settings === undefined) {
-    throw new GomoteError('ERR_CONFIG', `backend "${name}" is no coordinator`, {
+    throw new GomoteError('ERR_CONFIG', `backend "${name}" is not a coordinator`, {
       hint: 'run gomote login URL, or set GOMOTE_BACKEND to one of kind "coordinator"',
     });
   }

@@ -7,7 +7,7 @@ import { checkText } from './arguments.ts';
 export function checkInside(what: string, path: string): void {
   checkText(what, path);
   if (normalizeRelativePath(path, 'linux') !== undefined) return;
-  throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work dir`, {
+  throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work directory`, {
     hint: 'give a path relative to it',
   });
 }
@@ -17,7 +17,7 @@ export function checkNamed(what: string, path: string): void {
   checkInside(what, path);
   if (path !== '') return;
   throw new GomoteError('ERR_PATH', `${what} "" has no name`, {
-    hint: 'give a path relative to the work dir',
+    hint: 'give a path relative to the work directory',
   });
 }
 
@@ -30,7 +30,7 @@ export function directoryInside(what: string, given: string): string {
     'ERR_USAGE',
     `bad ${what === 'the directory' ? 'directory' : what} "${given}"`,
     {
-      hint: 'give a path relative to the work dir, or . for the work dir itself',
+      hint: 'give a path relative to the work directory, or . for the work directory itself',
     },
   );
 }

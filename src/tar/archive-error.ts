@@ -55,7 +55,10 @@ export function localFileError(subject: string, error: unknown, place?: string):
 
 /** The refusal of a symbolic link whose target is outside the work directory. */
 export const outsideLinkError = (path: string, target: string): Error =>
-  archiveErrors.entry(path, `the symbolic link to ${quoted(target)} leads out of the work dir`);
+  archiveErrors.entry(
+    path,
+    `the symbolic link to ${quoted(target)} leads out of the work directory`,
+  );
 
 /** Makes system calls for an entry; an error names the entry, and of `place`, that is written to, a file system that is full. */
 export function withErrorsOf<T>(path: string, calls: () => T, place?: string): T {

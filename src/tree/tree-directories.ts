@@ -57,7 +57,8 @@ export class TreeDirectories {
     const stats = lstatSync(this.#tree.at(path), { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true) {
       if (stats !== undefined) {
-        if (!this.#replaces) throw new GomoteError('ERR_CONFLICT', `${path} is no directory here`);
+        if (!this.#replaces)
+          throw new GomoteError('ERR_CONFLICT', `${path} is not a directory here`);
         unlinkSync(this.#tree.at(path));
       }
       mkdirSync(this.#tree.at(path), impliedMode);

@@ -68,7 +68,7 @@ describe('writing a file', () => {
   });
 });
 
-describe('a link that leads out of the work dir', () => {
+describe('a link that leads out of the work directory', () => {
   async function withLink() {
     const outside = temporaryDirectory();
     writeFileSync(join(outside, 'secret'), 'secret');

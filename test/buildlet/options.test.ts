@@ -122,7 +122,7 @@ describe('the buildlet’s options', () => {
     [['extra'], {}, /'extra'/],
     [[], { META_idle_timeout: 'soon' }, /META_idle_timeout "soon"/],
     [['--gce=maybe'], {}, '--gce is true or false, not "maybe"'],
-    [[], { META_tls_cert: 'x' }, 'META_tls_cert and META_tls_key go together'],
+    [[], { META_tls_cert: 'x' }, 'META_tls_cert and META_tls_key need each other'],
   ])('%j are refused as wrong usage', async (argv, environment, message) => {
     await expect(readOptions(argv, environment)).rejects.toMatchObject({
       code: 'ERR_USAGE',

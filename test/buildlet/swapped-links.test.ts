@@ -1,4 +1,4 @@
-// A command that swaps a directory and a link all the time leads no request out of the work dir.
+// A command that swaps a directory and a link all the time leads no request out of the work directory.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ int main(int argc, char **argv) {
 
 const canCompile = process.platform === 'linux' && hasTool('cc');
 
-/** A buildlet whose work dir has `swapped`, a directory at one moment and a link that leads out at the next. */
+/** A buildlet whose work directory has `swapped`, a directory at one moment and a link that leads out at the next. */
 async function scene(swapped = 'work/d') {
   const outside = temporaryDirectory();
   mkdirSync(join(outside, 'sub'));

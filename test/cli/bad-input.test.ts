@@ -171,7 +171,7 @@ const rows: Record<string, Row> = {
   'gettar to a terminal': {
     argv: ['gettar', 'x'],
     code: 2,
-    says: ['not for a terminal', '-o FILE'],
+    says: ['not written to a terminal', '-o FILE'],
     isTerminal: true,
   },
   'rm of nothing': { argv: ['rm', 'x'], code: 2, says: ["missing required argument 'path'"] },
@@ -276,7 +276,11 @@ const rows: Record<string, Row> = {
       { argv: ['put', 'x', '/etc/hosts', ''], what: 'the destination' },
     ].map(({ argv, what }) => [
       `an empty path of ${argv.join(' ')}`,
-      { argv, code: 1, says: [`${what} "" has no name; give a path relative to the work dir`] },
+      {
+        argv,
+        code: 1,
+        says: [`${what} "" has no name; give a path relative to the work directory`],
+      },
     ]),
   ),
   'an output directory that cannot be made': {

@@ -297,7 +297,7 @@ caches = [{ name = "two", path = "other", mode = "exclusive", max-size = "1g" }]
 
   it.each([
     ['caches = [{ name = "../x", path = "y" }]', 'a cache has up to 50 letters'],
-    ['caches = [{ name = "x", path = "../y" }]', 'give a path in the work dir'],
+    ['caches = [{ name = "x", path = "../y" }]', 'give a path in the work directory'],
     ['caches = [{ name = "x", path = "y", mode = "both" }]', 'mode is "shared" or "exclusive"'],
     ['caches = [{ name = "x", path = "y" }, { name = "x", path = "z" }]', 'have the same name'],
     [

@@ -47,15 +47,15 @@ const rows: Row[] = [
   {
     typed: 'run --dir .. N true',
     code: 125,
-    says: ['the directory ".." leaves the work dir', 'relative'],
+    says: ['the directory ".." leaves the work directory', 'relative'],
   },
   { typed: 'run --dir a/../../b N true', code: 125, says: ['the directory "a/../../b"'] },
-  { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work dir'] },
-  { typed: 'pull N ../x', code: 1, says: ['"../x" leaves the work dir'] },
-  { typed: 'push --dest ../up N .', code: 1, says: ['--dest "../up" leaves the work dir'] },
+  { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work directory'] },
+  { typed: 'pull N ../x', code: 1, says: ['"../x" leaves the work directory'] },
+  { typed: 'push --dest ../up N .', code: 1, says: ['--dest "../up" leaves the work directory'] },
   { typed: 'pull N . /dev/null', code: 1, says: ['pull into "/dev/null": not a directory'] },
   { typed: 'pull N . /dev/null/x', code: 1, says: ['into "/dev/null/x": not a directory'] },
-  { typed: 'rm N ../caf\udce9', code: 1, says: ['"../caf\\xe9" leaves the work dir'] },
+  { typed: 'rm N ../caf\udce9', code: 1, says: ['"../caf\\xe9" leaves the work directory'] },
   // What does not start.
   { typed: 'run N ./nosuch', code: 127, says: ['gomote: cannot start ./nosuch: no such file or'] },
   { typed: 'run N nosuch', code: 127, says: ['gomote: cannot start nosuch: executable file not'] },
@@ -66,7 +66,7 @@ const rows: Row[] = [
     code: 125,
     says: ['gomote: cannot start true: chdir no: no such'],
   },
-  { typed: 'ls N /tmp', code: 1, says: ['"/tmp" leaves the work dir'] },
+  { typed: 'ls N /tmp', code: 1, says: ['"/tmp" leaves the work directory'] },
   { typed: 'ls N a/../..', code: 1, says: ['"a/../.."'] },
   { typed: 'logs --tail -1 N longid', code: 2, says: ['--tail "-1"'] },
   ...[
@@ -113,7 +113,11 @@ const rows: Row[] = [
   { typed: 'rm N file/x', code: 0, says: ['N: file/x: no such file or directory'] },
   { typed: 'put N ../x', code: 1, says: ['cannot read "../x": no such file or directory'] },
   { typed: 'put N /etc/passwd ../x', code: 1, says: ['the destination "../x" leaves'] },
-  { typed: 'get N /etc/passwd', code: 1, says: ['the file "/etc/passwd" leaves the work dir'] },
+  {
+    typed: 'get N /etc/passwd',
+    code: 1,
+    says: ['the file "/etc/passwd" leaves the work directory'],
+  },
   // Limits.
   {
     typed: 'run --timeout 1ms N sleep 100',

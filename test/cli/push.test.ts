@@ -121,7 +121,7 @@ describe('gomote push', () => {
     expect(await cli(['push', '--dest', 'd', name, top])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
-        /not sent: python3: the link to \/usr\/bin\/python3 leads out of the work dir/,
+        /not sent: python3: the link to \/usr\/bin\/python3 leads out of the work directory/,
       ),
     });
     const excluded = await cli(['push', '--exclude', 'python3', '--dest', 'd', name, top]);

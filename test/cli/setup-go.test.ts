@@ -84,7 +84,7 @@ describe('create -setup', () => {
     const ended = await create(['-setup', '-count=2', '-new-group=g', 'local']);
     expect(ended).toMatchObject({ code: 1, stdout: 'me-local-0\nme-local-1\n' });
     expect(ended.stderr).toContain(
-      'me-local-1| gomote: go/src/make.bash failed on me-local-1: exit status 2; mend it',
+      'me-local-1| gomote: go/src/make.bash failed on me-local-1: exit status 2; correct it',
     );
     expect(outputs()).toEqual({ 'me-local-0.stdout': 'half\n', 'me-local-1.stdout': 'half\n' });
     expect((await list()).split('\n').sort()).toEqual(['', 'me-local-0', 'me-local-1']);
@@ -127,7 +127,7 @@ describe('create -setup', () => {
     [
       'another tree',
       { GOROOT: import.meta.dirname },
-      /is no source tree of Go: it has no src\/make/,
+      /is not a source tree of Go: it has no src\/make/,
     ],
     ['no go', { GOROOT: '' }, /go does not say where its tree is; set GOROOT/],
   ])('creates nothing with %s', async (_what, environment, said) => {

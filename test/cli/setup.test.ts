@@ -58,10 +58,10 @@ describe('create --setup', () => {
     [
       'its exit status',
       'echo one; echo two >&2; exit 7',
-      /failed: exit status 7: (one|two) \/ (one|two); mend/,
+      /failed: exit status 7: (one|two) \/ (one|two); correct/,
     ],
-    ['its signal', 'kill -9 $$', /failed: signal: killed; mend/],
-    ['no words', 'exit 1', /failed: exit status 1; mend/],
+    ['its signal', 'kill -9 $$', /failed: signal: killed; correct/],
+    ['no words', 'exit 1', /failed: exit status 1; correct/],
   ])(
     'destroys the buildlet of a script that fails, and reports %s',
     async (_what, script, said) => {

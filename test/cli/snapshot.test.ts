@@ -106,7 +106,7 @@ describe('snapshot', () => {
     [['create', 'me-local-0', 'taken'], 'there is a snapshot "taken" already'],
     [['create', 'me-local-0', 'a', 'b'], 'wrong names'],
     [['create', 'me-local-9', 'a'], 'me-local-9'],
-    [['create', '--exclude', '../x', 'me-local-0', 'a'], 'leaves the work dir'],
+    [['create', '--exclude', '../x', 'me-local-0', 'a'], 'leaves the work directory'],
     [['create', '--max-size', '1k', 'me-local-0', 'a'], 'would be larger than 1024 bytes'],
     [['inspect', 'none'], 'no snapshot "none"'],
     [['inspect', '../taken'], 'unknown backend ".."'],

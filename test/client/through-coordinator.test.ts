@@ -217,7 +217,7 @@ describe('a proxy in the environment', () => {
   });
 
   it('that is not a proxy is an error', () => {
-    expect(() => proxyOf('https://h', { HTTPS_PROXY: 'socks5://x' })).toThrow('is no proxy');
+    expect(() => proxyOf('https://h', { HTTPS_PROXY: 'socks5://x' })).toThrow('is not a proxy');
   });
 });
 

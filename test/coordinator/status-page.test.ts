@@ -46,7 +46,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByLabel('Token').fill('wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('alert').textContent()).toMatch(/do not go together/);
+    expect(await page.getByRole('alert').textContent()).toMatch(/user or the token is wrong/);
     expect(complaints.splice(0)).toEqual([expect.stringContaining('401')]);
     await signIn(page, coordinator, 'me');
     expect(await rows(page)).toEqual([

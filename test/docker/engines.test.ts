@@ -133,7 +133,7 @@ DOCKER_HOST='${process.env.DOCKER_HOST}' exec "$@"
             client.once('data', () => client.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'));
           }),
         )}`,
-      'what answers there is no engine',
+      'what answers there is not an engine',
     ],
   ])('is named in the error when %s there', async (_title, host, words) => {
     const { gomote } = newLab('', '');

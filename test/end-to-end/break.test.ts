@@ -52,9 +52,9 @@ describe('gomote run --break', () => {
     const { ended, id, said } = await stopped(shop, limits, name);
     expect(said()).toBe(
       [
-        'gomote: the command stands still: a line matched --break',
+        'gomote: the command is stopped: a line matched --break',
         `# look at it: gomote shell ${name}, or gomote forward ${name} PORT`,
-        `# let it go on: gomote kill -s CONT ${name} ${id}`,
+        `# to continue: gomote kill -s CONT ${name} ${id}`,
         '',
       ].join('\n'),
     );
@@ -66,7 +66,7 @@ describe('gomote run --break', () => {
     const result = await ended;
     expect(result).toMatchObject({ code: 0 });
     expect(result.stdout.toString()).toBe('before\nFAIL\ntick 1\ntick 2\ntick 3\n');
-    expect(said()).toContain('gomote: the command goes on\n');
+    expect(said()).toContain('gomote: the command continues\n');
     expect(await states(shop, name)).toEqual(['exit 0']);
   });
 
@@ -77,7 +77,7 @@ describe('gomote run --break', () => {
     const script = 'sh -c "echo FAIL 1; sleep 2; echo FAIL 2; sleep 2" | cat; echo end';
     const { ended, id, said } = await stopped(shop, [], name, script);
     await shop.gomote('kill', '-s', 'CONT', name, id);
-    await expect.poll(() => said().split('stands still').length - 1).toBe(2);
+    await expect.poll(() => said().split('is stopped').length - 1).toBe(2);
     await shop.gomote('kill', '-s', 'CONT', name, id);
     expect((await ended).stdout.toString()).toBe('FAIL 1\nFAIL 2\nend\n');
   });
@@ -120,7 +120,7 @@ describe('gomote run --break', () => {
     await shop.gomote('kill', '-s', 'CONT', name, id);
     const result = await ended;
     expect(result.stdout.toString()).toContain('tick 3\n');
-    expect(result.stderr.toString()).toContain('stands still: a line matched --break');
+    expect(result.stderr.toString()).toContain('is stopped: a line matched --break');
   });
 
   it('prints nothing about a command that has ended right after the line', async () => {
@@ -137,7 +137,7 @@ describe('gomote run --break', () => {
         if (id !== undefined) goingOn ??= shop.gomote('kill', '-s', 'CONT', name, id);
       });
       const { code } = await ending(program);
-      return { code, isTold: said.includes('stands still'), continued: (await goingOn)?.code };
+      return { code, isTold: said.includes('is stopped'), continued: (await goingOn)?.code };
     });
     for (const run of await Promise.all(runs)) {
       expect(run).toEqual({ ...run, code: 0, continued: run.isTold ? 0 : undefined });
@@ -162,7 +162,7 @@ describe('gomote run --break', () => {
     await shop.gomote('kill', '-s', 'STOP', name, id);
     expect(await states(shop, name)).toEqual(['stopped']);
     await shop.gomote('kill', '-s', 'KILL', name, id);
-    expect((await ended).stderr.toString()).toContain('stands still: it got STOP');
+    expect((await ended).stderr.toString()).toContain('is stopped: it got STOP');
   });
 
   it.skipIf(!hasBubblewrap)('stops a command in a sandbox', async () => {

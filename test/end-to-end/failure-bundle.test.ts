@@ -221,7 +221,7 @@ describe('gomote doctor FILE', () => {
     else writeFileSync(file, content);
     const { code, stdout, stderr } = await testCli()(['doctor', file]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toContain(`"${file}" is no failure bundle: `);
+    expect(stderr).toContain(`"${file}" is not a failure bundle: `);
   });
 
   it('refuses a bundle that was cut or changed, and a FIFO', async () => {

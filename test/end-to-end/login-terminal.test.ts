@@ -42,7 +42,7 @@ describe.runIf(hasTmux)('login on a terminal', { timeout: 120_000 }, () => {
     await screen.shows('[y/N]');
     screen.press('Enter');
     await screen.shows(/^status=1$/m);
-    expect(screen.text()).toContain('no authority vouches');
+    expect(screen.text()).toContain('no trusted authority');
     expect(await after()).toBe(before);
   });
 

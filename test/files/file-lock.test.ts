@@ -194,7 +194,7 @@ describe('the turns at a file', () => {
     const work = () => Promise.reject(new Error('it was another’s turn'));
     await expect(withFileLock(path, work, { patienceMs: 50 })).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
-      message: `another program has been changing ${path} for long`,
+      message: `another program has been changing ${path} for a long time`,
       hint: expect.stringContaining('.lock'),
     });
     expect(existsSync(`${path}.lock`)).toBe(true);

@@ -87,7 +87,7 @@ describe.each(kinds)('a run on a buildlet %s', (_, features) => {
     await using buildlet = await gomote.create('local');
     await expect(buildlet.run('true', [], { dir: '..' })).rejects.toMatchObject({
       code: 'ERR_PATH',
-      message: 'the directory ".." leaves the work dir',
+      message: 'the directory ".." leaves the work directory',
     });
   });
 

@@ -20,7 +20,7 @@ describe('the login in HTTPS_PROXY', () => {
     ['http://u:pässwört 1@p:1', ['u', 'pässwört 1', 'p:1']],
   ])('is read as intended: %s', (proxy, expected) => {
     const read = () => proxyOf('https://h', { HTTPS_PROXY: proxy });
-    if (expected[0] === '') expect(read).toThrow('is no proxy');
+    if (expected[0] === '') expect(read).toThrow('is not a proxy');
     else expect(login(read())).toEqual(expected);
   });
 

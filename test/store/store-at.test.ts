@@ -47,7 +47,7 @@ describe('a store of another process', () => {
   it.each<[string, (plot: ReturnType<typeof plant>) => { path: string; identity: string }]>([
     ['is another directory', ({ path }) => ({ path, identity: '1:2' })],
     ['is missing', ({ root, at }) => ({ ...at, path: join(root, 'two') })],
-    ['is no absolute path', ({ at }) => ({ ...at, path: 'store/one' })],
+    ['is not an absolute path', ({ at }) => ({ ...at, path: 'store/one' })],
     [
       'is open to others',
       ({ path, at }) => {

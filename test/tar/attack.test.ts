@@ -46,7 +46,7 @@ const link = (name: string, target: string): RawEntry => ({ name, type: '2', lin
 const hardLink = (name: string, target: string): RawEntry => ({ name, type: '1', link: target });
 
 const outsideLinkError = (name: string, target: string): string =>
-  `tar file entry ${name}: the symbolic link to "${target}" leads out of the work dir`;
+  `tar file entry ${name}: the symbolic link to "${target}" leads out of the work directory`;
 const invalidName = (name: string): string =>
   `tar file contained invalid name ${JSON.stringify(name)}`;
 const notRegular = (name: string, target: string): string =>

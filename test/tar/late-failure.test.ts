@@ -42,12 +42,12 @@ const failures: [what: string, entries: RawEntry[], message: string][] = [
   [
     'links that lead out only together',
     [link('z/a', 'b/../../x'), link('z/b', '..')],
-    'leads out of the work dir',
+    'leads out of the work directory',
   ],
   [
     'links that lead out only with one that was there',
     [link('z', 'to-full/../../x')],
-    'leads out of the work dir',
+    'leads out of the work directory',
   ],
   ['a directory below a file', [{ name: 'link/f' }], 'is not a directory'],
 ];

@@ -152,7 +152,7 @@ describe('a tree stream', () => {
     const bad = temporaryDirectory();
     plant(bad, [['evil', symlink('../../../etc')]]);
     const pieces = inParts(new TreeSender(top), writes(top), writes(bad));
-    expect(() => receive(root, pieces)).toThrow(/leads out of the work dir/);
+    expect(() => receive(root, pieces)).toThrow(/leads out of the work directory/);
     expect(names(root)).toEqual([]);
   });
 

@@ -83,7 +83,7 @@ export interface ContainerPlan {
 /** The machine of a host type, with the backend's defaults. Throws ERR_UNKNOWN_TYPE when it has none for this platform. */
 export function dockerMachineOf(host: HostType, defaults: ContainerOptions): DockerMachine {
   if (host.docker === undefined) {
-    throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is no container`, {
+    throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is not a container`, {
       hint: `give it an image: image = "debian:12" in [hosts.${host.name}]`,
     });
   }

@@ -157,7 +157,7 @@ export class Engine {
     const version = String(response.headers['api-version'] ?? '');
     const [, major, minor] = /^([0-9]{1,3})\.([0-9]{1,4})$/.exec(version) ?? [];
     if (major === undefined || minor === undefined) {
-      throw new GomoteError('ERR_CONNECT', `${this.#named}: what answers there is no engine`, {
+      throw new GomoteError('ERR_CONNECT', `${this.#named}: what answers there is not an engine`, {
         hint: 'set DOCKER_HOST to the address of an engine',
       });
     }

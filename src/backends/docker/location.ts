@@ -117,11 +117,11 @@ function locate(address: string, source: string, tls: Trust | undefined): Engine
     });
   if (address.startsWith('unix://')) {
     const path = address.slice('unix://'.length);
-    if (!isAbsolute(path)) throw bad('is no absolute path');
+    if (!isAbsolute(path)) throw bad('is not an absolute path');
     return { kind: 'unix', url: address, path };
   }
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || url.hostname === '') throw bad('is no address of an engine');
+  if (url === undefined || url.hostname === '') throw bad('is not the address of an engine');
   switch (url.protocol) {
     case 'tcp:':
     case 'http:':
@@ -136,7 +136,7 @@ function locate(address: string, source: string, tls: Trust | undefined): Engine
       if (url.password !== '') throw bad('has a password, which ssh does not take');
       return { kind: 'ssh', url: address, args: sshArgs(url, bad) };
     default:
-      throw bad('is no address of an engine that can be reached from here');
+      throw bad('is not the address of an engine that can be reached from here');
   }
 }
 
@@ -144,7 +144,8 @@ function locate(address: string, source: string, tls: Trust | undefined): Engine
 function sshArgs(url: URL, bad: (why: string) => GomoteError): string[] {
   const user = decodeURIComponent(url.username);
   // ssh would parse it as an option.
-  if (`${user}`.startsWith('-') || url.hostname.startsWith('-')) throw bad('is no name of a host');
+  if (`${user}`.startsWith('-') || url.hostname.startsWith('-'))
+    throw bad('is not the name of a host');
   const socket = ['', '/'].includes(url.pathname) ? [] : ['--host', `unix://${url.pathname}`];
   return [
     ...['-o', 'ConnectTimeout=30', '-T'],
@@ -181,6 +182,6 @@ function readJson<T extends v.GenericSchema>(
 
 const unreadable = (path: string, error: unknown): GomoteError =>
   new GomoteError('ERR_CONFIG', `cannot read ${path}: ${reasonOf(error)}`, {
-    hint: 'mend the file: docker reads it, too',
+    hint: 'correct the file: docker reads it, too',
     cause: error,
   });

@@ -11,7 +11,7 @@ import {
 
 const project = v.pipe(
   v.string(),
-  v.regex(/^([\w.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/, 'it is no id of a project'),
+  v.regex(/^([\w.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/, 'it is not the id of a project'),
 );
 
 const zone = v.pipe(

@@ -142,7 +142,7 @@ function abortedBy({ reason }: AbortSignal): GomoteError {
 
 function noAddress({ name, hasExternalIp }: VmRequest): PlatformError {
   const kind = hasExternalIp ? 'external' : 'internal';
-  return new PlatformError('ERR_MACHINE', '', `${name} has got no ${kind} IP address`, {
+  return new PlatformError('ERR_MACHINE', '', `${name} did not get an ${kind} IP address`, {
     hint: 'look at the network of the project, and at its policy for external addresses',
   });
 }

@@ -30,7 +30,7 @@ export function checkPlaces(
       const why = whyNotThere(path, files);
       if (why === undefined) continue;
       throw new GomoteError('ERR_USAGE', `cache "${name}": ${path} ${why}`, {
-        hint: 'give a path in the work dir, or one that begins with ~/',
+        hint: 'give a path in the work directory, or one that begins with ~/',
       });
     }
     if (!isAbsolute && !path.startsWith('~/')) continue;
@@ -38,7 +38,7 @@ export function checkPlaces(
     throw new GomoteError(
       'ERR_USAGE',
       `cache "${name}": ${path} is ${whose}, because the commands are not isolated`,
-      { hint: 'give a path in the work dir such as .cache/NAME, or --isolation bubblewrap' },
+      { hint: 'give a path in the work directory such as .cache/NAME, or --isolation bubblewrap' },
     );
   }
 }

@@ -51,7 +51,7 @@ const refusals: readonly Refusal[] = [
     pattern: /Bad owner or permissions|Bad configuration option|no argument after keyword/i,
     code: 'ERR_CONFIG',
     what: 'ssh cannot use its configuration',
-    hint: 'mend it until "ssh HOST" works',
+    hint: 'correct it until "ssh HOST" works',
   },
 ];
 

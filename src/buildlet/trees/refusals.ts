@@ -44,7 +44,10 @@ export class Refusals {
     const entry = { path, code, why: message.slice(0, 1000) };
     this.#size += JSON.stringify(entry).length;
     if (this.#entries.length >= maxNamed || this.#size > maxJson) {
-      throw new GomoteError('ERR_ARCHIVE', `too much cannot be made there; at last ${message}`);
+      throw new GomoteError(
+        'ERR_ARCHIVE',
+        `too many entries cannot be made there; the last was ${message}`,
+      );
     }
     this.#entries.push(entry);
   }

@@ -164,7 +164,7 @@ async function directoryOf(
   // A buildlet creates the parent directories of a file.
   const isMeant = path === '' || path.endsWith('/') || isNeeded;
   if (isMeant && (kind === 'file' || remote === undefined)) {
-    throw new GomoteError('ERR_USAGE', `the target ${text} is no directory`, {
+    throw new GomoteError('ERR_USAGE', `the target ${text} is not a directory`, {
       hint: kind === 'file' ? 'copy into a directory' : `mkdir -p ${path}`,
     });
   }

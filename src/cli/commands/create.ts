@@ -85,11 +85,11 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--setup <file>',
-      'make it ready by this script, or - for standard input, in the work dir, its output on stderr',
+      'make it ready by this script, or - for standard input, in the work directory, its output on stderr',
     )
     .option(
       '--setup-file <path>',
-      'a file below here that the script needs, at the same place in the work dir; can be repeated',
+      'a file below here that the script needs, at the same place in the work directory; can be repeated',
       appendValue,
       [],
     )
@@ -99,7 +99,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--keep-setup',
-      'keep its result also where only the work dir of it can be kept, for later creates',
+      'keep its result also where only the work directory of it can be kept, for later creates',
     )
     .option(
       '--fresh-setup',
@@ -126,7 +126,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--cache <name:path>',
-      'a directory that outlives it, at PATH in the work dir or as ~/PATH; ,mode=exclusive: for one buildlet at a time; ,max-size=SIZE; can be repeated',
+      'a directory that outlives it, at PATH in the work directory or as ~/PATH; ,mode=exclusive: for one buildlet at a time; ,max-size=SIZE; can be repeated',
       addCache,
       [],
     )

@@ -19,7 +19,7 @@ interface Options {
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('<path>', 'file, relative to the work dir')
+    .argument('<path>', 'file, relative to the work directory')
     .argument(
       '[file]',
       'where to, - for standard output (default: its base name, here); of several buildlets: in a directory NAME there',
@@ -27,7 +27,7 @@ export function define(command: Command, context: Context): void {
     .option('--json', 'print a summary as JSON')
     .action(async (name: string, path: string, given: string | undefined, options: Options) => {
       if (given === '-' && options.json) {
-        throw new GomoteError('ERR_USAGE', '--json has no place beside the file on stdout', {
+        throw new GomoteError('ERR_USAGE', '--json and the file cannot both go to stdout', {
           hint: 'give a FILE',
         });
       }

@@ -23,7 +23,7 @@ interface Options {
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .option('--dir <dir>', 'directory, relative to the work dir (default: all of it)')
+    .option('--dir <dir>', 'directory, relative to the work directory (default: all of it)')
     .option(
       '-o, --output <file>',
       'write to this file, under its name only when it is whole; of several buildlets: NAME.tar.gz in this directory',
@@ -39,13 +39,13 @@ export function define(command: Command, context: Context): void {
       const { stdout } = context.terminal;
       const output = outputOf(options, context);
       if ((output === undefined || output === '-') && stdout.isTTY === true) {
-        throw new GomoteError('ERR_USAGE', 'an archive is not for a terminal', {
+        throw new GomoteError('ERR_USAGE', 'an archive is not written to a terminal', {
           hint: 'give -o FILE, or redirect the output',
         });
       }
       const isToStdout = output === undefined || output === '-';
       if (isToStdout && options.json) {
-        throw new GomoteError('ERR_USAGE', '--json has no place beside the archive on stdout', {
+        throw new GomoteError('ERR_USAGE', '--json and the archive cannot both go to stdout', {
           hint: 'give -o FILE',
         });
       }
@@ -72,7 +72,7 @@ export function define(command: Command, context: Context): void {
 function outputOf({ output }: Options, { ownName }: Context): string | undefined {
   if (ownName === undefined) return output;
   if (output !== '-') return join(output ?? '.', `${ownName}.tar.gz`);
-  throw new GomoteError('ERR_USAGE', 'several archives have no place on stdout', {
+  throw new GomoteError('ERR_USAGE', 'several archives cannot go to stdout', {
     hint: 'give -o DIR',
   });
 }

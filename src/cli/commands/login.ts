@@ -185,7 +185,7 @@ async function pin(
   }
   throw new GomoteError(
     'ERR_CERTIFICATE',
-    `no authority vouches for the certificate of ${origin}`,
+    `no trusted authority has signed the certificate of ${origin}`,
     {
       hint: `compare it with what the coordinator printed at its start, then give --fingerprint ${shown}`,
     },

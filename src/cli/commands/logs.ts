@@ -24,7 +24,7 @@ export function define(command: Command, context: Context): void {
       '<id>',
       'the run, or the beginning of its id, as run --detach prints it and ps lists it',
     )
-    .option('-f, --follow', 'go on until the run is over')
+    .option('-f, --follow', 'continue until the run has ended')
     .option('--since-start', 'all of it (default)')
     .option('--tail <n>', 'only the last N lines of what there is', (text) =>
       parseCount('--tail', text, 999_999, 0),

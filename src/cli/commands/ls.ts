@@ -21,7 +21,7 @@ const pieceLength = 32 << 10;
 export function define(command: Command, context: Context): void {
   listingOptions(command, 'print a JSON object a line')
     .argument('<name>', 'buildlet')
-    .argument('[dir]', 'directory, relative to the work dir (default: the work dir)')
+    .argument('[dir]', 'directory, relative to the work directory (default: the work directory)')
     .option('-R, --recursive', 'also what is below')
     .option('-d, --digest', 'also SHA-1 digests of files')
     .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)

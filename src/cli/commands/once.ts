@@ -50,7 +50,8 @@ async function runOnce(words: readonly string[], options: OnceOptions, context: 
   const command = at < 0 ? [] : words.slice(at + 1);
   if (at < 0 || types.length > 1) {
     const [shown] = types;
-    const what = at < 0 ? 'there is no -- before the command' : `"${types.join(' ')}" is no type`;
+    const what =
+      at < 0 ? 'there is no -- before the command' : `"${types.join(' ')}" is not a type`;
     throw new GomoteError('ERR_USAGE', shown === undefined ? 'once needs a command' : what, {
       hint: 'gomote once [options] [TYPE] -- CMD [ARG...]',
     });
@@ -83,7 +84,10 @@ export function defineOnceOptions(command: Command, context: Context): void {
       (text) => parseCount('--shard', text, machineLimit),
     )
     .option('--no-push', 'push nothing')
-    .option('--setup <file>', 'run this script there first, in the work dir, its output on stderr')
+    .option(
+      '--setup <file>',
+      'run this script there first, in the work directory, its output on stderr',
+    )
     .option(
       '--get <pattern>',
       'fetch what matches, also when it failed; as in a .gitignore, from the top of the tree; can be repeated',

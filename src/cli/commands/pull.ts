@@ -26,7 +26,7 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .argument(
       '[remote]',
-      'directory there, relative to the work dir (default: where push would put this tree)',
+      'directory there, relative to the work directory (default: where push would put this tree)',
     )
     .argument(
       '[dir]',

@@ -32,7 +32,10 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<names>', 'buildlet, or several with commas between them')
     .argument('[dir]', 'directory (default: the git work tree of the current one, else it)')
-    .option('--dest <dir>', 'where to, relative to the work dir (default: the base name of DIR)')
+    .option(
+      '--dest <dir>',
+      'where to, relative to the work directory (default: the base name of DIR)',
+    )
     .option('--dry-run', 'print what would be done, and do nothing; needs no buildlet')
     .option('--mirror', 'also remove what was not sent, such as what builds made')
     .option('--force', 'put a file in place of a directory there, with what builds made in it')

@@ -23,7 +23,7 @@ export function define(command: Command, context: Context): void {
     .argument('<file>', 'file, or - for standard input')
     .argument(
       '[dest]',
-      'where to, relative to the work dir; into a directory that is there, or with a / at the end',
+      'where to, relative to the work directory; into a directory that is there, or with a / at the end',
     )
     .option(
       '--mode <octal>',

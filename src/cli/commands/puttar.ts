@@ -32,7 +32,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--dir <dir>',
-      'directory, relative to the work dir, made if absent (default: the work dir)',
+      'directory, relative to the work directory, made if absent (default: the work directory)',
     )
     .option('--url <url>', 'let the buildlet fetch the .tar.gz from this URL')
     .option('--gorev <rev>', "a revision of Go's own repository, fetched by the buildlet")
@@ -83,7 +83,7 @@ async function sendFile(
   context: Context,
 ): Promise<void> {
   if (compress !== undefined) {
-    throw new GomoteError('ERR_USAGE', `--compress is for a directory, and "${file}" is none`, {
+    throw new GomoteError('ERR_USAGE', `--compress is for a directory, and "${file}" is not one`, {
       hint: 'leave it out',
     });
   }
@@ -148,7 +148,7 @@ async function fetchThere(
 function refusedFormat(error: unknown, url: string, name: string): unknown {
   const isFormat = error instanceof StatusError && error.text.includes('requires gzip-compressed');
   if (!isFormat) return error;
-  return new GomoteError('ERR_ARCHIVE', `what ${url} gives is no .tar.gz`, {
+  return new GomoteError('ERR_ARCHIVE', `what ${url} gives is not a .tar.gz`, {
     hint: `fetch it here: curl -fL ${url} | gomote puttar ${name} -`,
     cause: error,
   });

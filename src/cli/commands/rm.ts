@@ -8,7 +8,7 @@ import { printJson } from '../terminal/terminal.ts';
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
+    .argument('<path...>', 'files or directories, relative to the work directory; . empties it')
     .option('--json', 'print a JSON object')
     .action(async (name: string, paths: string[], { json }: { json?: boolean }) => {
       for (const path of paths) checkNamed('the path', path);

@@ -30,7 +30,7 @@ export function define(command: Command, context: Context): void {
     )
     .argument('[arg...]', 'its arguments: all that follows belongs to the command')
     .option('--sh <script>', 'run this line by /bin/sh; CMD and ARGs are its $1, $2, …')
-    .option('--system', 'run outside the work dir; the default if CMD begins with /')
+    .option('--system', 'run outside the work directory; the default if CMD begins with /')
     .option('--debug', 'tell how the command is run before its output')
     .option(
       '-e, --env <key[=value]>',
@@ -49,7 +49,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--dir <dir>',
-      'where to run, relative to the work dir, which is . (default: where this tree was pushed)',
+      'where to run, relative to the work directory, which is . (default: where this tree was pushed)',
     )
     .option('--firewall', `take the network from the command: -e ${closedNetworkVariable}=1`)
     .option('--builderenv <type>', 'use the environment of this builder type of the same host type')
@@ -97,7 +97,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--collect',
-      'write the output also to NAME.stdout, and afterwards the work dir to NAME.tar.gz, in the current directory',
+      'write the output also to NAME.stdout, and afterwards the work directory to NAME.tar.gz, in the current directory',
     )
     .option(
       '--get <pattern>',
@@ -121,7 +121,7 @@ export function define(command: Command, context: Context): void {
     .option('--fail-on-test-failures', 'with --junit: end with 1 when a test failed')
     .option(
       '--on-failure <what>',
-      'when it fails: a shell where it ran (on a terminal), or keep, to say how to go on',
+      'when it fails: a shell where it ran (on a terminal), or keep, to say how to continue',
       parserOfEither('--on-failure', 'shell', 'keep'),
     )
     .option(

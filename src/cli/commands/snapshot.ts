@@ -31,7 +31,7 @@ export function define(command: Command, context: Context): void {
     )
     .option(
       '--exclude <path>',
-      'leave out this file or directory, relative to the work dir; can be repeated',
+      'leave out this file or directory, relative to the work directory; can be repeated',
       appendValue,
       [],
     )

@@ -27,7 +27,7 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('[cmd...]', 'command, which runs where the tree is, and its arguments')
-    .option('--interrupt', 'when something changes, end the run that goes on and begin again')
+    .option('--interrupt', 'when something changes, end the current run and begin again')
     .option('--no-clear', 'do not clear the screen before each run, as is done on a terminal');
   borrowOptions(command, push, '--dest --exclude --no-ignore', context);
   borrowOptions(

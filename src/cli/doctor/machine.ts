@@ -46,7 +46,7 @@ export async function checkConfig(
     const message = `${context.backends.configDir}: ${read}; backends: ${names}; default: ${await context.backends.defaultName()}`;
     return { findings: [ok('configuration', message)], config };
   } catch (error) {
-    const cure = 'mend the file; docs/configuration.md has every key';
+    const cure = 'correct the file; docs/configuration.md has every key';
     return { findings: [problem('configuration', error, cure)], config: undefined };
   }
 }

@@ -165,7 +165,7 @@ export class Part {
       return this.#context.messages.remark('there is no terminal here to open a shell on');
     }
     this.#context.messages.remark(
-      `the command failed; a shell on ${name}, which goes on when you leave it`,
+      `the command failed; a shell on ${name}, which stays when you leave it`,
     );
     const options = { ...shellOptions(this.#options), dir: this.#dir };
     const open = () => runCommand(() => ({ name, ...loginShell('') }), options, this.#context);

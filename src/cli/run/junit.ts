@@ -94,7 +94,7 @@ async function readReports({ buildlet, command, dir, options, context }: Run): P
     throw new GomoteError(
       'ERR_NO_SUCH_FILE',
       `${name}: no report matches ${only.map((glob) => `"${glob}"`).join(', ')}`,
-      { hint: `patterns are as in a .gitignore, from ${dir || 'the work dir'}` },
+      { hint: `patterns are as in a .gitignore, from ${dir || 'the work directory'}` },
     );
   }
   const reports: JUnitReport[] = [];

@@ -10,11 +10,11 @@ export const reportStopped =
   };
 
 function linesOf(standstill: Standstill | undefined, name: string, id: string): string[] {
-  if (standstill === undefined) return ['gomote: the command goes on'];
+  if (standstill === undefined) return ['gomote: the command continues'];
   const why = standstill.by === 'break' ? 'a line matched --break' : 'it got STOP';
   return [
-    `gomote: the command stands still: ${why}`,
+    `gomote: the command is stopped: ${why}`,
     `# look at it: gomote shell ${name}, or gomote forward ${name} PORT`,
-    `# let it go on: gomote kill -s CONT ${name} ${id}`,
+    `# to continue: gomote kill -s CONT ${name} ${id}`,
   ];
 }

@@ -16,7 +16,7 @@ const commands = new Map<number, EscapeCommand>([
 export const escapeHelp: readonly string[] = [
   'at the start of a line:',
   '  ~.   end the command',
-  '  ~d   detach: it goes on without you',
+  '  ~d   detach: it continues without you',
   '  ~^Z  suspend gomote',
   '  ~?   this list',
   '  ~~   a ~',

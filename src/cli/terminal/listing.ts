@@ -75,7 +75,7 @@ export function parseTemplate(
 function literal(text: string): string {
   const stray = /\{\{[^}]*(\}\})?|\}\}/.exec(text)?.[0];
   if (stray !== undefined) {
-    throw new GomoteError('ERR_USAGE', `--format: "${stray}" is no field`, {
+    throw new GomoteError('ERR_USAGE', `--format: "${stray}" is not a field`, {
       hint: "write a field as '{{.name}}'",
     });
   }

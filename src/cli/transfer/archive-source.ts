@@ -104,7 +104,7 @@ const shown = (file: string): string => (file === '-' ? 'standard input' : `"${f
 function notTar(file: string, isEmpty: boolean): GomoteError {
   return new GomoteError(
     'ERR_ARCHIVE',
-    isEmpty ? `${shown(file)} is empty` : `${shown(file)} is no tar archive`,
+    isEmpty ? `${shown(file)} is empty` : `${shown(file)} is not a tar archive`,
     { hint: 'give a .tar, also compressed with gzip, xz, bzip2 or zstd; gomote put sends a file' },
   );
 }

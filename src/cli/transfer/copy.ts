@@ -154,7 +154,7 @@ async function bringDirectory(
   throwIncompletePull(summary, {});
   const [other] = summary.others;
   if (other === undefined) return;
-  for (const one of summary.others) messages.say(`not copied, as it is no file: ${one}`);
+  for (const one of summary.others) messages.say(`not copied, as it is not a file: ${one}`);
   throw new GomoteError(
     'ERR_LOST',
     `not all of ${remote.name}:${path} could be copied; the rest is here`,

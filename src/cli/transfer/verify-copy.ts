@@ -38,7 +38,7 @@ export async function verifyCopy(
   const what = sizes.includes(copy.bytes)
     ? `has as many bytes as the run's output (${copy.bytes}), but not the same`
     : `has ${copy.bytes} bytes; the run wrote ${stdout.bytes} to stdout and ${stderr.bytes} to stderr`;
-  throw new GomoteError('ERR_LOST', `"${file}" is no whole copy: it ${what}`, {
+  throw new GomoteError('ERR_LOST', `"${file}" is not a complete copy: it ${what}`, {
     hint: `fetch it again: gomote logs ${name} ${session.id} > ${file}`,
   });
 }

@@ -64,6 +64,6 @@ export async function readNamedReply(
 }
 
 const lost = (label: string): GomoteError =>
-  new GomoteError('ERR_LOST', `${label}: the digests of what it copied did not arrive whole`, {
+  new GomoteError('ERR_LOST', `${label}: the digests of what it copied did not arrive completely`, {
     hint: 'push again',
   });

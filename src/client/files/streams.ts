@@ -28,7 +28,7 @@ export interface ListDirOptions {
   digest?: boolean | undefined;
   /**
    * Called with entries that could not be read, by path, and why; where the buildlet cannot list a name with a newline or
-   * tab, by the broken line. Absent: the listing fails with ERR_LOST or ERR_REPLY once all others have come.
+   * tab, by the broken line. Absent: the listing fails with ERR_LOST or ERR_REPLY once all others have arrived.
    */
   onUnreadable?: ((name: string, reason: string) => void) | undefined;
   /** Cancels the call, which then fails with ERR_ABORTED. */
@@ -130,7 +130,9 @@ class Failures {
     const { code, what } = this.#first;
     const more = this.#more > 0 ? ` and ${this.#more} more` : '';
     const why = code === 'ERR_REPLY' ? `${whyBroken}; ` : '';
-    throw new GomoteError(code, `${label}: ${what}${more}`, { hint: `${why}all others have come` });
+    throw new GomoteError(code, `${label}: ${what}${more}`, {
+      hint: `${why}all others have arrived`,
+    });
   }
 }
 

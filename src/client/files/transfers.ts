@@ -173,7 +173,7 @@ export function compare(
     there === undefined ? 'did not say what' : `counted ${there.wireBytes} bytes, and digest`;
   throw new GomoteError(
     'ERR_LOST',
-    `what passed differs: ${connection.options.label} ${counted} ${there?.sha256 ?? 'it counted'}; here: ${here.wireBytes} bytes, ${here.sha256}`,
+    `the two ends counted different bytes: ${connection.options.label} ${counted} ${there?.sha256 ?? 'it counted'}; here: ${here.wireBytes} bytes, ${here.sha256}`,
     { hint: sent === '' ? lostTrailerHint : 'transfer it again' },
   );
 }

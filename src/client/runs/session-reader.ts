@@ -209,7 +209,7 @@ export class LogCopier {
   /** Takes one piece; returns the output that cannot take more for the moment. */
   #take({ kind, offset, bytes }: RecordPiece): Writable | undefined {
     if (this.#end !== undefined && kind !== 'ping') {
-      throw new GomoteError('ERR_REPLY', 'the log goes on after its closing record');
+      throw new GomoteError('ERR_REPLY', 'the log continues after its closing record');
     }
     if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
     const json = bytes.toString();

@@ -60,7 +60,7 @@ function ownProblems({ user, readiness: { failures, warnings } }: Facts): Proble
       level: 'bad',
       title: 'The disk of the coordinator cannot be written',
       text: 'No buildlets can be created until it can. Those that there are work, and can be destroyed.',
-      todo: tell(user, 'Make room where its state directory is; it goes on by itself.'),
+      todo: tell(user, 'Make room where its state directory is; it continues by itself.'),
     });
   }
   if (!user.isAdmin) return problems;
@@ -98,7 +98,7 @@ function buildletProblems({ view, graceMs }: Facts): Problem[] {
     ...more('bad', dead, (count) => `${count} more buildlets are dead`),
     ...named(silent, ({ name, reason = '' }) => ({
       ...{ level: 'warn', title: `${name} does not answer`, text: sentence(reason) },
-      todo: `It goes on if it answers${forHow}; else it is dead.`,
+      todo: `It continues if it answers${forHow}; else it is dead.`,
       buildlet: name,
     })),
     ...more('warn', silent, (count) => `${count} more buildlets do not answer`),

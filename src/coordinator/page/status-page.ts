@@ -149,7 +149,7 @@ export class StatusPage {
       trust();
       return goHome(response, await this.#logins.open(request, verdict.user));
     }
-    this.refuse(response, 'This user and token do not go together.');
+    this.refuse(response, 'The user or the token is wrong.');
   }
 
   /** Shows the page for signing in, with why it failed. */

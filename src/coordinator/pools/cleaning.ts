@@ -46,6 +46,6 @@ async function run(command: string, client: BuildletClient, signal: AbortSignal)
   throw new GomoteError(
     'ERR_REPLY',
     `the reset command failed: ${printable(state)}${last === undefined ? '' : `: ${printable(last)}`}`,
-    { hint: 'mend the machine: it is tried again' },
+    { hint: 'repair the machine: it is tried again' },
   );
 }

@@ -21,7 +21,10 @@ export class Drains {
   /** Throws ERR_CONFIG when the file cannot be read: a machine that is being repaired must not be lent for that. */
   static async open(path: string): Promise<Drains> {
     const parse = (value: unknown) => v.parse(fileSchema, value).machines;
-    return new Drains(path, (await readStateFile(path, parse, 'mend or remove it')) ?? new Map());
+    return new Drains(
+      path,
+      (await readStateFile(path, parse, 'correct or remove it')) ?? new Map(),
+    );
   }
 
   readonly isDrained = (machine: string): boolean => this.#drains.has(machine);

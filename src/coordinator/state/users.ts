@@ -179,7 +179,7 @@ export class Users {
     });
     const user = this.current(name)?.user;
     if (user !== undefined) return { user, token };
-    throw new GomoteError('ERR_UNAUTHORIZED', `the time of "${name}" here is over`);
+    throw new GomoteError('ERR_UNAUTHORIZED', `the access of "${name}" here has expired`);
   }
 
   /** Why the file cannot be read at the moment. */

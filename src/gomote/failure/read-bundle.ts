@@ -39,7 +39,7 @@ export async function readBundle(file: string): Promise<FailureBundle> {
 }
 
 const noBundle = (file: string, why: string, cause?: unknown): GomoteError =>
-  new GomoteError('ERR_ARCHIVE', `"${file}" is no failure bundle: ${why}`, {
+  new GomoteError('ERR_ARCHIVE', `"${file}" is not a failure bundle: ${why}`, {
     hint: 'give a file that --bundle-on-failure has written',
     cause,
   });
@@ -82,7 +82,7 @@ async function readEntries(file: string): Promise<Map<string, Entry>> {
     },
   );
   try {
-    if (!(await handle.stat()).isFile()) throw noBundle(file, 'it is no file');
+    if (!(await handle.stat()).isFile()) throw noBundle(file, 'it is not a file');
     let unpackedBytes = 0;
     const source = handle.createReadStream({ autoClose: false });
     for await (const chunk of source.pipe(createGunzip())) {

@@ -32,7 +32,7 @@ function proxyUrl(variable: string, text: string): string {
   if (rest !== '' && !isOther && URL.canParse(url)) return url;
   // Everything before the last @ may be a password.
   const shown = text.includes('@') ? `…${text.slice(text.lastIndexOf('@'))}` : text;
-  throw new GomoteError('ERR_CONFIG', `${variable} "${shown}" is no proxy`, {
+  throw new GomoteError('ERR_CONFIG', `${variable} "${shown}" is not a proxy`, {
     hint: 'give http://HOST:PORT',
   });
 }

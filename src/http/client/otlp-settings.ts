@@ -73,7 +73,7 @@ function headersOf(text: string | undefined): Record<string, string> {
       // Values are secrets.
       throw new GomoteError(
         'ERR_CONFIG',
-        'OTEL_EXPORTER_OTLP_HEADERS has something that is no header',
+        'OTEL_EXPORTER_OTLP_HEADERS has something that is not a header',
       );
     }
   }

@@ -29,7 +29,7 @@ export async function* flowing(
   };
   const onIdle = () => {
     if (isInUse || waiting.length > 0) idle?.refresh();
-    else stream.destroy(new Error(`nothing came for ${(idleMs ?? 0) / 1000} s`));
+    else stream.destroy(new Error(`nothing arrived for ${(idleMs ?? 0) / 1000} s`));
   };
   const idle = idleMs === undefined ? undefined : setTimeout(onIdle, idleMs).unref();
   const onData = (piece: Buffer) => {

@@ -13,7 +13,7 @@ export const withIdleLimit =
       // A stream of a shared connection has no byte count; the connection has its own heartbeat.
       if (request.complete || typeof bytesRead !== 'number') return;
       if (bytesRead === seenBytes) {
-        request.destroy(new GomoteError('ERR_LOST', `nothing came for ${idleMs / 1000} s`));
+        request.destroy(new GomoteError('ERR_LOST', `nothing arrived for ${idleMs / 1000} s`));
       }
       seenBytes = bytesRead;
     }, idleMs);

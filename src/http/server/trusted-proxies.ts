@@ -25,7 +25,9 @@ export class TrustedProxies {
     for (const text of list) {
       if (text === unixSocket || addNetwork(this.#addresses, text)) continue;
       const hint = 'give an address, a network such as "10.0.0.0/8", or "unix"';
-      throw new GomoteError('ERR_CONFIG', `${quoted(text)} is no address of a proxy`, { hint });
+      throw new GomoteError('ERR_CONFIG', `${quoted(text)} is not the address of a proxy`, {
+        hint,
+      });
     }
   }
 

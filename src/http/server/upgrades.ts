@@ -33,7 +33,7 @@ export function onUpgrade(
 
 /** Status 426: the path requires an upgrade. */
 export const noUpgradeText =
-  'this is no request to upgrade: a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
+  'this is not a request to upgrade: a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
 
 /** Sends status 101: the connection now speaks that protocol. */
 export function acceptUpgrade(

@@ -177,7 +177,7 @@ function gitError(
 ): GomoteError {
   const hint = said.includes('dubious ownership')
     ? `if you trust it: git config --global --add safe.directory '${directory}'`
-    : `mend that, or ${sendEverything}`;
+    : `correct that, or ${sendEverything}`;
   const message = `git cannot say what it ignores in ${shown}: ${said.split('\n')[0]}`;
   return new GomoteError('ERR_LOCAL_FILE', message, { hint, cause });
 }

@@ -113,7 +113,7 @@ function unreadable(directory: string, name: string, cause: unknown): GomoteErro
   const reason = cause instanceof GomoteError ? cause.message : reasonOf(cause);
   const message = `${directory === '' ? '' : `${directory}: `}cannot read its ${name}: ${reason}`;
   return new GomoteError('ERR_LOCAL_FILE', message, {
-    hint: `mend that, or ${sendEverything}`,
+    hint: `correct that, or ${sendEverything}`,
     cause,
   });
 }

@@ -116,7 +116,7 @@ async function askGit(
   throw new GomoteError(
     'ERR_LOCAL_FILE',
     `git cannot say what it ignores in ${repository}: ${said}`,
-    { hint: 'mend that, or give --no-ignore to bring everything' },
+    { hint: 'correct that, or give --no-ignore to bring everything' },
   );
 }
 

@@ -92,5 +92,8 @@ class UnreadFiles {
 function whyRefused(dir: string, entry: FoundEntry): GomoteError | undefined {
   if (!pointsOutside(dir === '.' ? '' : dir, entry)) return undefined;
   const { path, target } = entry;
-  return new GomoteError('ERR_PATH', `${path}: the link to ${target} leads out of the work dir`);
+  return new GomoteError(
+    'ERR_PATH',
+    `${path}: the link to ${target} leads out of the work directory`,
+  );
 }

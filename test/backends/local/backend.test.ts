@@ -254,7 +254,7 @@ describe('the local backend', () => {
     for (const path of [damaged, open]) rmSync(path, { recursive: true });
   });
 
-  it('keeps the work dir and all temporary files among the state of the user', async () => {
+  it('keeps the work directory and all temporary files among the state of the user', async () => {
     const state = temporaryDirectory();
     const temporary = temporaryDirectory();
     const { record, backend, create } = openBackend(undefined, {

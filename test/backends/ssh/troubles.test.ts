@@ -51,7 +51,7 @@ describe.skipIf(!hasSshd)('ssh', () => {
       what: 'a mistake in its configuration',
       host: 'root@box',
       settings: { NoSuchOption: 'x' },
-      message: /^gomote: root@box: ssh cannot use its configuration .*; mend it/,
+      message: /^gomote: root@box: ssh cannot use its configuration .*; correct it/,
     },
   ])('has its errors reported in one line: $what', async ({ host, settings, server, message }) => {
     const lab = sshLab();

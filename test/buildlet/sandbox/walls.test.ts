@@ -94,7 +94,7 @@ for call in (${add}, b"user", b"gomote-test", b"x", 1, -2), (${request}, b"user"
     const system = ['bin', 'dev', 'etc', 'home', 'proc', 'run', 'sys', 'tmp', 'usr', 'var'];
     expect(words(others.join('\n'))).toEqual(expect.arrayContaining(system));
     const known = [...system, 'lib', 'lib32', 'lib64', 'libx32', 'opt', 'sbin', 'nix', 'gnu'];
-    // A work dir below one of those makes its empty parents.
+    // A work directory below one of those makes its empty parents.
     expect(words(others.join('\n')).filter((name) => !known.includes(name))).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-// The output and the work dir of a run, kept in the current directory.
+// The output and the work directory of a run, kept in the current directory.
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../../helpers/cli.ts';
 
-/** Counts its runs in a file of the work dir; N is the number of this one. */
+/** Counts its runs in a file of the work directory; N is the number of this one. */
 const counting = 'N=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $N >n;';
 
 async function atBuildlet() {

@@ -71,7 +71,7 @@ describe('puttar', () => {
     const hint = 'give a .tar, also compressed with gzip, xz, bzip2 or zstd';
     for (const bytes of ['hello\n', 'x'.repeat(5000), 'PK\x03\x04'.padEnd(2000, 'x')]) {
       const said = await failing(bytes);
-      expect(said).toContain(`"${file}" is no tar archive`);
+      expect(said).toContain(`"${file}" is not a tar archive`);
       expect(said).toContain(hint);
     }
     expect(await failing('')).toContain(`"${file}" is empty`);
@@ -86,7 +86,7 @@ describe('puttar', () => {
       );
       const text = execFileSync(program, ['-c'], { input: 'x'.repeat(5000) });
       expect(await failing(text)).toContain(
-        isSent ? `${name}: tar error: ` : `"${file}" is no tar archive`,
+        isSent ? `${name}: tar error: ` : `"${file}" is not a tar archive`,
       );
     }
     expect((await cli(['ls', name])).stdout).toBe('');

@@ -60,7 +60,7 @@ describe('flowing', () => {
     await later(100);
     stream.write('b');
     expect((await pieces.next()).value).toEqual(Buffer.from('b'));
-    await expect(pieces.next()).rejects.toThrow('nothing came for 0.02 s');
+    await expect(pieces.next()).rejects.toThrow('nothing arrived for 0.02 s');
     expect(stream.destroyed).toBe(true);
   });
 });

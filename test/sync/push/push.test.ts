@@ -252,8 +252,8 @@ onAllKinds((kind) => {
       for (const more of [{}, { mirror: true }]) {
         const { unsent } = await push(more);
         expect([...unsent.values()].map(({ message }) => message)).toEqual([
-          'evil: the link to ../../etc leads out of the work dir',
-          'python: the link to /usr/bin/python3 leads out of the work dir',
+          'evil: the link to ../../etc leads out of the work directory',
+          'python: the link to /usr/bin/python3 leads out of the work directory',
         ]);
         expect(readdirSync(there)).toEqual(['a', 'z']);
       }

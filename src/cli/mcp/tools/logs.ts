@@ -115,7 +115,7 @@ export const stop = tool({
         return { text: `run ${info.id} had ended: ${info.end.state}`, data };
       }
       if (endingSignal(name) === undefined) {
-        throw new GomoteError('ERR_USAGE', `"${name}" is no signal`, { hint: 'such as SIGINT' });
+        throw new GomoteError('ERR_USAGE', `"${name}" is not a signal`, { hint: 'such as SIGINT' });
       }
       const killAfterMs = name === 'SIGTERM' ? 5_000 : undefined;
       await buildlet.client.sessions.get(info.id).kill(name, { killAfterMs, signal });
