@@ -63,7 +63,7 @@ it('a coordinator is chosen by its name or by variables; an invalid one is refus
   expect(staged.instance).toMatchObject({ origin: 'https://staging.example' });
   await expect(newCoordinatorClientFromFlags({ instance: 'local' })).rejects.toMatchObject({
     code: 'ERR_CONFIG',
-    message: 'backend "local" is no coordinator',
+    message: 'backend "local" is not a coordinator',
   });
 });
 

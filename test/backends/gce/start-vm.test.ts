@@ -340,7 +340,7 @@ describe('startNewVM', () => {
     const error = await failure(fake);
     expect(error).toMatchObject({
       code: 'ERR_MACHINE',
-      message: 'vm-1 has got no external IP address',
+      message: 'vm-1 did not get an external IP address',
     });
     await until(() => fake.api.instances.length === 0);
   });
