@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
 import { existsSync } from '../files/named-fs.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
-import { pushPlace } from '../gomote/push.ts';
+import { pushPlace } from '../gomote/push-place.ts';
 import { startDirectory } from '../gomote/run/pushed-directory.ts';
 import { goRoots, pushGo } from './commands/push.ts';
 import type { Context } from './context.ts';

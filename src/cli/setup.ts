@@ -2,7 +2,7 @@
 import { normalize } from 'node:path';
 import type { Setup } from '../backends/setup.ts';
 import { GomoteError } from '../errors.ts';
-import { pushPlace } from '../gomote/push.ts';
+import { pushPlace } from '../gomote/push-place.ts';
 import { setupFromOptions, setupIn } from '../gomote/setup.ts';
 import { type Project, readInProject } from './project/find-project.ts';
 import type { ProjectSettings } from './project/project-schema.ts';

@@ -1,21 +1,17 @@
 // Pushes a local tree to buildlets, and records where it went.
-import { basename } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
-import { currentDirectory } from '../files/named-fs.ts';
 import { cacheDirectory } from '../files/user-directories.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
-import { gitWorkTree } from '../sync/ignore/git.ts';
 import { realDirectory } from '../sync/local/local-tree.ts';
 import { push } from '../sync/push/push.ts';
 import type { PushOptions } from '../sync/push/push-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { inSpan } from '../tracing.ts';
-import { checkOptionalText } from './arguments.ts';
 import type { ConnectedBuildlet } from './connected-buildlet.ts';
 import { throwUnsent } from './incomplete.ts';
+import { type PushPlace, pushPlace } from './push-place.ts';
 import { notePushed } from './run/pushed-directory.ts';
-import { directoryInside } from './work-dir-path.ts';
 
 export type TreeOptions = Partial<
   Omit<PushOptions, 'dir' | 'signal' | 'environment' | 'cacheDirectory'>
@@ -41,23 +37,6 @@ export interface PushTreeOptions extends CallOptions {
   readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
   /** Called with the number of bytes of files as they are sent. */
   readonly onSent?: ((bytes: number) => void) | undefined;
-}
-
-/** A local tree, as a real path, and its destination. */
-export interface PushPlace {
-  readonly top: string;
-  readonly dir: string;
-}
-
-/** The tree and its destination; without `given`, the git work tree around the current directory, or that directory. */
-export function pushPlace(
-  given: string | undefined,
-  dest: string | undefined,
-  what = 'dest',
-): PushPlace {
-  checkOptionalText('the directory', given);
-  const top = realDirectory(given ?? gitWorkTree(currentDirectory()) ?? currentDirectory());
-  return { top, dir: directoryInside(what, dest ?? basename(top)) };
 }
 
 /** Pushes to each buildlet, reading the tree once. Returns one result for each, in order. */

@@ -2,7 +2,8 @@
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { TreeWatch } from '../sync/push/watch.ts';
 import type { ConnectedBuildlet } from './connected-buildlet.ts';
-import { type PushTreeOptions, pushPlace, pushToOne } from './push.ts';
+import { type PushTreeOptions, pushToOne } from './push.ts';
+import { pushPlace } from './push-place.ts';
 
 /** One push after another; what could not be read is in each summary, and does not end it. */
 export async function* watchTree(

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { pushPlace } from '../../gomote/push.ts';
+import { pushPlace } from '../../gomote/push-place.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { Context } from '../context.ts';
 import { type Detected, detect } from '../project/detect.ts';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
-import { pushPlace } from '../../gomote/push.ts';
+import { pushPlace } from '../../gomote/push-place.ts';
 import { borrowOptions } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { appendValue, parseCount } from '../values.ts';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
-import { pushPlace } from '../../gomote/push.ts';
+import { pushPlace } from '../../gomote/push-place.ts';
 import { setupFromOptions } from '../../gomote/setup.ts';
 import type { Context } from '../context.ts';
 import { typeOfSnapshot } from '../from-snapshot.ts';

@@ -1,7 +1,6 @@
 // --on-failure and --bundle-on-failure: what is done when a command has failed.
 import { messageOf } from '../../errors.ts';
 import { OutputRecorder } from '../../gomote/failure/recorder.ts';
-import { writeBundle } from '../../gomote/failure/write-bundle.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
 import { runFailureCode } from '../exit-codes.ts';
 import { placeForBuildlet } from '../transfer/place-for-buildlet.ts';
@@ -52,6 +51,7 @@ export async function runWithBundle(
     try {
       const file = placeForBuildlet(target, context);
       const known = { client: buildlet.client, name: command.name, id, request, end, recorder };
+      const { writeBundle } = await import('../../gomote/failure/write-bundle.ts');
       await writeBundle(file, { ...known, error, exitCode }, context.signal);
       context.messages.say(`# wrote ${file}; look at it: gomote doctor ${shellLine([file])}`);
     } catch (failure) {

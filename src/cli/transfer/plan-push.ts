@@ -1,6 +1,6 @@
 // gomote push --dry-run without a buildlet: what would be sent to a new buildlet.
 import { statSync } from '../../files/named-fs.ts';
-import { pushPlace } from '../../gomote/push.ts';
+import { pushPlace } from '../../gomote/push-place.ts';
 import { plural } from '../../plural.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
