@@ -48,7 +48,7 @@ import { Ahead } from './trees/ahead.ts';
 import { WorkDirIdentity } from './trees/identity.ts';
 import type { TreeThread } from './trees/jobs.ts';
 import { treeRoutes } from './trees/routes.ts';
-import { makeStage, removeLeftStages } from './trees/stage.ts';
+import { removeLeftStages, stageIn } from './trees/stage.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -151,6 +151,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const pipesDir = join(scratch, 'pipes');
   mkdirSync(pipesDir, { mode: 0o700 });
   const pipes = new PipeStock(pipesDir);
+  let filled: Promise<void> | undefined;
   const workDir = openWorkDir(options.workDir, scratch);
   const lease = new Lease({ ...options, onExpired: end });
   const hold = new Hold(() => end('its client has gone'));
@@ -163,10 +164,9 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { commands, emptied, link } = confined;
   const ownLinks = () => linksOf(options.caches ?? [], workDir.path);
   const limits = { directory: scratch, ...options.sessions };
-  const stage = await makeStage(scratch);
-  const settings = { workDir: workDir.path, stage: stage.path, store };
+  const settings = { workDir: workDir.path, stage: stageIn(scratch), store };
   const trees: TreeThread = new Thread('tree-worker', settings);
-  const ahead = new Ahead(trees);
+  const ahead = new Ahead(trees, scratch);
   const activity = new Activity(workDir.path, () => ahead.commandBegins());
   const sessions = await SessionTable.create(confined, limits, () => {
     const [unused, ended] = [lease.use(), activity.begin()];
@@ -176,9 +176,6 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     };
   });
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
-  // They are awaited after the rest is ready.
-  const filled = pipes.fill();
-  filled.catch(() => undefined);
   const digests = new DigestCache();
   const listings: ListingThread = new Thread('listing-worker');
   const late = new LateTrailers();
@@ -249,15 +246,16 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     // Where processes cannot be found by their mark, each run ends its own processes.
     await sessions.clear();
     confined.release();
+    await ahead.release();
     await Promise.all([trees.close(), listings.close()]);
-    await Promise.all([workDir.release(), sessions.remove()]);
-    await stage.release();
+    await Promise.all([workDir.release(), sessions.remove(), filled]);
     await removeTree(scratch);
   };
   try {
     await confined.ready;
     const address = await listen(server, options.address);
-    await filled;
+    // No client need wait for them.
+    filled = pipes.fill().catch(() => undefined);
     if (store !== undefined) ahead.make();
     if (options.holdMs !== undefined) hold.expect(options.holdMs);
     const serve = (connection: Duplex) => void server.emit('connection', connection);

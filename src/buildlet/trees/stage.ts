@@ -13,13 +13,13 @@ const name = 'ahead';
 const beatMs = 24 * 3_600_000;
 
 /** In a private directory of this process. It is removed with that directory. */
-export async function makeStage(
-  scratch: string,
-): Promise<{ path: string; release: () => unknown }> {
-  const path = join(scratch, name);
+export const stageIn = (scratch: string): string => join(scratch, name);
+
+/** Returns what releases its lock. */
+export async function makeStage(scratch: string): Promise<() => Promise<void>> {
   const release = await takeFileLock(lockIn(scratch), { beatMs });
-  mkdirSync(path, { mode: 0o700 });
-  return { path, release };
+  mkdirSync(stageIn(scratch), { mode: 0o700 });
+  return release;
 }
 
 /** Removes what processes that were killed have left, in directories of this user with the prefix. */
@@ -34,7 +34,7 @@ async function removeLeft(scratch: string): Promise<void> {
   const lock = lockIn(scratch);
   if (statSync(lock, { throwIfNoEntry: false }) === undefined) return;
   if ((await lockHolder(lock)) !== undefined) return;
-  await removeTree(join(scratch, name));
+  await removeTree(stageIn(scratch));
   await rm(lock, { force: true });
 }
 
