@@ -31,4 +31,4 @@ fi
 eval "exec node -- \"\$0\" :$_output:$_ignored $_all $_some"
 */
 // No compiled code is kept: a server starts rarely, and runs what it finds there for long.
-require('./start.js')((args, state) => require('../dist/buildlet.cjs').run(args, state));
+require('./start.js')((args, state) => require('./load.js').loadCopied('buildlet').run(args, state));

@@ -51,8 +51,8 @@ async function printVersion(state) {
 async function runProgram(args, state) {
   const [first = ''] = args;
   const [, command = ''] = /^(?:__)?([a-z]+)$/.exec(first) ?? [];
-  // What runs in a container is reached by code that other buildlets do not need.
-  const place = args.some((word) => word.startsWith('docker/')) ? 'docker' : '';
+  // What runs in a container is made and reached by code that other buildlets do not need.
+  const place = args.some((word) => /^docker[:/]/.test(word)) ? 'docker' : '';
   // A buildlet that ends waits for its connections.
   const early = command === 'destroy' ? undefined : require('./early.js')(args);
   const { exports: program, keep } = require('./load.js')('gomote', `${command}${place}`);

@@ -11,25 +11,58 @@ const { constants, Script } = require('node:vm');
  * next time. `use` is what it is used for: code that is not needed for that is not kept.
  */
 module.exports = function load(program, use) {
-  const path = join(__dirname, '..', 'dist', `${program}.cjs`);
+  const path = pathOf(program);
   const cache = cachePath(path, program, use);
   const kept = cache === undefined ? undefined : readOwn(cache);
-  const script = new Script(wrap(readFileSync(path, 'latin1')), {
-    filename: path,
-    cachedData: kept,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const module = { exports: {} };
-  const scope = [module.exports, createRequire(path), module, path, dirname(path)];
-  script.runInThisContext().apply(module.exports, scope);
+  const script = scriptOf(path, kept);
+  const exports = evaluate(script, path);
   const isKept = kept !== undefined && script.cachedDataRejected === false;
   return {
-    exports: module.exports,
+    exports,
     keep: () => {
       if (cache !== undefined && !isKept) keepCode(cache, script);
     },
   };
 };
+
+/** Gives what the program exports. Its compiled code is taken from beside it, where what copied the program to this machine put it. */
+module.exports.loadCopied = (program) => {
+  const path = pathOf(program);
+  return evaluate(scriptOf(path, readIfThere(`${path}.code`)), path);
+};
+
+/** Compiles all of the program, for the same Node on another machine. */
+module.exports.compile = (program) => {
+  const { setFlagsFromString } = require('node:v8');
+  setFlagsFromString('--no-lazy');
+  const script = scriptOf(pathOf(program));
+  // V8 takes only code that was made with the flags that it has.
+  setFlagsFromString('--lazy');
+  return script.createCachedData();
+};
+
+const pathOf = (program) => join(__dirname, '..', 'dist', `${program}.cjs`);
+
+const scriptOf = (path, cachedData) =>
+  new Script(wrap(readFileSync(path, 'latin1')), {
+    ...{ filename: path, cachedData },
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+
+function evaluate(script, path) {
+  const module = { exports: {} };
+  const scope = [module.exports, createRequire(path), module, path, dirname(path)];
+  script.runInThisContext().apply(module.exports, scope);
+  return module.exports;
+}
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Where compiled code is kept; undefined where no place is safe from other users. */
 function codeDirectory() {

@@ -5,7 +5,7 @@
 ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE}
 COPY package.json /opt/gomote/
-COPY bin/package.json bin/start.js bin/buildlet.js /opt/gomote/bin/
+COPY bin/package.json bin/start.js bin/load.js bin/buildlet.js /opt/gomote/bin/
 COPY dist/buildlet.cjs dist/tar.cjs dist/undici.cjs dist/self-signed.cjs dist/*-worker.cjs dist/terminal-host.cjs /opt/gomote/dist/
 # Terminals: a native module, as npm installed it for this platform.
 COPY node_modules/@lydell /opt/gomote/node_modules/@lydell

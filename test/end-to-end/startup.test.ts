@@ -2,9 +2,11 @@
 import {
   chmodSync,
   chownSync,
+  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -149,4 +151,35 @@ describe('no code is kept or run', () => {
       expect(text).not.toContain('enableCompileCache');
     }
   });
+});
+
+it('the compiled code that goes with a copied buildlet is taken as a whole, and is not needed', async () => {
+  const { directory, environment, start } = workshop();
+  const copy = join(directory, 'copy');
+  for (const name of ['package.json', 'bin', 'dist/buildlet.cjs']) {
+    cpSync(join(projectRoot, name), join(copy, name), { recursive: true });
+  }
+  const load = join(copy, 'bin', 'load.js');
+  const program = join(copy, 'dist', 'buildlet.cjs');
+  const answerOf = async (text: string) =>
+    String((await ending(start('node', ['--eval', text], { env: environment }))).stdout);
+  await answerOf(
+    `require('node:fs').writeFileSync('${program}.code', require('${load}').compile('buildlet'))`,
+  );
+  const taken = await answerOf(`
+    const { readFileSync } = require('node:fs');
+    const source = require('node:module').wrap(readFileSync('${program}', 'latin1'));
+    const cachedData = readFileSync('${program}.code');
+    console.log(new (require('node:vm').Script)(source, { cachedData }).cachedDataRejected);
+  `);
+  expect(taken.trim()).toBe('false');
+  const version = async () =>
+    await ending(
+      start('node', [join(copy, 'bin', 'buildlet.js'), '--version'], { env: environment }),
+    );
+  expect(await version()).toMatchObject({ code: 0 });
+  writeFileSync(`${program}.code`, 'damaged');
+  expect(await version()).toMatchObject({ code: 0 });
+  rmSync(`${program}.code`);
+  expect(await version()).toMatchObject({ code: 0 });
 });

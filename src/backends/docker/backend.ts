@@ -50,6 +50,8 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
   readonly #onRequest: RequestLog;
   #creations: Creations | undefined;
   #engine: Engine | undefined;
+  /** Where the buildlets are that were created here, so that the engine need not be asked again. */
+  readonly #places = new Map<string, BuildletPlace>();
 
   constructor(settings: DockerSettings, onRequest: RequestLog) {
     this.name = settings.name;
@@ -64,7 +66,9 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
     const { Creations } = await import('./creations.ts');
-    this.#creations ??= new Creations(this.#open(), this.#settings);
+    this.#creations ??= new Creations(this.#open(), this.#settings, (name, place) => {
+      this.#places.set(name, place);
+    });
     return await this.#creations.create(builder, call);
   }
 
@@ -112,7 +116,7 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
   }
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
-    const { place } = await this.#find(name, call?.signal);
+    const place = this.#places.get(name) ?? (await this.#find(name, call?.signal)).place;
     // Entering a container takes as long as the other work before the first request.
     return this.#client(name, place, this.#dial(place));
   }
@@ -174,6 +178,7 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
     const { place, labels: own } = await this.#find(name, signal);
     const { removeContainer } = await import('./launch.ts');
     await removeContainer(engine, place.id);
+    this.#places.delete(name);
     if (!Object.keys(own).some((key) => key.startsWith(cacheLabel))) return;
     const { trimVolumes } = await import('./caches.ts');
     await trimVolumes(engine, own, { signal });
@@ -216,6 +221,7 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
     const { causeOfEnd } = await import('./post-mortem.ts');
     const end = await causeOfEnd(engine, name).catch(() => undefined);
     if (end === undefined) return undefined;
+    this.#places.delete(name);
     if (end === 'in order') return unknown(name, engine, cause);
     return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died: ${end}`, {
       hint: 'its container is removed; make another with gomote create',

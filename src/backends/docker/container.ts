@@ -100,11 +100,18 @@ export function dockerMachineOf(host: HostType, defaults: ContainerOptions): Doc
   };
 }
 
+/** Where the buildlet's own files are. */
+const directoryOf = ({ isRoot }: ContainerPlan): string =>
+  isRoot ? volumeDirectory : `${volumeDirectory}/${openName}`;
+
+/** Where the buildlet listens in the container. */
+export const socketOf = (plan: ContainerPlan): string => `${directoryOf(plan)}/socket`;
+
 /** The body of the request that makes the container. */
 export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<string, unknown> {
   const { name, machine, idleTimeoutMs, maxLifetimeMs, holdMs } = plan;
-  const directory = plan.isRoot ? volumeDirectory : `${volumeDirectory}/${openName}`;
-  const socket = `${directory}/socket`;
+  const directory = directoryOf(plan);
+  const socket = socketOf(plan);
   const expiresMs = Math.min(nowMs + idleTimeoutMs, nowMs + maxLifetimeMs);
   return {
     Image: machine.image,

@@ -9,6 +9,7 @@ import { withNewName } from '../new-name.ts';
 import { cacheVolume, checkUsers, makeVolumes, usageOf } from './caches.ts';
 import type { DockerConfig } from './config.ts';
 import { dockerMachineOf, labels } from './container.ts';
+import type { BuildletPlace } from './dial.ts';
 import type { Engine } from './engine.ts';
 import { launchContainer } from './launch.ts';
 import { type PayloadSource, payloadSource } from './payload-source.ts';
@@ -17,11 +18,18 @@ import { ensureImage } from './pull.ts';
 export class Creations {
   readonly #engine: Engine;
   readonly #settings: DockerConfig & BackendContext;
+  readonly #onPlace: (name: string, place: BuildletPlace) => void;
   readonly #fillings = new Map<string, Promise<void>>();
 
-  constructor(engine: Engine, settings: DockerConfig & BackendContext) {
+  /** @param onPlace Called with the name of each new buildlet, and where it is. */
+  constructor(
+    engine: Engine,
+    settings: DockerConfig & BackendContext,
+    onPlace: (name: string, place: BuildletPlace) => void,
+  ) {
     this.#engine = engine;
     this.#settings = settings;
+    this.#onPlace = onPlace;
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
@@ -64,10 +72,11 @@ export class Creations {
     ]);
     const fill = () => this.#fill(payload, machine.image, call);
     const name = await withNewName(nameStem(call.user, builder.name), async (name) => {
-      await launchContainer(engine, {
+      const place = await launchContainer(engine, {
         ...{ ...call, environment, payload, fill, plan: { ...plan, name } },
         check: (id) => checkUsers(engine, id, volumes, call),
       });
+      this.#onPlace(name, place);
       return name;
     });
     const nowMs = Date.now();

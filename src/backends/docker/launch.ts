@@ -4,7 +4,8 @@ import * as v from 'valibot';
 import { GomoteError, isGomoteError, isStatus, messageOf } from '../../errors.ts';
 import { lastLine } from '../../printable.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
-import { type ContainerPlan, containerOf } from './container.ts';
+import { type ContainerPlan, containerOf, socketOf } from './container.ts';
+import { type BuildletPlace, mount, volumeOf } from './dial.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
 import {
@@ -34,26 +35,26 @@ export interface Launch extends ImageCall {
   readonly check: (id: string) => Promise<void>;
 }
 
-/** Returns the container's id. Throws ERR_NAME_TAKEN when there is a container of that name. */
-export async function launchContainer(engine: Engine, launch: Launch): Promise<string> {
+/** Throws ERR_NAME_TAKEN when there is a container of that name. */
+export async function launchContainer(engine: Engine, launch: Launch): Promise<BuildletPlace> {
   const { plan, signal, onProgress } = launch;
   signal.throwIfAborted();
   onProgress?.(`creating container ${plan.name}`);
   const id = await createContainer(engine, plan);
   let attaching: Promise<ExecStream> | undefined;
   try {
-    await checkRuntime(engine, id, plan);
     await launch.check(id);
     signal.throwIfAborted();
     attaching = attach(engine, id, signal);
+    const inspecting = inspectNew(engine, id, plan);
     const preparing = [preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)];
     // A failure is undone after the other steps have finished.
-    await Promise.allSettled([attaching, ...preparing]);
-    const [output] = await Promise.all([attaching, ...preparing]);
+    await Promise.allSettled([attaching, inspecting, ...preparing]);
+    const [output, volume] = await Promise.all([attaching, inspecting, ...preparing]);
     onProgress?.(`starting container ${plan.name}`);
     await startContainer(engine, id, output, launch);
     signal.throwIfAborted();
-    return id;
+    return { id, socket: socketOf(plan), volume };
   } catch (error) {
     // The engine keeps it open when the container never starts.
     const output = await attaching?.catch(() => undefined);
@@ -104,15 +105,22 @@ async function createContainer(engine: Engine, plan: ContainerPlan): Promise<str
 
 const inspected = v.object({
   HostConfig: v.object({ Runtime: v.optional(v.string()) }),
+  Mounts: v.nullish(v.array(mount)),
 });
 
-/** Podman ignores the runtime: a container meant for a sandbox would run without one. */
-async function checkRuntime(engine: Engine, id: string, { machine }: ContainerPlan) {
+/**
+ * Returns the directory of its volume, as the engine says. Throws where it has another runtime: Podman ignores that, and a
+ * container meant for a sandbox would run without one.
+ */
+async function inspectNew(
+  engine: Engine,
+  id: string,
+  { machine }: ContainerPlan,
+): Promise<string | undefined> {
   const { runtime, image } = machine;
-  if (runtime === undefined) return;
   const reply = await engine.json({ method: 'GET', path: `/containers/${id}/json` });
-  const used = v.parse(inspected, reply).HostConfig.Runtime;
-  if (used === runtime) return;
+  const { HostConfig, Mounts } = v.parse(inspected, reply);
+  if (runtime === undefined || HostConfig.Runtime === runtime) return volumeOf(Mounts);
   throw new GomoteError(
     'ERR_UNSUPPORTED',
     `the engine ${engine.url} does not use the runtime ${runtime} for ${image}`,

@@ -6,6 +6,7 @@ import { encodeHeader, type HeaderFields } from '../../tar/tar-header.ts';
 import type { BackendCall } from '../backend.ts';
 import {
   bundleFiles,
+  compiledFiles,
   configuredNodeFiles,
   contentOf,
   nodeFiles,
@@ -63,7 +64,10 @@ async function payloadFiles({ architecture, directory }: Filling): Promise<Paylo
       hint: 'gomote runs in containers of linux/amd64 and linux/arm64',
     });
   }
-  const node = directory === undefined ? await nodeFiles() : configuredNodeFiles(directory);
+  const node =
+    directory === undefined
+      ? [...(await nodeFiles()), ...(await compiledFiles())]
+      : configuredNodeFiles(directory);
   return [...node, ...bundleFiles(), ...programs];
 }
 

@@ -31,10 +31,7 @@ const patienceMs = 60_000;
 const pauseMs = 100;
 
 /** The programs to run there, in addition to the buildlet's own. */
-const ownNames = [
-  ...['bin/load.js', 'bin/ssh-host.js', 'dist/ssh-host.cjs'],
-  'dist/sandbox-host.cjs',
-];
+const ownNames = [...['bin/ssh-host.js', 'dist/ssh-host.cjs'], 'dist/sandbox-host.cjs'];
 
 interface Programs {
   readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];
