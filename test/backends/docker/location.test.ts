@@ -165,8 +165,8 @@ describe('the engine', () => {
     ['unix://relative', 'is not an absolute path'],
     ['tcp://', 'is not the address of an engine'],
     ['ssh://me:secret@h', 'has a password'],
-    ['ssh://-oProxyCommand=x@h', 'is no name'],
-    ['ssh://-oProxyCommand=x', 'is no name'],
+    ['ssh://-oProxyCommand=x@h', 'is not the name'],
+    ['ssh://-oProxyCommand=x', 'is not the name'],
   ])('cannot be %s', (DOCKER_HOST, message) => {
     const environment = { HOME: home({}), DOCKER_HOST };
     expect(() => findEngine({ environment })).toThrow(message);
