@@ -192,7 +192,7 @@ describe('another provider', () => {
     };
     expect(await result((text) => text)).toEqual([]);
     const wrong = await result((text) => text.replace(/issuer = "([^"]+)"/, 'issuer = "$1/else"'));
-    expect(wrong).toEqual([expect.stringMatching(/is no OpenID provider of this name/)]);
+    expect(wrong).toEqual([expect.stringMatching(/is not an OpenID provider of this name/)]);
     const port = await freePort();
     const gone = await result((text) =>
       text.replace(/issuer = ".*"/, `issuer = "http://127.0.0.1:${port}"`),

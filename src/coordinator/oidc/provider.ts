@@ -175,7 +175,7 @@ export class OidcProvider {
       const auth = secret === undefined ? api.None() : withSecret(secret);
       return { api, server, client: { client_id: clientId }, auth, options };
     } catch (error) {
-      const message = `${text} is no OpenID provider of this name: ${messageOf(error)}`;
+      const message = `${text} is not an OpenID provider of this name: ${messageOf(error)}`;
       throw new GomoteError('ERR_CONFIG', message, { cause: error });
     }
   }
