@@ -18,7 +18,7 @@ import { partialName } from './reserved-names.ts';
 /** How many directories are open at once; deeper ones are moved up first. */
 const maxDepth = 128;
 /** Somebody may be writing into it: a process that was just killed, or its child that is about to end. */
-const attempts = 20;
+const attempts = 100;
 /** How long the event loop may be blocked, in ms. */
 const turnMs = 5;
 
