@@ -8,8 +8,8 @@ const apart = ['test/package/**', 'test/kubernetes/**', 'test/docker/**'];
 const code = ['test/{config,files,http,protocol,reverse,tar,tree,worker}/**/*.test.ts'];
 
 /**
- * Tests of whole programs beside others: ssh, balancers, browsers, terminals, clouds; of what outlives machines; and of faults at
- * random moments.
+ * Tests of whole programs beside others: coordinators, ssh, browsers, terminals, clouds; of what outlives machines; and of faults at
+ * random moments and in every place.
  */
 const long = [
   'test/end-to-end/**/*.test.ts',
@@ -17,9 +17,8 @@ const long = [
   'test/cli/{ci,fan-out,mcp,once,project,run,ssh}/**/*.test.ts',
   'test/cli/{*watch,cache,go-scripts,setup*,snapshot*}.test.ts',
   'test/library/**/*.test.ts',
-  'test/coordinator/{balancers,page,sessions}/**/*.test.ts',
-  'test/coordinator/{*page*,setup,snapshots,store*,user-changes}.test.ts',
-  'test/**/{*faults,completion,examples,mishaps,oidc}.test.ts',
+  'test/coordinator/**/*.test.ts',
+  'test/**/{*faults,completion,examples,hostile-replies,mishaps,odd-entries}.test.ts',
 ];
 
 export default defineConfig({
