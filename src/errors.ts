@@ -256,8 +256,12 @@ export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');
   }
+  const { library, reason, stderr } = error as Error &
+    Record<'library' | 'reason' | 'stderr', unknown>;
+  // What a failed program said itself: Node's message has the whole command line.
+  const [said] = typeof stderr === 'string' ? stderr.trim().split('\n') : [];
+  if (said) return said;
   // OpenSSL's own message has numbers and the names of its source files.
-  const { library, reason } = error as { library?: unknown; reason?: unknown };
   return typeof library === 'string' && typeof reason === 'string'
     ? `${library.replace(/ routines$/, '')}: ${reason}`
     : error.message;

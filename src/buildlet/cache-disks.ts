@@ -5,7 +5,6 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
-import { printable } from '../printable.ts';
 import type { CachePlace } from './caches.ts';
 
 /** How long the system may take to find a disk, in ms. */
@@ -37,7 +36,7 @@ export async function mountCacheDisks(
         mkdirSync(directory, { recursive: true, mode: 0o755 });
         return { path, directory };
       } catch (error) {
-        const message = `the disk ${device} of the cache at ${path} cannot be used: ${reasonOf(error)}`;
+        const message = `the disk ${device} of the cache at ${path} cannot be used: ${messageOf(error)}`;
         throw new GomoteError('ERR_MACHINE', message, {
           hint: 'a buildlet with disks runs as root, with the programs blkid, mkfs.ext4 and mount; gomote cache purge removes a damaged disk',
           cause: error,
@@ -70,10 +69,3 @@ const execute = promisify(execFile);
 
 const run = async (program: string, ...args: string[]): Promise<void> =>
   void (await execute(program, args));
-
-/** What the program said. */
-function reasonOf(error: unknown): string {
-  const { stderr } = error as { stderr?: unknown };
-  const said = typeof stderr === 'string' ? stderr.trim().split('\n')[0] : undefined;
-  return printable(said || messageOf(error));
-}

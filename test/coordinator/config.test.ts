@@ -222,6 +222,29 @@ describe('the command line', () => {
   });
 });
 
+/** Loads a configuration with a pool of that backend and host type. */
+function poolWithCaches(backend: string, host: string) {
+  const path = join(temporaryDirectory(), 'coordinator.toml');
+  writeFileSync(
+    path,
+    `state-directory = "state"
+    listen = "127.0.0.1:0"
+    users-file = "users.json"
+    [backends.machines]
+    ${backend}
+    [hosts.h]
+    ${host}
+    [builders.b]
+    host = "h"
+    [pools.p]
+    kind = "backend"
+    backend = "machines"
+    host = "h"
+    maximum = 1`,
+  );
+  return () => loadCoordinatorConfig(path);
+}
+
 it.each([
   ['size = "20g"', 'mode = "exclusive"', undefined],
   ['size = "20g"', 'mode = "exclusive", shared = true', undefined],
@@ -230,57 +253,27 @@ it.each([
 ])(
   'a pool of virtual machines with caches { %s } and a cache with %s is checked',
   (disks, mode, said) => {
-    const path = join(temporaryDirectory(), 'coordinator.toml');
-    writeFileSync(
-      path,
-      `state-directory = "state"
-    listen = "127.0.0.1:0"
-    users-file = "users.json"
-    [backends.vms]
-    kind = "gce"
-    project = "my-project"
-    zones = ["us-central1-f"]
-    ${disks && `caches = { ${disks} }`}
-    [hosts.h]
-    caches = [{ name = "c", path = "x", ${mode} }]
-    gce = { image = "x", machine-type = "m" }
-    [builders.b]
-    host = "h"
-    [pools.p]
-    kind = "backend"
-    backend = "vms"
-    host = "h"
-    maximum = 1`,
+    const load = poolWithCaches(
+      `kind = "gce"
+      project = "my-project"
+      zones = ["us-central1-f"]
+      ${disks && `caches = { ${disks} }`}`,
+      `caches = [{ name = "c", path = "x", ${mode} }]
+      gce = { image = "x", machine-type = "m" }`,
     );
-    if (said === undefined) expect(loadCoordinatorConfig(path).pools).toHaveLength(1);
-    else expect(() => loadCoordinatorConfig(path)).toThrow(said);
+    if (said === undefined) expect(load().pools).toHaveLength(1);
+    else expect(load).toThrow(said);
   },
 );
 
 describe('a pool of pods whose host type has caches', () => {
-  const withVolumes = (volumes: string) => {
-    const path = join(temporaryDirectory(), 'coordinator.toml');
-    writeFileSync(
-      path,
-      `state-directory = "state"
-      listen = "127.0.0.1:0"
-      users-file = "users.json"
-      [backends.pods]
-      kind = "kubernetes"
-      ${volumes}
-      [hosts.h]
-      caches = [{ name = "c", path = "x" }]
-      kubernetes = { image = "x" }
-      [builders.b]
-      host = "h"
-      [pools.p]
-      kind = "backend"
-      backend = "pods"
-      host = "h"
-      maximum = 1`,
+  const withVolumes = (volumes: string) =>
+    poolWithCaches(
+      `kind = "kubernetes"
+      ${volumes}`,
+      `caches = [{ name = "c", path = "x" }]
+      kubernetes = { image = "x" }`,
     );
-    return () => loadCoordinatorConfig(path);
-  };
 
   it.each([
     ['{ size = "1Gi" }', { size: '1Gi', access: 'ReadWriteOnce' }],
@@ -295,7 +288,7 @@ describe('a pool of pods whose host type has caches', () => {
 
   it.each([
     ['', /pools\.p\.host.*a pool of kind kubernetes cannot keep/],
-    ['caches = {}', /backends\.pods\.caches\.size/],
+    ['caches = {}', /backends\.machines\.caches\.size/],
     ['caches = { size = "1 GB" }', /a quantity is such as/],
     ['caches = { size = "1Gi", access = "ReadOnlyMany" }', /access is "ReadWriteOnce" or/],
   ])('is refused without them: "%s"', (volumes, said) => {

@@ -175,10 +175,10 @@ export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis, 
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
     const engine = this.#open();
+    this.#places.delete(name);
     const { place, labels: own } = await this.#find(name, signal);
     const { removeContainer } = await import('./launch.ts');
     await removeContainer(engine, place.id);
-    this.#places.delete(name);
     if (!Object.keys(own).some((key) => key.startsWith(cacheLabel))) return;
     const { trimVolumes } = await import('./caches.ts');
     await trimVolumes(engine, own, { signal });

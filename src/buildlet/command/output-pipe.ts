@@ -70,10 +70,9 @@ export class PipeStock {
     try {
       await run(mkfifo(), ['-m', '600', ...names]);
     } catch (error) {
-      // The message of execFile contains the whole command line; mkfifo's own message is in its standard error.
-      const { stderr } = error as { stderr?: string };
-      const why = stderr?.split('\n', 1)[0] || messageOf(error);
-      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${why}`, { cause: error });
+      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
     this.#names.push(...names);
   }

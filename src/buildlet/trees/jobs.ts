@@ -32,10 +32,13 @@ export type PrepareJob =
 export type StoreJob = { readonly kind: 'stored' } & KnownHead;
 
 /** A job, with the directory it is about, in plain form. */
-export type TreeJob = {
-  readonly dir: string;
-} /** `ranAtMs`: the last time at which a command ran. */ & (
-  | { readonly kind: 'state'; readonly all: boolean; readonly ranAtMs: number }
+export type TreeJob = { readonly dir: string } & (
+  | {
+      readonly kind: 'state';
+      readonly all: boolean;
+      /** The last time at which a command ran. */
+      readonly ranAtMs: number;
+    }
   /** For a pull, without `.git`. */
   | {
       readonly kind: 'manifest';

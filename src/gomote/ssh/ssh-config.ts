@@ -110,9 +110,9 @@ async function checkBySsh(file: string, text: string): Promise<void> {
     await promisify(execFile)('ssh', ['-G', '-F', tried, 'gomote']);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return;
-    const { stderr } = error as { stderr?: unknown };
-    const why = typeof stderr === 'string' && stderr !== '' ? stderr.trim() : messageOf(error);
-    throw new GomoteError('ERR_CONFIG', `ssh cannot read the entries: ${why}`, { cause: error });
+    throw new GomoteError('ERR_CONFIG', `ssh cannot read the entries: ${messageOf(error)}`, {
+      cause: error,
+    });
   } finally {
     rmSync(tried, { force: true });
   }
