@@ -127,10 +127,8 @@ export class Mux {
         continue;
       }
       socket.write(frameHeader(frameTypes.data, stream.id, piece.length));
-      const isFull = socket.writableLength + piece.length >= socketBufferBytes;
-      // The socket's own high-water mark may be higher.
-      if (isFull) socket.write(piece, () => this.#pump());
-      else socket.write(piece);
+      // Whatever fills the buffer: when it has been written, there is room again.
+      socket.write(piece, () => this.#pump());
       if (stream.isReady) this.#ready.add(stream);
     }
     socket.uncork();

@@ -2,12 +2,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   controlFrame,
+  dataLimitBytes,
   frameHeader,
   frameTypes,
   initialCreditBytes,
@@ -51,6 +52,32 @@ function echo(stream: Duplex): void {
   });
   stream.on('drain', () => stream.resume()).once('end', () => stream.end());
 }
+
+it('a stream continues after a control frame has filled the buffer of the socket', async () => {
+  const sent: string[] = [];
+  const written: (() => void)[] = [];
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      sent.push(chunk.toString('latin1'));
+      written.push(done);
+    },
+  });
+  const caller = callingLink({ socket, head }, { label: 'the server' });
+  onTestFinished(() => void socket.destroy());
+  const [first, second] = [caller.open(), caller.open()];
+  const fullBytes = 256 << 10;
+  const frames = Math.ceil(fullBytes / dataLimitBytes);
+  const headers = frames * frameHeader(frameTypes.data, 1, 0).length;
+  first.write(Buffer.alloc(fullBytes - 1 - headers - socket.writableLength));
+  expect(socket.writableLength).toBe(fullBytes - 1);
+  void caller.answers(1);
+  second.write('the rest');
+  await until(() => {
+    written.shift()?.();
+    return sent.includes('the rest');
+  });
+});
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
