@@ -84,7 +84,6 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
       ...['-R', `${there}:localhost:${port}`, '-R', `${far}:localhost:${port}`],
       ...['-L', `${path}:${far}`, name],
     ]);
-    onTestFinished(() => void client.kill());
     let said = '';
     client.stderr?.on('data', (text) => {
       said += text;
@@ -105,7 +104,6 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     const { ssh, startSsh, name, directory } = await sshWorkshop();
     const control = ['-o', `ControlPath=${join(directory, 'c')}`];
     const master = startSsh([...control, '-M', '-N', name], { stdio: ['ignore', 1, 2] });
-    onTestFinished(() => void master.kill());
     await until(() => existsSync(join(directory, 'c')));
     const ends = await Promise.all(
       [1, 2, 3].map((n) => ssh(...control, name, `echo ${n}; exit ${n}`)),

@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { freePort } from './free-port.ts';
 import { sent } from './ports.ts';
 import { until } from './processes.ts';
@@ -53,7 +53,6 @@ export async function useAsCode({ startSsh, ssh, host }: SshWorkshop): Promise<v
     const client = startSsh(['-T', '-D', String(port), '-o', 'ConnectTimeout=15', host, 'sh'], {
       stdio: 'pipe',
     });
-    onTestFinished(() => void client.kill('SIGKILL'));
     const errors = text(client.stderr!);
     // Its standard input stays open, and so does the shell there.
     client.stdin?.write(startServer);
@@ -91,7 +90,6 @@ export async function useAsMutagen(shop: SshWorkshop): Promise<void> {
   const client = startSsh([...often, host, `${agent} synchronizer --log-level=info`], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  onTestFinished(() => void client.kill('SIGKILL'));
   let log = '';
   client.stderr?.setEncoding('latin1').on('data', (chunk) => {
     log += chunk;
@@ -117,8 +115,7 @@ export async function useAsMutagen(shop: SshWorkshop): Promise<void> {
 export async function useAsJetBrains(shop: SshWorkshop): Promise<void> {
   const { directory, config, host, ssh, startSsh, run } = shop;
   const control = ['-o', `ControlPath=${join(directory, 'control')}`];
-  const master = startSsh([...control, '-M', '-N', '-T', host], { stdio: ['ignore', 2, 2] });
-  onTestFinished(() => void master.kill());
+  startSsh([...control, '-M', '-N', '-T', host], { stdio: ['ignore', 2, 2] });
   await until(() => existsSync(join(directory, 'control')));
   const home = (await ssh(...control, host, 'echo "$HOME"')).stdout.toString().trim();
   const place = `${home}/.cache/RemoteDev`;
@@ -144,7 +141,7 @@ export async function useAsJetBrains(shop: SshWorkshop): Promise<void> {
     expect(await ssh(...control, '-O', 'forward', '-L', way, host)).toMatchObject({ code: 0 });
     expect(await sent(here, 'there and back')).toBe('there and back');
     expect(await ssh(...control, '-O', 'cancel', '-L', way, host)).toMatchObject({ code: 0 });
-    server.kill();
+    server.kill('SIGKILL');
     await ended;
   }
   expect(await ssh(...control, '-O', 'exit', host)).toMatchObject({ code: 0 });

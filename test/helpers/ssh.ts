@@ -3,7 +3,7 @@ import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { echoServer, sent } from './ports.ts';
 import { until } from './processes.ts';
 import { type Ended, ending, type Workshop, workshop } from './programs.ts';
@@ -18,6 +18,10 @@ export interface SshWorkshop extends Workshop {
   readonly host: string;
   /** The configuration of ssh that knows it. */
   readonly config: string;
+  /**
+   * Starts ssh, which ends with the test. Only SIGKILL ends it at any time: it may miss another signal that comes right before it
+   * waits for data, and wait on.
+   */
   startSsh(args: readonly string[], options?: SpawnOptions): ChildProcess;
   ssh(...args: string[]): Promise<Ended>;
   /** With that input. */
@@ -37,8 +41,11 @@ export async function withSsh(shop: Workshop, name: string): Promise<SshWorkshop
   const written = await shop.gomote('ssh-config', '--write', '--ssh-config', config, name);
   if (written.code !== 0) throw new Error(written.stderr);
   const host = written.stdout.toString().trim().split(' ').at(-1) ?? '';
-  const startSsh = (args: readonly string[], options: SpawnOptions = {}) =>
-    shop.start('ssh', ['-F', config, ...args], options);
+  const startSsh = (args: readonly string[], options: SpawnOptions = {}) => {
+    const child = shop.start('ssh', ['-F', config, ...args], options);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
+  };
   const sshWith = (input: string | Buffer, ...args: string[]) => {
     const child = startSsh(args, { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stdin?.on('error', () => undefined).end(input);
@@ -75,6 +82,6 @@ export async function useBySsh({ ssh, sshWith, startSsh, run, ...shop }: SshWork
   const ended = ending(carrying);
   await until(async () => (await ssh(host, `test -S ${there}`)).code === 0 && existsSync(near));
   expect(await sent(near, 'there and back')).toBe('there and back');
-  carrying.kill();
+  carrying.kill('SIGKILL');
   await ended;
 }

@@ -39,6 +39,10 @@ function openSsh(args: readonly string[]): Duplex {
     if (code === 0) readable.end();
     else stream.destroy(new Error(lastLine(said) ?? `ssh ended with ${code}`));
   });
-  stream.once('close', () => child.kill());
+  stream.once('close', () => {
+    child.kill();
+    // ssh may miss a signal that comes right before it waits, but not the end of its input.
+    stdin.destroy();
+  });
   return stream;
 }

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Engine } from '../../../src/backends/docker/engine.ts';
+import { processesWith, until } from '../../helpers/processes.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 /** An engine behind an `ssh` that runs the shell script. */
@@ -43,4 +44,17 @@ it('an engine answers over ssh', async () => {
   // Two requests, one after the other.
   const reply = `while IFS= read -r line; do [ "$line" = "$(printf '\\r')" ] && printf '${head}'; done`;
   expect(await ping(engineBehind(reply))).toEqual({});
+});
+
+it('an ssh that has missed its signal ends with its input', async () => {
+  const mark = temporaryDirectory();
+  const isRunning = () => processesWith(`grep\0${mark}`).length > 0;
+  const leaving = new AbortController();
+  const engine = engineBehind(`trap '' TERM; exec grep ${mark}`);
+  const asked = engine.json({ method: 'GET', path: '/info', signal: leaving.signal });
+  const refusal = expect(asked).rejects.toMatchObject({ name: 'AbortError' });
+  await until(isRunning);
+  leaving.abort();
+  await refusal;
+  await until(() => !isRunning());
 });
