@@ -89,6 +89,8 @@ describe('snapshot', () => {
     const first = await cli(['snapshot', 'create', 'me-local-0']);
     const second = await cli(['snapshot', 'create', 'me-local-0']);
     expect([first.stdout, second.stdout]).toEqual(['me-local-0-1\n', 'me-local-0-2\n']);
+    const { stdout } = await cli(['snapshot', 'inspect', 'me-local-0-1']);
+    expect(stdout).toMatch(/^created: \S+Z\nused: \S+Z\nbackend: local\nbuildlet: me-local-0$/m);
     const list = await cli(['snapshot', 'list']);
     expect(list.stdout).toBe(
       'me-local-0-1\tfiles\tlocal/me-local-0\t11 B\nme-local-0-2\tfiles\tlocal/me-local-0\t11 B\n',

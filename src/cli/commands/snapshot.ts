@@ -82,8 +82,7 @@ const verbs: Readonly<
     if (tag === undefined || more.length > 0) throw usage('inspect TAG');
     const one = await gomote.snapshot(tag);
     const known = Object.entries(toJson(one)).filter(([, value]) => value !== undefined);
-    const lines = known.map(([key, value]) => [key, String(value)] as const);
-    const table = () => lines.map(([key, value]) => `${key}: ${value}\n`).join('');
+    const table = () => known.map(([key, value]) => `${key}: ${textOf(value)}\n`).join('');
     await printListing([toJson(one)], options, { fields, table, terminal });
   },
   prepare: async ([tag, ...more], _options, { gomote, signal }) => {
@@ -134,6 +133,9 @@ const fields = [
 
 const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>
   Object.fromEntries(fields.map((field) => [field, snapshot[field]]));
+
+const textOf = (value: unknown): string =>
+  value instanceof Date ? value.toISOString() : String(value);
 
 const columns: Column<Snapshot>[] = [
   { title: 'SNAPSHOT', cell: ({ tag }) => tag },

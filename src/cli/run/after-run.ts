@@ -66,7 +66,8 @@ async function resultsOf(run: Run): Promise<Results> {
   const { failures } = results;
   for (const step of steps) {
     try {
-      results.status ||= (await step(run)) ?? 0;
+      const status = await step(run);
+      results.status ||= status ?? 0;
     } catch (error) {
       run.context.signal.throwIfAborted();
       // The command itself has ended, with a known status.

@@ -113,6 +113,17 @@ describe('gomote run --junit', () => {
     expect(files(shop)).toEqual(['all.xml']);
   });
 
+  it('writes the reports although a file of --require is missing', async () => {
+    const shop = workshop();
+    const name = await shop.create();
+    const options = ['--require', 'none', '--junit', '*.xml'];
+    const script = write('a.xml', report('a', 0));
+    const result = await shop.gomote('run', ...options, name, 'sh', '-c', script);
+    expect(result).toMatchObject({ code: 1 });
+    expect(result.stderr).toContain(`${name}: nothing matches "none"`);
+    expect(files(shop)).toEqual(['junit.xml']);
+  });
+
   it('names a file that is not a report, fails, and reads the others', async () => {
     const shop = workshop();
     const name = await shop.create();
