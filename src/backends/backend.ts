@@ -64,7 +64,7 @@ export interface CreateCall extends BackendCall {
   readonly cacheOwner?: string | undefined;
   /** Whether the machine keeps no contents of pushes: a coordinator does that itself, for each of its users. */
   readonly hasNoStore?: boolean | undefined;
-  /** An image that `keepImage` of this backend has made, to begin with in place of the host type's. */
+  /** An image that `keepImage` of this backend has made, to begin with in place of the host type's. At a coordinator: its snapshot's name there. */
   readonly image?: string | undefined;
   /** Labels for it, which `list` can filter by: see protocol/labels.ts. */
   readonly labels?: Labels | undefined;
@@ -209,11 +209,14 @@ export interface ImageKeeper {
 
 /** Snapshots that a server keeps, by their names there. */
 export interface SnapshotServer {
+  /** Whether it knows snapshots of the kind `image`. */
+  readonly keepsImages: boolean;
   list(call: BackendCall): Promise<Snapshot[]>;
   create(
     name: string,
     tag: string,
     options: BackendCall & {
+      readonly kind: Snapshot['kind'];
       readonly exclude: readonly string[];
       readonly maxBytes: number | undefined;
       readonly isShared: boolean;

@@ -8,6 +8,7 @@ import {
   parseSnapshotLine,
   parseSnapshots,
   type Snapshot,
+  snapshotImagesFeature,
   snapshotsFeature,
 } from '../protocol/snapshot.ts';
 import type { CallOptions } from './client-options.ts';
@@ -17,6 +18,8 @@ import { headersLimitMs } from './time-limit.ts';
 
 /** What `create` takes. */
 export interface RemoteSnapshotOptions extends CallOptions {
+  /** `image`: also the whole file system of the machine, where `keepsImages`. Default: `files`. */
+  readonly kind?: Snapshot['kind'] | undefined;
   /** What is left out with all below it: paths relative to the work directory. */
   readonly exclude?: readonly string[] | undefined;
   /** The most that it may hold, in bytes. Default: what the coordinator allows. */
@@ -32,7 +35,9 @@ export const openSnapshots = (
   connection: Connection,
   features: readonly string[] = [],
 ): CoordinatorSnapshots | undefined =>
-  features.includes(snapshotsFeature) ? new CoordinatorSnapshots(connection) : undefined;
+  features.includes(snapshotsFeature)
+    ? new CoordinatorSnapshots(connection, features.includes(snapshotImagesFeature))
+    : undefined;
 
 /**
  * Returned by `CoordinatorClient.snapshots`. A snapshot that another user shares is called `TAG@OWNER`.
@@ -45,11 +50,14 @@ export const openSnapshots = (
  * for (const { tag } of (await snapshots?.list()) ?? []) await snapshots?.remove(tag);
  */
 export class CoordinatorSnapshots {
+  /** Whether the coordinator knows the kind `image`: which of its pools can do that is known when one is made. */
+  readonly keepsImages: boolean;
   readonly #connection: Connection;
 
   /** @internal */
-  constructor(connection: Connection) {
+  constructor(connection: Connection, keepsImages: boolean) {
     this.#connection = connection;
+    this.keepsImages = keepsImages;
   }
 
   /** The user's own and those that others share; those of all users, for an admin who asks. */
@@ -70,6 +78,7 @@ export class CoordinatorSnapshots {
     buildlet: string,
     tag: string,
     {
+      kind = 'files',
       exclude = [],
       maxBytes,
       isShared = false,
@@ -80,7 +89,7 @@ export class CoordinatorSnapshots {
     const max = maxBytes === undefined ? undefined : String(maxBytes);
     const shared = isShared ? '1' : undefined;
     const automatic = isAutomatic ? '1' : undefined;
-    const form = { name: buildlet, tag, exclude, max, shared, automatic };
+    const form = { name: buildlet, tag, kind, exclude, max, shared, automatic };
     return await this.#follow(coordinatorPaths.snapshotCreate, form, options);
   }
 

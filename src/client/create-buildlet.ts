@@ -28,6 +28,8 @@ export interface CreateOptions {
   labels?: Labels | undefined;
   /** Labels that its machine must have, each with a value or with any; for one with the feature `create-machine-labels`. */
   machineLabels?: WantedLabels | undefined;
+  /** A snapshot of the kind `image` at that coordinator, whose image the machine begins with; for one with the feature `snapshot-images`. */
+  snapshot?: string | undefined;
   /** How much it is in a hurry; for one with the feature `create-priority`. Default: `normal`, or less if that is not allowed. */
   priority?: Priority | undefined;
   /** How long to retry while a coordinator is being restarted, in ms. Default 60,000. 0: not at all. */
@@ -117,6 +119,7 @@ class Attempt {
       ...(options.labels && { labels: JSON.stringify(options.labels) }),
       machineLabel: options.machineLabels?.map(wantedLabelText),
       priority: options.priority,
+      snapshot: options.snapshot,
       ...{ version: gomoteVersion, builderType, key, progress: '1' },
     };
   }

@@ -7,6 +7,7 @@ import type { Log } from './log.ts';
 import { MachineAdmin } from './pools/machine-admin.ts';
 import type { MachineAllocator } from './pools/machine-allocator.ts';
 import type { OpenedPool } from './pools/open-pools.ts';
+import type { Pool, PoolImages } from './pools/pool.ts';
 import { PoolTable, type PoolTableChange } from './pools/pool-table.ts';
 import { Admission, type AdmissionOptions } from './sessions/admission.ts';
 import { adoptSessions, withPools } from './sessions/adopt-sessions.ts';
@@ -125,6 +126,14 @@ export class Coordinator {
   /** Runs the work in the background and logs its failure. */
   readonly #detach = (work: Promise<unknown>, what: string): void =>
     void work.catch(this.#sessions.trouble(what));
+
+  poolOf({ pool }: Session): Pool {
+    return this.#pools.get(pool).pool;
+  }
+
+  imagesAt(place: string): PoolImages | undefined {
+    return this.#pools.all.find(({ pool }) => pool.images?.place === place)?.pool.images;
+  }
 
   /** Why no buildlet can be created: this coordinator is ending, or pools cannot provide machines. */
   get troubles(): string[] {

@@ -113,6 +113,8 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       stateDirectory: directory.path,
       lifeOf: (user) => users.lifeOf(user),
       audit: { write: (event, fields) => audit.write(event, fields) },
+      log,
+      places: () => coordinator,
     });
     const metrics = await createMetrics(() => coordinator, readiness, store, snapshots);
     const history = await History.open({
@@ -198,6 +200,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     }
     const address = await listen(server, config.listen);
     coordinator.start();
+    snapshots?.start();
     const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
     await access.open(url, fingerprint);
@@ -232,6 +235,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await quiet();
         followersEnded();
         // With it go the connections of machines that dialled, which the server waits for.
+        snapshots?.close();
         await coordinator.close();
         await closed;
         runs.close();

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { AnyBackend, KeptImage } from '../backends/backend.ts';
+import type { AnyBackend, KeptImage, SnapshotServer } from '../backends/backend.ts';
 import { GomoteError } from '../errors.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { parseBy } from '../protocol/reply-fields.ts';
@@ -19,8 +19,11 @@ const schema = v.object({ backend: v.string(), id: v.pipe(v.string(), v.regex(/^
 const removalMs = 60_000;
 
 /** Throws ERR_UNSUPPORTED. */
-export function requireImages({ name, keepImage }: AnyBackend): void {
-  if (keepImage !== undefined) return;
+export function requireImages(
+  { name, keepImage }: AnyBackend,
+  server: SnapshotServer | undefined,
+): void {
+  if (keepImage !== undefined || server?.keepsImages === true) return;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${name}" keeps no images of machines`, {
     hint: 'leave --kind out: the kind "files" has the work directory, and works everywhere',
   });

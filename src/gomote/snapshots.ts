@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { AnyBackend } from '../backends/backend.ts';
 import {
   defaultLimitBytes,
+  emptyWorkDir,
   restoreArchives,
   saveArchives,
 } from '../backends/snapshots/archives.ts';
@@ -54,12 +55,12 @@ export async function takeSnapshot(
   const left = exclude.map((path) => directoryInside('the path', path));
   const { backend = await backends.defaultName(), instance } = splitName(name);
   const opened = await backends.open(backend);
-  if (kind === 'image') requireImages(opened);
-  const server = here || kind === 'image' ? undefined : await serverOf(opened, signal);
+  const server = here ? undefined : await serverOf(opened, signal);
+  if (kind === 'image') requireImages(opened, server);
   if (server !== undefined) {
     const taken = tag === undefined ? (await server.list({ signal })).map((one) => one.tag) : [];
     const free = tag ?? nextTag(instance, (one) => taken.includes(one));
-    const options = { exclude: left, maxBytes, isShared, isAutomatic, signal };
+    const options = { kind, exclude: left, maxBytes, isShared, isAutomatic, signal };
     return named(backend, await server.create(instance, free, options));
   }
   if (isShared) {
@@ -125,13 +126,6 @@ async function workDirHere(
 /** Puts a snapshot into a new buildlet, given also its name in its backend. */
 export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
-/** An image may have a work directory of its own, of an earlier moment. */
-async function emptyWorkDir(client: BuildletClient, signal: AbortSignal): Promise<void> {
-  const names: string[] = [];
-  for await (const { name } of client.listDir('', { signal })) names.push(name);
-  if (names.length > 0) await client.removeAll(names, { signal });
-}
-
 /** How a buildlet begins with a snapshot. */
 interface SnapshotStart {
   /** The image of its machine; absent: that of its host type. */
@@ -158,6 +152,7 @@ export async function restorer(
       });
     }
     const restore: Restore = async (client, signal) => {
+      // An image may have a work directory of its own, of an earlier moment.
       if (image !== undefined) await emptyWorkDir(client, signal);
       const workDir = await workDirHere(client, signal);
       if (workDir === undefined || !(await useReadyCopy(store, tag, workDir, signal))) {
@@ -171,6 +166,7 @@ export async function restorer(
   }
   if (at.backend === backend) {
     return {
+      image: snapshot.kind === 'image' ? tag : undefined,
       restore: async (_, signal, instance) => await at.server.restore(instance, tag, { signal }),
     };
   }

@@ -22,6 +22,9 @@ const sharedPattern = /^([A-Za-z0-9][\w.-]{0,99})@([a-z0-9][a-z0-9_.-]{0,39})$/;
 /** What coordinators that keep snapshots announce in `/buildlet/types`. */
 export const snapshotsFeature = 'snapshots';
 
+/** What those announce that keep images of machines with them. */
+export const snapshotImagesFeature = 'snapshot-images';
+
 /** The metadata of a snapshot. */
 export interface SnapshotRecord {
   /** The version of this format. */

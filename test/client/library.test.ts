@@ -87,7 +87,7 @@ describe('a call that is cancelled', () => {
         async (signal) => {
           const address = await serveHttp((request) => void request.resume());
           const connection = buildletConnection(address, undefined, {});
-          await call(new CoordinatorSnapshots(connection), signal);
+          await call(new CoordinatorSnapshots(connection, true), signal);
         },
       ],
     ),

@@ -64,7 +64,7 @@ export class CoordinatorBackend
   async create({ name }: BuilderType, call: CreateCall): Promise<Instance> {
     refuseInherited(this.name, call);
     const { buildlet, builder } = await this.#explained(name, () =>
-      this.#client.request(name, call),
+      this.#client.request(name, { ...call, snapshot: call.image }),
     );
     await this.#remember(builder);
     return toInstance(buildlet);
@@ -76,7 +76,9 @@ export class CoordinatorBackend
     call: CreateCall,
   ): Promise<Instance[] | undefined> {
     refuseInherited(this.name, call);
-    const made = await this.#explained(name, () => this.#client.requestAll(name, count, call));
+    const made = await this.#explained(name, () =>
+      this.#client.requestAll(name, count, { ...call, snapshot: call.image }),
+    );
     if (made === undefined) return undefined;
     await this.#remember(made.builder);
     return made.buildlets.map(toInstance);

@@ -32,6 +32,10 @@ export const labels = {
   /** Where the buildlet listens in the container. */
   socket: 'gomote.socket',
   version: 'gomote.version',
+  /** Of an image: its id. */
+  image: 'gomote.image',
+  /** Of an image: the size of the one that the first of its machines was made of. */
+  baseBytes: 'gomote.base-bytes',
 } as const;
 
 /** The prefix of the user's own labels. */

@@ -40,9 +40,13 @@ export async function keepImage(
   const path = `/containers/${id}/json`;
   const container = v.parse(inspectedContainer, await engine.json({ method: 'GET', path, signal }));
   const base = await inspectImage(engine, container.Image, signal);
+  // What an image of an image has of the first one counts, too: that may be removed before it.
+  const baseBytes = Number(base.Config?.Labels?.[labels.baseBytes]) || base.Size;
   const changes = changesOf(container.Config, base.Config ?? {}, {
     [labels.role]: 'snapshot',
     [labels.created]: new Date().toISOString(),
+    [labels.image]: imageId,
+    [labels.baseBytes]: String(baseBytes),
     ...(owner !== undefined && { [labels.owner]: owner }),
   });
   try {
@@ -58,7 +62,7 @@ export async function keepImage(
     throw refusalOf('cannot make an image of the container', engine.url, error);
   }
   const made = await inspectImage(engine, reference, signal);
-  return { image: made.Id, bytes: Math.max(0, made.Size - base.Size) };
+  return { image: made.Id, bytes: Math.max(0, made.Size - baseBytes) };
 }
 
 /** Returns the id of the image. Never cancelled: the engine might still carry it out. */
@@ -89,12 +93,9 @@ async function commitAgain(engine: Engine, first: string, reference: string): Pr
 
 /** Removes those that were not finished, and that nothing is made of. Returns a line for each. */
 export async function removeUnfinished(engine: Engine, { signal }: BackendCall): Promise<string[]> {
-  const filters = JSON.stringify({ dangling: ['true'], label: [`${labels.role}=snapshot`] });
-  const reply = await engine.json({
-    ...{ method: 'GET', path: '/images/json', query: { filters }, signal },
-  });
+  const filters = { dangling: ['true'], label: [`${labels.role}=snapshot`] };
   const said: string[] = [];
-  for (const { Id, Created } of v.parse(v.array(listedImage), reply)) {
+  for (const { Id, Created } of await listImages(engine, filters, signal)) {
     if (Date.now() - Created * 1_000 < youngMs) continue;
     try {
       await engine.json({ method: 'DELETE', path: `/images/${Id}`, signal });
@@ -145,18 +146,38 @@ async function inspectImage(engine: Engine, image: string, signal: AbortSignal) 
   return v.parse(inspectedImage, await engine.json({ method: 'GET', path, signal }));
 }
 
+async function listImages(
+  engine: Engine,
+  filters: Readonly<Record<string, readonly string[]>>,
+  signal: AbortSignal,
+) {
+  const query = { filters: JSON.stringify(filters) };
+  const reply = await engine.json({ method: 'GET', path: '/images/json', query, signal });
+  return v.parse(v.array(listedImage), reply);
+}
+
+async function removeIfThere(engine: Engine, image: string, signal: AbortSignal): Promise<void> {
+  try {
+    // Podman would also remove its containers, if it was forced.
+    await engine.json({ method: 'DELETE', path: `/images/${encodeURIComponent(image)}`, signal });
+  } catch (error) {
+    if (!isStatus(error, 404)) throw error;
+  }
+}
+
 /** It is not an error when it is gone. Throws ERR_CONFLICT while a container uses it. */
 export async function removeImage(
   engine: Engine,
   id: string,
   { signal }: BackendCall,
 ): Promise<void> {
-  const path = `/images/${encodeURIComponent(nameOf(id))}`;
   try {
-    // Podman would also remove its containers, if it was forced.
-    await engine.json({ method: 'DELETE', path, signal });
+    await removeIfThere(engine, nameOf(id), signal);
+    // What was committed first, if its client was killed before the second commit.
+    for (const { Id } of await listImages(engine, { label: [`${labels.image}=${id}`] }, signal)) {
+      await removeIfThere(engine, Id, signal);
+    }
   } catch (error) {
-    if (isStatus(error, 404)) return;
     if (!isStatus(error, 409)) throw refusalOf('cannot remove the image', engine.url, error);
     throw new GomoteError(
       'ERR_CONFLICT',

@@ -106,6 +106,13 @@ export async function restoreArchives(
   }
 }
 
+/** Removes all that is in the work directory. */
+export async function emptyWorkDir(client: BuildletClient, signal: AbortSignal): Promise<void> {
+  const names: string[] = [];
+  for await (const { name } of client.listDir('', { signal })) names.push(name);
+  if (names.length > 0) await client.removeAll(names, { signal });
+}
+
 async function openArchive(directory: string, name: string): Promise<FileHandle> {
   try {
     return await open(join(directory, name));

@@ -2,7 +2,7 @@
 import { sendRefusal, sendText } from '../../http/server/reply.ts';
 import { coordinatorPaths } from '../../protocol/endpoints.ts';
 import { reversePath } from '../../protocol/reverse.ts';
-import { snapshotsFeature } from '../../protocol/snapshot.ts';
+import { snapshotImagesFeature, snapshotsFeature } from '../../protocol/snapshot.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Log } from '../log.ts';
@@ -47,14 +47,14 @@ export function routesOf({
     if (failures.size === 0) sendText(response, `${text('ready')}\n`);
     else sendRefusal(response, 503, text('not ready'));
   };
-  const features = snapshots === undefined ? [] : [snapshotsFeature];
+  const features = snapshots === undefined ? [] : [snapshotsFeature, snapshotImagesFeature];
   const metricsText: CoordinatorHandler = async ({ response }) => {
     const { body, contentType } = await metrics.text();
     sendText(response, body, contentType);
   };
   const paths = coordinatorPaths;
   return [
-    route('POST', paths.create, 'user', create(coordinator, store)),
+    route('POST', paths.create, 'user', create(coordinator, { store, snapshots })),
     route('GET', paths.list, 'user', list(coordinator)),
     route('GET', paths.types, 'user', types(coordinator, audit, features)),
     route('POST', paths.extend, 'user', extend(coordinator, audit)),

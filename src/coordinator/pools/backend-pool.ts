@@ -6,7 +6,7 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../../errors.ts';
 import type { Labels } from '../../protocol/labels.ts';
 import type { PoolConfig } from '../pool-config.ts';
-import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import type { AcquireCall, Pool, PoolCall, PoolImages, ReconcileCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
 interface BackendPoolOptions {
@@ -21,6 +21,8 @@ interface BackendPoolOptions {
   /** See SharedMachines. */
   readonly team: string;
   readonly maximum: number;
+  /** Where images of its machines are kept, if its backend can. */
+  readonly place: string;
 }
 
 export class BackendPool implements Pool {
@@ -28,6 +30,7 @@ export class BackendPool implements Pool {
   readonly hostType: string;
   readonly kind: string;
   readonly shared: SharedMachines | undefined;
+  readonly images: PoolImages | undefined;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
   #options: BackendPoolOptions;
@@ -42,6 +45,7 @@ export class BackendPool implements Pool {
     const ofPool = hash('sha256', options.name).slice(0, 4);
     this.#prefix = `${options.owner}-${ofPool}`;
     this.shared = sharedOf(options);
+    this.images = imagesOf(options);
   }
 
   get labels(): Labels | undefined {
@@ -73,7 +77,8 @@ export class BackendPool implements Pool {
     const builder = { name: host.name, hostType: host.name, env: [] };
     // A name is never used again: after a crash one name must not stand for two machines.
     const user = `${this.#prefix}${randomBytes(4).toString('hex')}`;
-    const created = { ...call, user, cacheOwner: call.owner, hasNoStore: true, host };
+    const image = call.image?.image;
+    const created = { ...call, user, cacheOwner: call.owner, hasNoStore: true, host, image };
     return (await backend.create(builder, created)).name;
   }
 
@@ -132,6 +137,12 @@ export class BackendPool implements Pool {
 /** The host type, with what confines its machines where they are local. */
 export const hostOf = (config: PoolConfig): HostType =>
   config.kind === 'local' ? { ...config.host, local: config.machine } : config.host;
+
+function imagesOf({ backend, place }: BackendPoolOptions): PoolImages | undefined {
+  const keep = backend.keepImage?.bind(backend);
+  const remove = backend.removeImage?.bind(backend);
+  return keep && remove && { place, keep, remove };
+}
 
 function sharedOf({ backend, host, ...options }: BackendPoolOptions): SharedMachines | undefined {
   const note = backend.note?.bind(backend);

@@ -140,10 +140,7 @@ export class MachineAllocator {
     return members?.find((member) => member.id === id)?.labels ?? labels;
   }
 
-  /**
-   * Releases a machine. Resolves when it is clean or gone, or with false when the allocator was closed before. Retries
-   * until it succeeds.
-   */
+  /** Releases a machine, however often that must be tried. False: the allocator was closed before. */
   async giveBack(id: string): Promise<boolean> {
     this.#lent.delete(id);
     const running = this.#releasing.get(id) ?? this.#release(id);
@@ -152,10 +149,9 @@ export class MachineAllocator {
   }
 
   async #release(id: string): Promise<boolean> {
-    const isDone = await this.#retry(`taking back ${id}`, async (signal) => {
-      await this.pool.release(id, { signal });
-      return true;
-    });
+    const isDone = await this.#retry(`taking back ${id}`, (signal) =>
+      this.pool.release(id, { signal }).then(() => true),
+    );
     this.#returned.add(id);
     this.#releasing.delete(id);
     this.onFree();
@@ -173,7 +169,7 @@ export class MachineAllocator {
     this.#lent.add(id);
   }
 
-  /** Takes back those of the machines kept ready that are not to be lent any more. */
+  /** Takes back ready machines that are not to be lent any more. */
   recall(isMeant: (id: string) => boolean): void {
     for (const id of this.#ready.ids.filter(isMeant)) {
       if (this.#ready.remove(id)) void this.giveBack(id);
@@ -264,15 +260,20 @@ export class MachineAllocator {
 
   /** Allocates a ready machine, or creates one. Only called within the capacity. */
   async take(call: AcquireCall): Promise<string> {
-    const ready = this.#ready.take((id) => hasLabels(this.labelsOf(id), call.wanted));
+    const isMeant = (id: string) =>
+      call.image === undefined && hasLabels(this.labelsOf(id), call.wanted);
+    const ready = this.#ready.take(isMeant);
     if (ready === undefined) return await this.#acquire(call);
     this.#lent.add(ready);
     return ready;
   }
 
   async #acquire(call: AcquireCall): Promise<string> {
+    // One that is ready has another image: it makes room.
+    const other = call.image && this.#room <= 0 ? this.#ready.take(() => true) : undefined;
     this.#acquiring++;
     try {
+      if (other !== undefined) await this.giveBack(other);
       const signal = anySignal(call.signal, this.#closed.signal);
       const id = await this.pool.acquire({ ...call, signal });
       this.#lent.add(id);

@@ -7,6 +7,7 @@ import { FairQueue } from './fair-queue.ts';
 import type { FreeMachines, MachineAllocator } from './machine-allocator.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 import {
+  canUse,
   hasMachinesUp,
   type LentMachine,
   type MachineRequest,
@@ -100,7 +101,7 @@ export class MachineQueue {
   }
 
   /** Throws ERR_NO_CAPACITY for what can never be had, and while nothing that would do is up. */
-  refuseUnsatisfiable(call: Pick<AllocateCall, 'count' | 'wanted'>): void {
+  refuseUnsatisfiable(call: Pick<AllocateCall, 'count' | 'wanted' | 'image'>): void {
     const pools = this.allocators.map(({ pool }) => pool);
     refuseUnsatisfiable(this.hostType, pools, call);
   }
@@ -153,7 +154,9 @@ export class MachineQueue {
     }
     const { reason } = failed.signal;
     const mayHave = ({ pool }: MachineAllocator) =>
-      !request.avoided.has(pool) && hasMachinesUp(pool, request.wanted);
+      !request.avoided.has(pool) &&
+      canUse(pool, request.image) &&
+      hasMachinesUp(pool, request.wanted);
     const waitsOn = isGomoteError(reason, 'ERR_NO_CAPACITY') && this.allocators.some(mayHave);
     if (!waitsOn || this.#isClosed || request.signal.aborted) return request.refuse(reason);
     this.#queue.putBack(request);
@@ -174,11 +177,15 @@ export const agedPriority = (priority: number, waitedMs: number): number =>
   Math.min(priorities.length - 1, priority + Math.floor(waitedMs / ageingMs));
 
 /** Takes out of the offers what the request needs, or all that it could have; where from, once for each machine. */
-function choose(offers: Offer[], { count, wanted, avoided }: MachineRequest): MachineAllocator[] {
+function choose(
+  offers: Offer[],
+  { count, wanted, avoided, image }: MachineRequest,
+): MachineAllocator[] {
   const chosen: MachineAllocator[] = [];
   for (const offer of offers) {
     if (chosen.length === count) break;
-    if (avoided.has(offer.allocator.pool) || !hasLabels(offer.labels, wanted)) continue;
+    const { pool } = offer.allocator;
+    if (avoided.has(pool) || !canUse(pool, image) || !hasLabels(offer.labels, wanted)) continue;
     const taken = Math.min(offer.count, count - chosen.length);
     offer.count -= taken;
     for (let n = 0; n < taken; n++) chosen.push(offer.allocator);

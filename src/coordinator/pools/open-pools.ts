@@ -1,5 +1,6 @@
 // The only place that maps a pool's configuration to its code.
 import { join } from 'node:path';
+import type { BackendConfig } from '../../backends/config.ts';
 import type { UserIds } from '../../backends/local/own-users.ts';
 import { openBackend } from '../../backends/open.ts';
 import type { LocalMachine } from '../../builders.ts';
@@ -57,7 +58,8 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       await requireConfinement(config, environment);
       const settings = { kind: config.kind, name: config.name, root, users: config.users };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
-      return new BackendPool({ ...config, host: hostOf(config), backend, owner, team });
+      const own = { ...config, host: hostOf(config), backend, owner, team };
+      return new BackendPool({ ...own, place: config.kind });
     }
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');
@@ -74,7 +76,8 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
         throw new GomoteError('ERR_CONFIG', `a backend of kind ${found.kind} cannot be a pool`);
       }
       const backend = await openBackend({ ...found, environment });
-      return new BackendPool({ ...own, backend, kind: found.kind, owner, team });
+      const { kind } = found;
+      return new BackendPool({ ...own, backend, kind, owner, team, place: placeOf(found) });
     }
     case 'reverse': {
       const { ReversePool } = await import('./reverse-pool.ts');
@@ -86,6 +89,21 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       place.gate.add({ pool, keyFile: config.keyFile });
       return pool;
     }
+  }
+}
+
+/** What tells the engine, project or cluster from others. */
+function placeOf(backend: BackendConfig): string {
+  const { kind } = backend;
+  switch (kind) {
+    case 'docker':
+      return JSON.stringify([kind, backend.host, backend.context]);
+    case 'gce':
+      return JSON.stringify([kind, backend.project]);
+    case 'kubernetes':
+      return JSON.stringify([kind, backend.kubeconfig, backend.context, backend.namespace]);
+    default:
+      return kind;
   }
 }
 

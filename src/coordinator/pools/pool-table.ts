@@ -62,6 +62,11 @@ export class PoolTable {
     throw new GomoteError('ERR_CONFIG', `there is no pool for host type "${hostType}" any more`);
   }
 
+  /** Also those that have left the configuration since the start. */
+  get all(): MachineAllocator[] {
+    return [...this.allocators.values(), ...this.#retired.values()];
+  }
+
   get queues(): readonly MachineQueue[] {
     return [...this.#queues.values()];
   }
@@ -107,8 +112,7 @@ export class PoolTable {
   }
 
   async close(): Promise<void> {
-    const all = [...this.allocators.values(), ...this.#retired.values()];
-    await Promise.all(all.map((allocator) => allocator.close()));
+    await Promise.all(this.all.map((allocator) => allocator.close()));
   }
 
   #add({ pool, scaling }: OpenedPool): MachineAllocator {

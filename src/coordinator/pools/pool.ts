@@ -1,4 +1,5 @@
 // The interface of pools, which provide a coordinator's machines.
+import type { ImageRequest, KeptImage } from '../../backends/backend.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
 import type { Labels, WantedLabels } from '../../protocol/labels.ts';
@@ -19,11 +20,29 @@ export interface ReconcileCall extends PoolCall {
   readonly named: ReadonlySet<string>;
 }
 
+/** The images of a pool's machines. */
+export interface PoolImages {
+  /** Where they are kept: pools of one place can use each other's. */
+  readonly place: string;
+  keep(machine: string, request: ImageRequest): Promise<KeptImage>;
+  /** It is not an error when it is gone. May throw ERR_CONFLICT while a machine uses it. */
+  remove(id: string, call: PoolCall): Promise<void>;
+}
+
+/** An image that a machine begins with, in place of that of its host type. */
+export interface MachineImage {
+  readonly place: string;
+  /** As `PoolImages.keep` has named it. */
+  readonly image: string;
+}
+
 export interface AcquireCall extends PoolCall {
   /** The labels that the machine must have. */
   readonly wanted: WantedLabels;
   /** Called with a short description of what is being waited for. */
   readonly onProgress: (step: string) => void;
+  /** What it begins with: only called where the pool has images of that place. */
+  readonly image?: MachineImage | undefined;
   /** Who gets it. Absent: it is made ahead. */
   readonly owner?: string | undefined;
 }
@@ -56,6 +75,8 @@ export interface Pool {
   readonly size?: number | undefined;
   /** Machines that stay when their user leaves, the first to be lent first. Absent: each is made for one user. */
   readonly members?: readonly Member[] | undefined;
+  /** Absent: it cannot keep images of machines. */
+  readonly images?: PoolImages | undefined;
   /** Whether a machine has something of its user's from the start: none is made ahead. */
   readonly isPersonal?: boolean | undefined;
   /** Whether a machine with these labels may come that is not among the members. Absent: none comes. */

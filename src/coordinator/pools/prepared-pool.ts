@@ -20,7 +20,9 @@ export function prepared(pool: Pool, given: PoolConfig, kept: KeptSetups): Pool 
   pool.acquire = async (call) => {
     const id = await acquire(call);
     try {
-      if (config.host.setup !== undefined) await setUp(pool, id, { ...call, config, kept });
+      // An image has what the setup did. It may be hostile: a result of it must never be kept for others.
+      const needsSetup = config.host.setup !== undefined && call.image === undefined;
+      if (needsSetup) await setUp(pool, id, { ...call, config, kept });
       return id;
     } catch (error) {
       await pool.release(id, { signal: timeoutSignal(setupLimitMs) });

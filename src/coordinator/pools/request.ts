@@ -2,7 +2,7 @@
 import { GomoteError } from '../../errors.ts';
 import { plural } from '../../plural.ts';
 import { hasLabels, labelText, type WantedLabels, wantedText } from '../../protocol/labels.ts';
-import type { AcquireCall, Member, Pool } from './pool.ts';
+import type { AcquireCall, MachineImage, Member, Pool } from './pool.ts';
 
 /** A machine that was handed out. */
 export interface LentMachine {
@@ -35,12 +35,21 @@ export interface WaitingView
 /** How many labels are named in a refusal. */
 const namedLabels = 20;
 
+/** Whether its machines can begin with the image, if one is asked for. */
+export const canUse = ({ images }: Pool, image: MachineImage | undefined): boolean =>
+  image === undefined || images?.place === image.place;
+
 /** Throws ERR_NO_CAPACITY where there will never be as many such machines, and while none of them is up. */
 export function refuseUnsatisfiable(
   hostType: string,
-  pools: readonly Pool[],
-  { count, wanted }: { readonly count: number; readonly wanted: WantedLabels },
+  all: readonly Pool[],
+  { count, wanted, image }: Pick<MachineRequest, 'count' | 'wanted' | 'image'>,
 ): void {
+  const pools = all.filter((pool) => canUse(pool, image));
+  if (pools.length === 0 && image !== undefined) {
+    const message = `no pool of ${hostType} can use the image of that snapshot, which is elsewhere`;
+    throw new GomoteError('ERR_NO_CAPACITY', message);
+  }
   const total = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0);
   const size = total(pools.map((pool) => sizeOf(pool, wanted)));
   const what = `${hostType}${wantedText(wanted)}`;

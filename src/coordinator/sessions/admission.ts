@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { AllocateCall, MachineQueue } from '../pools/machine-queue.ts';
 import type { LentMachine } from '../pools/request.ts';
+import type { SnapshotImage } from '../snapshots/images.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import { Creation, type CreationCall } from './creation.ts';
@@ -45,6 +46,8 @@ export interface Wanted {
   readonly labels?: Labels | undefined;
   /** The labels that the machines must have. */
   readonly machineLabels: WantedLabels;
+  /** What the machines begin with. Absent: the image of the host type. */
+  readonly image?: SnapshotImage | undefined;
   /** How much it is in a hurry. Absent: normal, or what is allowed. */
   readonly priority?: Priority | undefined;
 }
@@ -80,7 +83,10 @@ export class Admission {
     this.#refuseUnsatisfiable(user, builder, wanted);
     const names = this.#reserve(user, builder, wanted);
     const creation = new Creation({
-      make: (call) => this.#make(names, { wanted: wanted.machineLabels, priority }, call),
+      make: (call) => {
+        const { machineLabels, image } = wanted;
+        return this.#make(names, { wanted: machineLabels, priority, image }, call);
+      },
       discard: (made) => {
         for (const { name } of made) {
           this.#creations.delete(name);
@@ -126,7 +132,7 @@ export class Admission {
   #refuseUnsatisfiable(user: User, { hostType }: BuilderType, wanted: Wanted): void {
     const { queueOf, audit } = this.#options;
     try {
-      queueOf(hostType).refuseUnsatisfiable({ count: wanted.count, wanted: wanted.machineLabels });
+      queueOf(hostType).refuseUnsatisfiable({ ...wanted, wanted: wanted.machineLabels });
     } catch (error) {
       const code = isGomoteError(error) ? error.code : 'other';
       audit.write('create', { owner: user.name, hostType, outcome: String(error), code });
@@ -144,7 +150,8 @@ export class Admission {
     throw new GomoteError('ERR_QUOTA', message);
   }
 
-  #reserve(user: User, builder: BuilderType, { count, key, labels }: Wanted): string[] {
+  #reserve(user: User, builder: BuilderType, wanted: Wanted): string[] {
+    const { count, key, labels, image } = wanted;
     const { book, isTaken, names } = this.#options;
     const { inUse, maximum: limit } = this.useOf(user);
     if (inUse + count > limit) {
@@ -159,6 +166,7 @@ export class Admission {
       book.note({
         ...{ name, owner: user.name, builderType: builder.name, hostType: builder.hostType },
         ...{ state: 'creating', createdMs: now, expiresMs: now, key, labels, isClaimed: false },
+        image: image?.id,
       });
       return name;
     });
@@ -166,7 +174,7 @@ export class Admission {
 
   async #make(
     names: readonly string[],
-    request: Pick<AllocateCall, 'wanted' | 'priority'>,
+    request: Pick<AllocateCall, 'wanted' | 'priority' | 'image'>,
     call: CreationCall,
   ): Promise<Session[]> {
     const { book, sessions, audit, allocatorOf, queueOf } = this.#options;

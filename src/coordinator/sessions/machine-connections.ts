@@ -9,12 +9,10 @@ import {
   messageOf,
 } from '../../errors.ts';
 import { Relay } from '../../http/relay/proxy.ts';
-import { endpoints } from '../../protocol/endpoints.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
 import type { Pool } from '../pools/pool.ts';
-import { runsReplyBytes } from './listed-runs.ts';
-import { MachineRuns, type RunningRequest, runningThere } from './machine-runs.ts';
+import { lookAt, MachineRuns, type RunningRequest, runningThere } from './machine-runs.ts';
 import type { Session } from './session.ts';
 
 export type Health = 'unknown' | 'well' | 'silent' | 'dead';
@@ -26,6 +24,8 @@ interface MachineUse {
   readonly signal: AbortSignal;
   /** Begins a use. Call the result at its end, with whether a run may continue without it. */
   begin(request: RunningRequest): (leavesRun: boolean) => void;
+  /** The machine need not answer until the result is called. */
+  rest(): () => void;
 }
 
 /** A machine that has ended, one that its platform does not know, one that has not answered for long. */
@@ -66,6 +66,7 @@ interface Entry {
   answeredAtMs: number;
   health: Health;
   isProbing: boolean;
+  resting: number;
 }
 
 export class MachineConnections {
@@ -116,6 +117,7 @@ export class MachineConnections {
           this.#probeAlone(session);
         };
       },
+      rest: () => restOf(entry),
     };
   }
 
@@ -131,6 +133,7 @@ export class MachineConnections {
       answeredAtMs: performance.now(),
       health: 'unknown',
       isProbing: false,
+      resting: 0,
     };
     this.#entries.set(name, entry);
     return entry;
@@ -182,14 +185,14 @@ export class MachineConnections {
     // It may have ended since it was listed.
     if (!this.#options.isRunning(name)) return;
     const entry = this.#entry(name);
-    if (entry.isProbing) return;
+    if (entry.isProbing || entry.resting > 0) return;
     entry.isProbing = true;
     const health = entry.health;
     let isOther = false;
     try {
       const signal = anySignal(entry.end.signal, timeoutSignal(this.#options.probeTimeoutMs));
       const { relay } = await this.#connected(entry, session);
-      isOther = await look(relay, entry.runs, signal);
+      isOther = await lookAt(relay, entry.runs, signal);
       entry.failures = 0;
       entry.answeredAtMs = performance.now();
       entry.health = 'well';
@@ -264,6 +267,14 @@ export class MachineConnections {
   }
 }
 
+function restOf(entry: Entry): () => void {
+  entry.resting++;
+  return () => {
+    entry.resting--;
+    entry.answeredAtMs = performance.now();
+  };
+}
+
 /** Failures of this coordinator, its configuration or the platform's API: they say nothing of a machine. */
 const notOfMachines: readonly ErrorCode[] = [
   ...(['ERR_CONFIG', 'ERR_LOCAL_FILE', 'ERR_PLATFORM', 'ERR_UNAVAILABLE', 'ERR_QUOTA'] as const),
@@ -277,15 +288,3 @@ function isOfMachine(error: unknown): boolean {
 }
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;
-
-/** Whether the machine answers as it should, and which runs continue there, in one request where that is known to do. */
-async function look(relay: Relay, runs: MachineRuns, signal: AbortSignal): Promise<boolean> {
-  if (runs.mayHaveSome) {
-    const { status, text } = await relay.get(MachineRuns.path, signal, runsReplyBytes);
-    if (status === 200) return runs.take(text);
-    runs.take(undefined);
-  }
-  const { status } = await relay.get(endpoints.status.path, signal);
-  if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
-  return false;
-}

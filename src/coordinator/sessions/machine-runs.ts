@@ -1,7 +1,9 @@
 // Runs on a machine that no request follows: detached ones, and those whose reader was disconnected.
+import { GomoteError } from '../../errors.ts';
+import type { Relay } from '../../http/relay/proxy.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
-import { commandText, type ListedRun, listedRuns } from './listed-runs.ts';
+import { commandText, type ListedRun, listedRuns, runsReplyBytes } from './listed-runs.ts';
 
 /** A request that is being relayed. */
 export interface RunningRequest {
@@ -74,4 +76,20 @@ export function runningThere(
       command: commandText(run, withArguments),
     })),
   ];
+}
+
+/** Whether the machine answers as it should, and which runs continue there, in one request where that is known to do. */
+export async function lookAt(
+  relay: Relay,
+  runs: MachineRuns,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (runs.mayHaveSome) {
+    const { status, text } = await relay.get(MachineRuns.path, signal, runsReplyBytes);
+    if (status === 200) return runs.take(text);
+    runs.take(undefined);
+  }
+  const { status } = await relay.get(endpoints.status.path, signal);
+  if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
+  return false;
 }

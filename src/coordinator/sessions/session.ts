@@ -33,6 +33,8 @@ export const sessionSchema = v.object({
   key: v.optional(v.string()),
   /** What its owner gave it. */
   labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
+  /** Of the snapshot that its machine began with, the id of the image. */
+  image: v.optional(v.string()),
   /** Whether its owner got its name: a session whose name was never delivered is not kept for long. */
   isClaimed: v.boolean(),
   /** Why it is dead. */

@@ -2,33 +2,35 @@
 import { hash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { restoreArchives, saveArchives } from '../../backends/snapshots/archives.ts';
+import { emptyWorkDir, restoreArchives, saveArchives } from '../../backends/snapshots/archives.ts';
 import { SnapshotStore } from '../../backends/snapshots/store.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
-import { type Snapshot, splitOwner, unknownSnapshot } from '../../protocol/snapshot.ts';
+import { isTag, type Snapshot, splitOwner, unknownSnapshot } from '../../protocol/snapshot.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
 import { Turns } from '../state/turns.ts';
 import type { User } from '../state/user-records.ts';
-import { diskWatch } from './disk-watch.ts';
-import { bytesOf, type Kept, leastUsed } from './least-used.ts';
+import { type ImagePlaces, type SnapshotImage, SnapshotImages } from './images.ts';
+import { type Kept, toRemove } from './least-used.ts';
+import { checkSize, type SnapshotLimits, sizeWatch } from './size-watch.ts';
 
-interface SnapshotsOptions {
-  /** How much all may take on disk; 0: none are kept. */
-  readonly limitBytes: number;
-  /** How much those of one user may take. */
-  readonly perUserBytes: number;
+interface SnapshotsOptions extends SnapshotLimits {
   readonly stateDirectory: string;
   /** What tells a user from another one who has the name later. */
   readonly lifeOf: (user: string) => string;
   readonly audit: Log;
+  readonly log: Log;
+  /** Called when the coordinator is complete. */
+  readonly places: () => ImagePlaces;
 }
 
 /** A request to keep one. */
 export interface NewSnapshot {
   readonly tag: string;
+  /** `image`: also the whole file system of the machine. */
+  readonly kind: Snapshot['kind'];
   readonly exclude: readonly string[];
   readonly maxBytes: number;
   readonly isShared: boolean;
@@ -58,6 +60,7 @@ const naming = 'naming';
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   readonly #root: string;
+  readonly #images: SnapshotImages;
   readonly #stores = new Map<string, SnapshotStore>();
   /** Those that buildlets are made from at the moment, which are not removed to make room. */
   readonly #read: Kept[] = [];
@@ -77,6 +80,20 @@ export class Snapshots {
   private constructor(options: SnapshotsOptions) {
     this.#options = options;
     this.#root = join(options.stateDirectory, 'snapshots');
+    this.#images = new SnapshotImages(options);
+  }
+
+  /** Call it once images can be removed: those that an earlier coordinator has left undone are. */
+  start(): void {
+    this.#images.sweep((id, { room, tag }) => {
+      if (!isTag(tag) || !this.#rooms().includes(room)) return false;
+      const store = this.#storeOf(room);
+      return store.find(tag)?.image === id || store.isUnreadable(tag);
+    });
+  }
+
+  close(): void {
+    this.#images.close();
   }
 
   #roomOf(user: string): string {
@@ -131,41 +148,69 @@ export class Snapshots {
   /** Keeps what is in the work directory of the session's machine. */
   async create(
     { user, session, client, signal }: Work,
-    { tag, exclude, maxBytes, isShared, isAutomatic }: NewSnapshot,
+    { tag, kind, exclude, maxBytes, isShared, isAutomatic }: NewSnapshot,
   ): Promise<Snapshot> {
     const room = this.#roomOf(user.name);
     const store = this.#storeOf(room);
     store.checkFree(tag);
     const made = await this.#turns.take(room, async () => {
       signal.throwIfAborted();
+      let image: { id: string; bytes: number } | undefined;
       const fill = async (directory: string) => {
-        const options = { exclude, limitBytes: maxBytes, onBytes: this.#watch(), signal };
+        if (kind === 'image') image = await this.#images.keep(session, { room, tag }, signal);
+        const onBytes = sizeWatch(this.#root, this.#options);
+        const options = { exclude, limitBytes: maxBytes, onBytes, signal };
         const saved = await saveArchives(client, directory, options);
+        const storedBytes = saved.storedBytes + (image?.bytes ?? 0);
         return {
-          ...({ kind: 'files', backend: unnamed, buildlet: session.name } as const),
+          ...{ kind, backend: unnamed, buildlet: session.name, image: image?.id },
           ...{ builderType: session.builderType, hostType: session.hostType },
-          ...{ ...saved, excluded: exclude, isAutomatic, owner: user.name, isShared },
+          ...{ ...saved, storedBytes, excluded: exclude, isAutomatic, owner: user.name, isShared },
         };
       };
       // One at a time: of two that are made together, the later one finds the other in the way.
-      return await store.add(tag, fill, async ({ storedBytes }, name) => {
-        return await this.#turns.take(naming, async () => {
-          await this.#makeRoom(room, storedBytes);
-          return await name();
+      try {
+        return await store.add(tag, fill, async ({ storedBytes }, name) => {
+          return await this.#turns.take(naming, async () => {
+            await this.#makeRoom(room, storedBytes);
+            return await name();
+          });
         });
-      });
+      } catch (error) {
+        if (image !== undefined) this.#images.removeLater(image.id);
+        throw error;
+      }
     });
     this.#note('snapshot-created', made, { name: session.name, shared: isShared });
     return made;
+  }
+
+  /** The image of the snapshot, for new machines; call `release` when they have it, or will not. */
+  holdImage(user: User, name: string): { image: SnapshotImage; release: () => void } {
+    const kept = this.#find(user, name);
+    const { room, snapshot } = kept;
+    if (snapshot.image === undefined) {
+      throw new GomoteError('ERR_REQUEST', `the snapshot "${name}" has no image of a machine`);
+    }
+    const image = this.#images.get(snapshot.image);
+    this.#storeOf(room).use(snapshot.tag);
+    this.#read.push(kept);
+    return { image, release: () => void this.#read.splice(this.#read.indexOf(kept), 1) };
   }
 
   /** Puts it into the work directory of a session's machine that is new. */
   async restore({ user, session, client, signal }: Work, name: string): Promise<Snapshot> {
     const kept = this.#find(user, name);
     const { room, snapshot } = kept;
+    if (snapshot.image !== undefined && snapshot.image !== session.image) {
+      const message = `"${session.name}" did not begin with the image of the snapshot "${name}": a newer gomote create --from does`;
+      throw new GomoteError('ERR_CONFLICT', message);
+    }
     const store = this.#storeOf(room);
     this.#read.push(kept);
     try {
+      // An image may have a work directory of its own, of an earlier moment.
+      if (snapshot.image !== undefined) await emptyWorkDir(client, signal);
       const { hasRecords } = snapshot;
       store.use(snapshot.tag);
       await restoreArchives(client, store.directory(snapshot.tag), { hasRecords, signal });
@@ -188,12 +233,18 @@ export class Snapshots {
     const { tag, owner = user.name } = splitOwner(name);
     const own = this.#storeOf(this.#roomOf(owner));
     if ((owner === user.name || user.isAdmin) && own.isUnreadable(tag)) {
-      await own.remove(tag);
+      await this.#clear(this.#roomOf(owner), tag);
       return this.#note('snapshot-removed', { tag, owner, storedBytes: 0 });
     }
     const { room, snapshot } = this.#own(user, name);
-    await this.#storeOf(room).remove(snapshot.tag);
+    await this.#clear(room, snapshot.tag);
     this.#note('snapshot-removed', snapshot);
+  }
+
+  /** Removes what has the name, together with its image. */
+  async #clear(room: string, tag: string): Promise<void> {
+    await this.#images.removeOf({ room, tag });
+    await this.#storeOf(room).clear(tag);
   }
 
   /** One that the user may change. Throws ERR_NOT_OWNER for what others share. */
@@ -203,41 +254,20 @@ export class Snapshots {
     throw new GomoteError('ERR_NOT_OWNER', `the snapshot "${name}" is another user's`);
   }
 
-  /** Ends the making of a snapshot that is more than a user may have, or that fills the disk. */
-  #watch(): (bytes: number) => void {
-    const { limitBytes, perUserBytes } = this.#options;
-    const most = Math.min(limitBytes, perUserBytes);
-    const watchDisk = diskWatch(this.#root);
-    let bytes = 0;
-    return (more) => {
-      bytes += more;
-      if (bytes > most) {
-        throw new GomoteError('ERR_QUOTA', `a snapshot here may take ${most} bytes on disk`, {
-          hint: 'leave files out with --exclude, or keep it on your machine with --here',
-        });
-      }
-      watchDisk(more);
-    };
-  }
-
   /** Removes the least recently used ones until this many more bytes fit within both limits. */
-  async #makeRoom(room: string, bytes: number): Promise<void> {
-    const { limitBytes, perUserBytes } = this.#options;
+  async #makeRoom(own: string, bytes: number, stuck: readonly Kept[] = []): Promise<void> {
+    checkSize(bytes, this.#options);
     const all = [...this.all, ...this.#unreadable()];
-    const isOfUser = (one: Kept) => one.room === room;
-    const held = all.filter((one) => this.#isRead(one));
-    const free = all.filter((one) => !held.includes(one));
-    const forUser = perUserBytes - bytes - bytesOf(held.filter(isOfUser));
-    const forAll = limitBytes - bytes - bytesOf(held);
-    if (Math.min(forUser, forAll) < 0) {
-      throw new GomoteError('ERR_QUOTA', 'snapshots that are in use leave no room for this one', {
-        hint: 'try again later, or keep it on your machine with --here',
-      });
-    }
-    const ofUser = leastUsed(free.filter(isOfUser), forUser);
-    const left = free.filter((one) => !ofUser.includes(one));
-    for (const { room, snapshot } of [...ofUser, ...leastUsed(left, forAll)]) {
-      await this.#storeOf(room).clear(snapshot.tag);
+    const held = [...this.#read, ...stuck];
+    for (const { room, snapshot } of toRemove(all, { ...this.#options, own, bytes, held })) {
+      try {
+        await this.#clear(room, snapshot.tag);
+      } catch (error) {
+        // Its image is in use, or cannot be removed now: another one goes.
+        const what = `removing the snapshot ${snapshot.tag}: ${messageOf(error)}`;
+        this.#options.log.write('trouble', { what });
+        return await this.#makeRoom(own, bytes, [...stuck, { room, snapshot }]);
+      }
       this.#note('snapshot-removed', snapshot, { reason: 'to make room' });
     }
   }
@@ -250,18 +280,17 @@ export class Snapshots {
     );
   }
 
-  #isRead({ room, snapshot: { tag } }: Kept): boolean {
-    return this.#read.some((one) => one.room === room && one.snapshot.tag === tag);
-  }
-
   #note(
     event: string,
-    { tag, owner, storedBytes }: Pick<Snapshot, 'tag' | 'owner' | 'storedBytes'>,
+    { tag, owner, storedBytes, kind }: NotedSnapshot,
     more: Parameters<Log['write']>[1] = {},
   ): void {
-    this.#options.audit.write(event, { snapshot: tag, owner, bytes: storedBytes, ...more });
+    this.#options.audit.write(event, { snapshot: tag, kind, owner, bytes: storedBytes, ...more });
   }
 }
+
+type NotedSnapshot = Pick<Snapshot, 'tag' | 'owner' | 'storedBytes'> &
+  Partial<Pick<Snapshot, 'kind'>>;
 
 /** As others call it. */
 const named = (snapshot: Snapshot): Snapshot => ({

@@ -14,6 +14,7 @@ it.each(['someone', undefined])(
     } as unknown as AnyBackend;
     const pool = new BackendPool({
       ...{ name: 'pool', backend, kind: 'ssh', owner: 'gomote', team: 'team', maximum: 1 },
+      place: '',
       host: { name: 'host' },
     });
     const { signal } = new AbortController();

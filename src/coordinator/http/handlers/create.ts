@@ -13,12 +13,21 @@ import {
 import { type Priority, priorities, toPriority } from '../../../protocol/priority.ts';
 import { inSpan, parseTraceparent } from '../../../tracing.ts';
 import type { Coordinator } from '../../coordinator.ts';
+import type { Creation } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
+import type { Snapshots } from '../../snapshots/snapshots.ts';
 import type { CoordinatorStore } from '../../store/coordinator-store.ts';
 import { ProgressReply } from '../progress-reply.ts';
 import type { CoordinatorHandler } from '../server.ts';
+import { keptBy } from './snapshots.ts';
 
-export function create(coordinator: Coordinator, store?: CoordinatorStore): CoordinatorHandler {
+export function create(
+  coordinator: Coordinator,
+  {
+    store,
+    snapshots,
+  }: { store?: CoordinatorStore | undefined; snapshots?: Snapshots | undefined } = {},
+): CoordinatorHandler {
   return async (exchange, user) => {
     const form = await readForm(exchange.request, smallForm);
     const { builderType, count, labels, machineLabels, priority } = checked(form);
@@ -27,9 +36,18 @@ export function create(coordinator: Coordinator, store?: CoordinatorStore): Coor
       coordinator.admission.cancel(user, key);
       return sendEmpty(exchange.response);
     }
-    const creation = coordinator.admission.create(user, builderType, {
-      ...{ key, count: count ?? 1, labels, machineLabels, priority },
-    });
+    const from = form.get('snapshot');
+    const held = from === null ? undefined : keptBy(snapshots).holdImage(user, from);
+    let creation: Creation;
+    try {
+      creation = coordinator.admission.create(user, builderType, {
+        ...{ key, count: count ?? 1, labels, machineLabels, priority, image: held?.image },
+      });
+    } catch (error) {
+      held?.release();
+      throw error;
+    }
+    if (held !== undefined) creation.result.then(held.release, held.release);
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });

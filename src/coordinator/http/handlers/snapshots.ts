@@ -27,15 +27,18 @@ import {
 const { snapshotCreate, snapshotList, snapshotRemove, snapshotRestore, snapshotShare } =
   coordinatorPaths;
 
+/** Throws ERR_UNSUPPORTED where none are kept. */
+export function keptBy(snapshots: Snapshots | undefined): Snapshots {
+  if (snapshots !== undefined) return snapshots;
+  throw new GomoteError('ERR_UNSUPPORTED', 'this coordinator keeps no snapshots');
+}
+
 /** Absent snapshots: requests for them are refused. */
 export function snapshotRoutes(
   coordinator: Coordinator,
   snapshots: Snapshots | undefined,
 ): CoordinatorRoute[] {
-  const kept = (): Snapshots => {
-    if (snapshots !== undefined) return snapshots;
-    throw new GomoteError('ERR_UNSUPPORTED', 'this coordinator keeps no snapshots');
-  };
+  const kept = () => keptBy(snapshots);
   const onMachine =
     (work: (exchange: MachineWork) => Promise<Snapshot>): CoordinatorHandler =>
     async (exchange, user) => {
@@ -86,10 +89,14 @@ async function withMachine(
   const link = await coordinator.use(session);
   const signal = anySignal(exchange.signal, link.signal);
   const { method = 'POST', url: path = '' } = exchange.request;
+  const isImage = form.get('kind') === 'image';
+  const wake = isImage ? link.rest() : undefined;
   const over = link.begin({
     ...{ method, path, sinceMs: Date.now(), run: undefined, command: undefined },
   });
-  const reply = new ProgressReply(exchange, () => 'archives of the work directory');
+  const reply = new ProgressReply(exchange, () =>
+    isImage ? 'an image of the machine' : 'archives of the work directory',
+  );
   let failure: unknown;
   try {
     const done = await work({ user, session, client: link.client, signal, form });
@@ -99,9 +106,16 @@ async function withMachine(
     reply.failed(error);
   } finally {
     reply.stop();
+    wake?.();
     over(false);
     coordinator.used(session, failure);
   }
+}
+
+function kindOf(kind: string | null): NewSnapshot['kind'] {
+  if (kind === null || kind === 'files') return 'files';
+  if (kind === 'image') return kind;
+  throw new GomoteError('ERR_REQUEST', "bad 'kind' parameter: files or image");
 }
 
 function wantedOf(form: URLSearchParams): NewSnapshot {
@@ -118,5 +132,6 @@ function wantedOf(form: URLSearchParams): NewSnapshot {
   }
   const maxBytes = most === null ? defaultLimitBytes : Number(most);
   const isShared = parseBool(form.get('shared'));
-  return { tag, exclude, maxBytes, isShared, isAutomatic: parseBool(form.get('automatic')) };
+  const isAutomatic = parseBool(form.get('automatic'));
+  return { tag, kind: kindOf(form.get('kind')), exclude, maxBytes, isShared, isAutomatic };
 }
