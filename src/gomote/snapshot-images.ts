@@ -20,10 +20,20 @@ const removalMs = 60_000;
 
 /** Throws ERR_UNSUPPORTED. */
 export function requireImages(
-  { name, keepImage }: AnyBackend,
+  { name, keepImage, snapshots }: AnyBackend,
   server: SnapshotServer | undefined,
 ): void {
   if (keepImage !== undefined || server?.keepsImages === true) return;
+  if (server === undefined && snapshots !== undefined) {
+    const message = `images of machines of "${name}" are kept there, or not at all`;
+    throw new GomoteError('ERR_UNSUPPORTED', message, { hint: 'leave --here out, or --kind' });
+  }
+  if (server !== undefined) {
+    const message = `the coordinator "${name}" does not know the kind "image"`;
+    throw new GomoteError('ERR_UNSUPPORTED', message, {
+      hint: 'leave --kind out, or run a newer coordinator there',
+    });
+  }
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${name}" keeps no images of machines`, {
     hint: 'leave --kind out: the kind "files" has the work directory, and works everywhere',
   });
