@@ -1,6 +1,6 @@
 // Caches on disks of this virtual machine: each is formatted at its first use, and mounted.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -11,6 +11,9 @@ import type { CachePlace } from './caches.ts';
 const deviceTimeoutMs = 60_000;
 
 const pauseMs = 100;
+
+/** What disks are formatted with. */
+const fileSystem = 'ext4';
 
 /** Where disks are mounted. */
 const mountRoot = '/mnt/disks';
@@ -28,9 +31,9 @@ export async function mountCacheDisks(
       const at = join(root, basename(device));
       try {
         await waitForDevice(device);
-        if (await isBlank(device)) await run('mkfs.ext4', '-q', '-m', '0', device);
-        mkdirSync(at, { recursive: true, mode: 0o755 });
-        await run('mount', '-t', 'ext4', '-o', 'noatime,nodev,nosuid', device, at);
+        if (!isMounted(device, at)) await mount(device, at);
+        // A disk that can only be read is mounted, too, and one that has failed stays so.
+        accessSync(at, constants.W_OK);
         // Beside `lost+found`, which tools would take for a part of their cache.
         const directory = join(at, 'content');
         mkdirSync(directory, { recursive: true, mode: 0o755 });
@@ -54,18 +57,30 @@ async function waitForDevice(device: string): Promise<void> {
   }
 }
 
-/** Whether nothing is known to be on it. A disk with anything else than our file system is not formatted, and not mounted. */
-async function isBlank(device: string): Promise<boolean> {
+/** Whether a buildlet that was on this machine before has mounted it. */
+const isMounted = (device: string, at: string): boolean =>
+  statSync(at, { throwIfNoEntry: false })?.dev === statSync(device).rdev;
+
+async function mount(device: string, at: string): Promise<void> {
+  const found = await whatIsOn(device);
+  if (found === undefined) await run(`mkfs.${fileSystem}`, '-q', '-m', '0', device);
+  else if (found !== fileSystem) throw new Error(`it has "${found}" on it, and not ${fileSystem}`);
+  mkdirSync(at, { recursive: true, mode: 0o755 });
+  await run('mount', '-t', fileSystem, '-o', 'noatime,nodev,nosuid', device, at);
+}
+
+/** The type of its content; undefined when nothing is known to be on it. Anything else than that is not formatted. */
+async function whatIsOn(device: string): Promise<string | undefined> {
   try {
-    await run('blkid', '-p', device);
-    return false;
+    const found = await run('blkid', '-p', '-o', 'export', device);
+    return /^(?:PT)?TYPE=(.+)$/m.exec(found)?.[1] ?? 'something';
   } catch (error) {
-    if ((error as { code?: unknown }).code === 2) return true;
+    if ((error as { code?: unknown }).code === 2) return undefined;
     throw error;
   }
 }
 
 const execute = promisify(execFile);
 
-const run = async (program: string, ...args: string[]): Promise<void> =>
-  void (await execute(program, args));
+const run = async (program: string, ...args: string[]): Promise<string> =>
+  (await execute(program, args)).stdout;

@@ -41,6 +41,9 @@ export const snapshotFeature = 'snapshot';
 /** File names with any bytes but NUL, including backslashes, where the system allows them. */
 export const namesFeature = 'names';
 
+/** Caches on disks of its virtual machine, which it mounts before it answers. */
+export const cacheDisksFeature = 'cache-disks';
+
 /** The extensions of our buildlet; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
   'reset',
@@ -55,6 +58,7 @@ export const buildletFeatures: readonly string[] = [
   forwardFeature,
   snapshotFeature,
   sftpFeature,
+  cacheDisksFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature, breakFeature]),
   ...(hasZstd ? [zstdFeature] : []),
 ];

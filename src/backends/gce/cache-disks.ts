@@ -1,8 +1,10 @@
 // The disks that a new machine has for its caches.
 import { hash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Cache } from '../../protocol/cache.ts';
+import { cacheDisksFeature } from '../../protocol/features.ts';
 import type { CreateCall } from '../backend.ts';
 import type { ComputeApi } from './compute.ts';
 import type { CacheDisks, GceConfig } from './config.ts';
@@ -132,6 +134,19 @@ async function freeDiskOf(
   throw new GomoteError('ERR_CONFLICT', `the disk ${cache.disk} is not a cache of gomote's`, {
     hint: `remove it: gcloud compute disks delete ${cache.disk} --zone ${zoneOf(disk)}`,
   });
+}
+
+/** Throws ERR_UNSUPPORTED, and disconnects, when the buildlet does not mount the disks of its machine. */
+export async function checkMounts(client: BuildletClient, signal: AbortSignal): Promise<void> {
+  try {
+    if (await client.has(cacheDisksFeature, { signal })) return;
+    throw new GomoteError('ERR_UNSUPPORTED', `the buildlet of ${client.name} mounts no caches`, {
+      hint: 'it is of an older version, or of the Go project: put a newer one into the image of its host type',
+    });
+  } catch (error) {
+    await client.disconnect();
+    throw error;
+  }
 }
 
 const byLastUse = (a: Disk, b: Disk): number =>

@@ -5,6 +5,7 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { NoKeyPair } from '../../client/key-pair.ts';
 import { checkedDurationMs } from '../../client/time-limit.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
+import { checkMounts } from './cache-disks.ts';
 import { ComputeApi, type VmInstance } from './compute.ts';
 import { isRefusal } from './errors.ts';
 import type { GceAuth, StartVmOptions } from './options.ts';
@@ -116,6 +117,7 @@ async function startIn(
     progress(`waiting for the buildlet on ${name}`);
     const client = new BuildletClient(reach.ipPort, request.tls, { name, description: zone });
     await probeVm(api, client, { ...options, zone, name, signal });
+    if (request.disks !== undefined) await checkMounts(client, signal);
     return { client, instance };
   } catch (error) {
     const cause = signal.aborted ? abortedBy(signal) : error;

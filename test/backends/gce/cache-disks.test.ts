@@ -196,6 +196,23 @@ describe('a cache of virtual machines', () => {
     });
   });
 
+  it('is refused by a buildlet that mounts none: its machine is removed, the disk stays for the next', async () => {
+    const fake = await fakeWithMachinesHere();
+    fake.api.plan.machine = () => 'old';
+    await expect(create(open(fake), [npm])).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringMatching(/^the buildlet of me-linux-\S+ mounts no caches$/),
+      hint: expect.stringContaining('put a newer one into the image of its host type'),
+    });
+    await until(() => fake.api.instances.length === 0);
+    expect(await open(fake).caches?.({ signal })).toMatchObject([{ name: 'npm', buildlets: [] }]);
+    // Without caches, any buildlet will do.
+    await open(fake).create(builder, { user: 'me', host: hostType(), signal });
+    fake.api.plan.machine = () => 'here';
+    await create(open(fake), [npm]);
+    expect(disksOf(fake)).toHaveLength(1);
+  });
+
   it('is not made of a disk that somebody else has made', async () => {
     const fake = await fakeWithMachinesHere();
     const { name } = await create(open(fake), [npm]);

@@ -12,10 +12,10 @@ import { buildletProgram, projectRoot } from '../programs.ts';
 
 /**
  * `process`: the buildlet program; `apart`: the service of docs/compute-engine.md, as root of a system with files and processes of
- * its own; `here`: the buildlet in this process, for many at once; `silent`: a machine whose buildlet never comes up; `stops`: one
- * that powers itself off at once.
+ * its own; `here`: the buildlet in this process, for many at once; `old`: the same without extensions; `silent`: a machine whose
+ * buildlet never comes up; `stops`: one that powers itself off at once.
  */
-export type MachineKind = 'process' | 'apart' | 'here' | 'silent' | 'stops';
+export type MachineKind = 'process' | 'apart' | 'here' | 'old' | 'silent' | 'stops';
 
 export interface Machine {
   /** Turns the machine off, without waiting for anything on it. */
@@ -40,6 +40,7 @@ export async function boot(
   const defaultPort = 'tls-cert' in attributes ? 443 : 80;
   const line = ['--gce', '--listen', `${ip}${attributes.listen ?? `:${defaultPort}`}`];
   if (kind === 'here') return await here(line, metadata);
+  if (kind === 'old') return await here(line, metadata, []);
   return inProcess(kind === 'process' ? plain : apart, line, metadata);
 }
 
@@ -111,7 +112,11 @@ function killAll(child: ChildProcess): void {
   child.kill('SIGKILL');
 }
 
-async function here(line: readonly string[], metadata: MetadataServer): Promise<Machine> {
+async function here(
+  line: readonly string[],
+  metadata: MetadataServer,
+  features?: readonly string[],
+): Promise<Machine> {
   const options = await readOptions(line, { GCE_METADATA_HOST: metadata.host });
   metadata.close();
   if (typeof options === 'string' || options.address === undefined) throw new Error('no address');
@@ -119,6 +124,7 @@ async function here(line: readonly string[], metadata: MetadataServer): Promise<
     ...options,
     address: options.address,
     environment: { PATH: process.env.PATH },
+    features,
     log: () => undefined,
   });
   const off = agent.ending.then(() => agent.close());
