@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { isAbsolute } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf, unlessAborted } from '../errors.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { forwardFeature } from '../protocol/features.ts';
 import { withQuery } from '../protocol/form.ts';
@@ -178,23 +178,26 @@ export class Ports {
     made?.link.end('the client left', 0);
   }
 
-  async #current(options: CallOptions): Promise<Made> {
-    this.#link ??= this.#dial(options);
-    try {
-      return await this.#link;
-    } catch (error) {
-      this.#link = undefined;
-      throw error;
-    }
+  async #current({ signal }: CallOptions): Promise<Made> {
+    const made = this.#link ?? this.#dialled();
+    return await unlessAborted(made, signal);
   }
 
-  async #dial(options: CallOptions): Promise<Made> {
-    const { callingLink, ...upgraded } = await this.#upgrade(endpoints.forward.path, options);
+  /** One caller who gives up must not fail the others: what they share ends with the connection alone. */
+  #dialled(): Promise<Made> {
+    const made = this.#dial();
+    this.#link = made;
+    const forget = () => {
+      if (this.#link === made) this.#link = undefined;
+    };
+    made.then(({ link }) => link.ended).then(forget, forget);
+    return made;
+  }
+
+  async #dial(): Promise<Made> {
+    const { callingLink, ...upgraded } = await this.#upgrade(endpoints.forward.path, {});
     const { label, isUnconfinedHere } = this.#connection.options;
     const link = callingLink(upgraded, { label });
-    void link.ended.then(() => {
-      this.#link = undefined;
-    });
     // What the buildlet says only narrows what is known of it here: a confined one could say anything.
     if (!isUnconfinedHere) return { link };
     const { isNear, NearSockets } = await import('./near-sockets.ts');

@@ -118,7 +118,13 @@ export class Backends {
     const chosen = adHocHost(given)?.name ?? given;
     const open = this.#open.get(chosen) ?? this.#openNew(chosen);
     this.#open.set(chosen, open);
-    return await open;
+    try {
+      return await open;
+    } catch (error) {
+      // What was missing, such as a token, may be there the next time.
+      if (this.#open.get(chosen) === open) this.#open.delete(chosen);
+      throw error;
+    }
   }
 
   async #openNew(name: string): Promise<AnyBackend> {

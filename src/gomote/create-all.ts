@@ -43,7 +43,7 @@ export async function withoutCreated(
   error: unknown,
 ): Promise<unknown> {
   const results = await Promise.allSettled(
-    created.map(({ name }) => backend.destroy(name, { signal: new AbortController().signal })),
+    created.map(({ name }) => destroyCreated(backend, name)),
   );
   const left = results.flatMap((result, i) =>
     result.status === 'rejected' ? [{ name: created[i]?.name ?? '', why: result.reason }] : [],

@@ -2,7 +2,7 @@
 import { hostTypeOf } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { randomId } from '../client/random-id.ts';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, messageOf } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import { checkCount } from './arguments.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
@@ -51,6 +51,9 @@ export async function fork(
     const made = await createSeveral(backends, wanted, count, { from: tag, signal, onProgress });
     return await Promise.all(made.map((one) => backends.fullName(backend.name, one.name)));
   } finally {
-    await removeSnapshot(tag, backends, timeoutSignal(removalMs));
+    // A snapshot that is left must not hide the names of the copies, or why there are none.
+    await removeSnapshot(tag, backends, timeoutSignal(removalMs)).catch((error: unknown) => {
+      backends.settings.log?.(`${tag} was not removed: ${messageOf(error)}`);
+    });
   }
 }

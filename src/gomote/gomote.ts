@@ -210,7 +210,14 @@ export class Gomote implements AsyncDisposable {
     return await withSuggestion(error, name, this.backends, signal);
   }
 
-  #opened(parts: Omit<BuildletParts, 'backends'>): Buildlet {
+  async #opened(parts: Omit<BuildletParts, 'backends'>): Promise<Buildlet> {
+    // It may have been closed meanwhile.
+    try {
+      this.backends.checkOpen();
+    } catch (error) {
+      await parts.release();
+      throw error;
+    }
     const release = async () => {
       this.#used.delete(buildlet);
       await parts.release();
@@ -233,7 +240,7 @@ export class Gomote implements AsyncDisposable {
       builderTypeOfName(catalogue, instance) ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
     const stopRenewal = await this.#renewWhileUsed(backend, instance);
-    return this.#opened({
+    return await this.#opened({
       ...{ name, client, builder, isOwn },
       explain: async (error) => {
         const explained = (await backend.explain?.(instance, error)) ?? error;
@@ -265,7 +272,7 @@ export class Gomote implements AsyncDisposable {
     const { BuildletClient } = await import('../client/buildlet-client.ts');
     const client = new BuildletClient(host, { password }, { name, onRequest: log });
     const { catalogue } = await this.backends.config();
-    return this.#opened({
+    return await this.#opened({
       ...{ name, client, builder: builderTypeOfName(catalogue, name), isOwn: false },
       explain: async (error) => error,
       destroy: (signal) => client.halt({ signal }),

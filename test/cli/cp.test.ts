@@ -196,6 +196,7 @@ describe('gomote cp', () => {
     const { cli, at, open, name, work } = await lab();
     writeFileSync(at('file'), 'x');
     writeFileSync(join(work, 'file'), 'x');
+    symlinkSync('loop', at('loop'));
     const other = await open();
     const rows: [string[], number, string][] = [
       [[at('file'), at('copy')], 2, 'neither'],
@@ -210,6 +211,7 @@ describe('gomote cp', () => {
       [['C:\\x', `${name}:y`], 1, 'C:\\x'],
       [[`${name}:nosuch`, at('.')], 1, `${name}:nosuch`],
       [['nosuch-9:file', at('.')], 1, 'nosuch-9'],
+      [[at('loop'), `${name}:x`], 1, `cannot read "${at('loop')}": too many levels`],
     ];
     for (const [args, code, says] of rows) {
       const result = await cli(['cp', ...args]);

@@ -2,8 +2,10 @@
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { addLogin, readLogins } from '../../src/gomote/config/logins.ts';
 import { testCli } from '../helpers/cli.ts';
 import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const stdin = [`${tokenOf('me')}\n`];
 
@@ -78,6 +80,15 @@ describe('login', () => {
       expect(stderr).not.toContain('wrong-token-of-mine');
       expect(() => readdirSync(directory)).toThrow('ENOENT');
     }
+  });
+
+  it('may run twice at once, for two coordinators', async () => {
+    const directory = temporaryDirectory();
+    const names = Array.from({ length: 8 }, (_, i) => `team-${i}`);
+    const login = { url: 'https://localhost:1', user: 'me', token: 'secret' };
+    await Promise.all(names.map((name) => addLogin(directory, name, login)));
+    const { backends } = await readLogins(directory);
+    expect([...backends.keys()].sort()).toEqual(names);
   });
 
   it('takes the token from a file, and another name for a second coordinator', async () => {

@@ -185,6 +185,17 @@ describe('a port of a buildlet', () => {
     expect((await sendThrough(stream, Buffer.from('hello'))).toString()).toBe('hello');
   });
 
+  it('is reached also when the call that began the connection is cancelled', async () => {
+    const client = clientOf(await startBuildlet());
+    const target = await serverAt(echo);
+    const leaving = new AbortController();
+    const left = client.ports.connect(target, { signal: leaving.signal });
+    const stream = client.ports.connect(target);
+    leaving.abort();
+    await expect(left).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect((await sendThrough(await stream, Buffer.from('hello'))).toString()).toBe('hello');
+  });
+
   it('requires the password', async () => {
     const client = clientOf(await startBuildlet({ password: 'secret' }), 'wrong');
     await expect(client.ports.connect(tcp(1))).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });

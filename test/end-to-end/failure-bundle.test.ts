@@ -224,7 +224,7 @@ describe('gomote doctor FILE', () => {
     expect(stderr).toContain(`"${file}" is not a failure bundle: `);
   });
 
-  it('refuses a bundle that was cut or changed, and a FIFO', async () => {
+  it('refuses a bundle that was cut or changed, a FIFO, and a file that cannot be read', async () => {
     const { cli, file, directory, run } = await atBuildlet();
     await run([], 'sh', '-c', 'echo hello; exit 1');
     const whole = readFileSync(file);
@@ -239,5 +239,8 @@ describe('gomote doctor FILE', () => {
     const fifo = join(directory, 'fifo');
     execFileSync('mkfifo', [fifo]);
     expect(await cli(['doctor', fifo])).toMatchObject({ code: 1 });
+    // A file for its size and mode, of which no byte can be read.
+    const stderr = expect.stringContaining('EIO');
+    expect(await cli(['doctor', '/proc/self/mem'])).toMatchObject({ code: 1, stderr });
   });
 });

@@ -82,6 +82,28 @@ describe('a buildlet', () => {
     }
   });
 
+  it('that is being made or found at the close is neither', async () => {
+    const { gomote, environment } = await openTestGomote();
+    const { name } = await gomote.create('local');
+    const calls = [gomote.create('local'), gomote.get(name), gomote.get('x@localhost:1')];
+    const ended = Promise.allSettled(calls);
+    await gomote.close();
+    const closed = { status: 'rejected', reason: { code: 'ERR_CLOSED' } };
+    expect(await ended).toMatchObject([closed, closed, closed]);
+    await using other = await open({ environment });
+    expect(names(await other.list())).toEqual([name]);
+  });
+
+  it('of a backend that could not be opened is found when it can be', async () => {
+    const config = '[backends.team]\nkind = "coordinator"\nurl = "https://localhost:1"\n';
+    const { gomote, directory } = await openTestGomote({ config });
+    const open = () => gomote.backends.open('team');
+    await expect(open()).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    const token = join(directory, '.config/gomote/team-user-me.token');
+    writeFileSync(token, 'secret\n', { mode: 0o600 });
+    expect((await open()).name).toBe('team');
+  });
+
   it('is not made when the call is cancelled', async () => {
     const { gomote } = await openTestGomote();
     const signal = AbortSignal.abort();

@@ -5,6 +5,7 @@ import { errnoOf, GomoteError, isGomoteError, messageOf, StatusError } from '../
 import { collected } from '../../files/collected.ts';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../../http/client/request.ts';
 import { type Upgraded, upgrade } from '../../http/client/upgrade.ts';
+import { SharedCall } from '../../shared-call.ts';
 import type { RequestLog } from '../backend.ts';
 import { openEngine } from './engine-socket.ts';
 import type { EngineLocation } from './location.ts';
@@ -12,7 +13,7 @@ import type { EngineLocation } from './location.ts';
 /** The newest version of the API that these requests are written for. */
 const newestVersion = [1, 51] as const;
 
-/** The size limit of a JSON reply, in bytes. */
+/** The size limit of a reply that is read as a whole, in bytes. */
 const replyLimitBytes = 32 << 20;
 
 const made = v.object({ Id: v.string() });
@@ -37,7 +38,8 @@ export class Engine {
   readonly location: EngineLocation;
   readonly #client: HttpClient;
   readonly #log: RequestLog;
-  #version: Promise<string> | undefined;
+  #version: string | undefined;
+  readonly #asking = new SharedCall((signal) => this.#askVersion(signal));
 
   constructor(location: EngineLocation, log: RequestLog) {
     this.location = location;
@@ -53,8 +55,7 @@ export class Engine {
 
   /** The reply's JSON; undefined when it is empty. Throws StatusError when the engine refuses. */
   async json(request: EngineRequest): Promise<unknown> {
-    const { body } = await this.#send(request);
-    const text = await readWhole(body);
+    const text = await this.text(request);
     if (text === '') return undefined;
     try {
       return JSON.parse(text);
@@ -64,6 +65,11 @@ export class Engine {
         cause: error,
       });
     }
+  }
+
+  /** The reply as text. */
+  async text(request: EngineRequest): Promise<string> {
+    return await readWhole((await this.#send(request)).body);
   }
 
   /** Makes something by a POST request, and returns its id. */
@@ -144,14 +150,11 @@ export class Engine {
 
   /** The newest version that both support. */
   async #negotiated(signal: AbortSignal | undefined): Promise<string> {
-    this.#version ??= this.#askVersion(signal).catch((error: unknown) => {
-      this.#version = undefined;
-      throw error;
-    });
-    return await this.#version;
+    this.#version ??= await this.#asking.join(signal);
+    return this.#version;
   }
 
-  async #askVersion(signal: AbortSignal | undefined): Promise<string> {
+  async #askVersion(signal: AbortSignal): Promise<string> {
     const response = await this.#sendTo('', { method: 'GET', path: '/_ping', signal });
     await readWhole(response.body);
     const version = String(response.headers['api-version'] ?? '');

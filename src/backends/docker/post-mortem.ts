@@ -39,7 +39,7 @@ export async function causeOfEnd(engine: Engine, name: string): Promise<string |
 async function eventsOf(engine: Engine, name: string, signal: AbortSignal) {
   const nowSeconds = Date.now() / 1_000;
   const filters = { type: ['container'], container: [name], event: ['die', 'oom', 'kill'] };
-  const body = await engine.stream({
+  const text = await engine.text({
     method: 'GET',
     path: '/events',
     query: {
@@ -50,8 +50,6 @@ async function eventsOf(engine: Engine, name: string, signal: AbortSignal) {
     },
     signal,
   });
-  let text = '';
-  for await (const chunk of body) text += chunk;
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map((line) => v.parse(event, JSON.parse(line)));
 }

@@ -99,15 +99,21 @@ async function startPatiently(
   send?: (input: Writable) => Promise<void>,
 ): Promise<Started> {
   for (const startedAtMs = performance.now(); ; ) {
+    const session = await RemoteSession.start(link, script, signal);
+    const leave = () => session.kill();
+    // What is sent may be long.
+    signal.addEventListener('abort', leave, { once: true });
     try {
-      const session = await RemoteSession.start(link, script, signal);
       // A script that ends early says why in its answer.
       await send?.(session.stdin).catch(() => signal.throwIfAborted());
       return { session, answer: await answerOf(session, link, signal, send && settleMs) };
     } catch (error) {
+      session.kill();
       const isPatient = performance.now() - startedAtMs < patienceMs;
       if (!isPatient || !isGomoteError(error, 'ERR_QUOTA')) throw error;
       await sleep(pauseMs * (1 + Math.random()), undefined, { signal });
+    } finally {
+      signal.removeEventListener('abort', leave);
     }
   }
 }
@@ -119,14 +125,9 @@ async function answerOf(
   signal: AbortSignal,
   limitMs?: number,
 ): Promise<string[]> {
-  try {
-    const [word = '', ...words] = (await session.answer(signal, limitMs)).split(' ');
-    if (word !== 'failed') return [word, ...words];
-    throw problem(link, words.join(' '));
-  } catch (error) {
-    session.kill();
-    throw error;
-  }
+  const [word = '', ...words] = (await session.answer(signal, limitMs)).split(' ');
+  if (word !== 'failed') return [word, ...words];
+  throw problem(link, words.join(' '));
 }
 
 async function readFiles(): Promise<Programs> {

@@ -161,8 +161,10 @@ export class RemoteSession {
   }
 
   kill(): void {
+    const { stdin, stdout, stderr } = this.#process;
     this.#process.kill('SIGKILL');
-    for (const stream of [this.#process.stdin, this.#process.stdout]) stream.destroy();
+    // The shared connection has their other ends until the script there ends.
+    for (const stream of [stdin, stdout, stderr]) stream.destroy();
   }
 }
 

@@ -43,12 +43,18 @@ export async function makeMachines(spec: OnceSpec, context: Context): Promise<Ma
   const made = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   const failure = results.find((result) => result.status === 'rejected');
   if (failure === undefined) return made;
-  const left = await Promise.allSettled(made.map((machine) => machine.destroy()));
-  for (const [i, result] of left.entries()) {
-    if (result.status === 'rejected')
-      context.messages.remark(`${made[i]?.name} was not destroyed: ${messageOf(result.reason)}`);
-  }
+  await destroyUnused(made, context);
   throw failure.reason;
+}
+
+/** Destroys those that no part has; with a remark for each that is left. */
+export async function destroyUnused(machines: readonly Machine[], context: Context): Promise<void> {
+  const results = await Promise.allSettled(machines.map((machine) => machine.destroy()));
+  for (const [i, result] of results.entries()) {
+    if (result.status === 'fulfilled') continue;
+    const { name = '' } = machines[i] ?? {};
+    context.messages.remark(`${name} was not destroyed: ${messageOf(result.reason)}`);
+  }
 }
 
 async function makeOfType(
@@ -145,12 +151,15 @@ class Holder {
       await this.#hold(instance.name, call.signal);
       return instance;
     } catch (error) {
+      await this.#forget(instance.name);
       throw await withoutCreated(this.#backend, [instance], error);
     }
   }
 
   async #hold(name: string, signal: AbortSignal): Promise<void> {
     const client = await this.#backend.connect(name, { signal });
+    // From now on it is disconnected with what is held.
+    this.#held.set(name, { client, hold: undefined });
     const hold = await client.hold({ graceMs: this.#times.graceMs, signal });
     this.#held.set(name, { client, hold });
     if (hold !== undefined) return;

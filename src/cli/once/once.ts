@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
 import { writeReport } from '../run/run-report.ts';
 import { printJson } from '../terminal/terminal.ts';
-import { type Machine, machineThere, makeMachines } from './machines.ts';
+import { destroyUnused, type Machine, machineThere, makeMachines } from './machines.ts';
 import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
 
@@ -59,7 +59,7 @@ async function runAll(
   } finally {
     // A signal came before their turn.
     const unused = machines.filter(({ name }) => !parts.has(name));
-    await Promise.all(unused.map((machine) => machine.destroy()));
+    await destroyUnused(unused, context);
   }
 }
 

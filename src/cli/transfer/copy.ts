@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { currentDirectory, readEntriesSync, stat } from '../../files/named-fs.ts';
 import { compressionFor } from '../../gomote/compression.ts';
 import { throwIncompletePull } from '../../gomote/incomplete.ts';
@@ -29,7 +30,7 @@ export async function kindOf({ path, remote }: CopyEnd, signal: AbortSignal): Pr
   if (remote === undefined) {
     const found = await stat(path).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-      throw error;
+      throw localError('read', path, error);
     });
     if (found === undefined) return 'absent';
     return found.isDirectory() ? 'directory' : 'file';

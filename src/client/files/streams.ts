@@ -149,20 +149,23 @@ export async function* lineBatches(
   signal: AbortSignal,
 ): AsyncGenerator<string[]> {
   let rest: Buffer[] = [];
+  let restBytes = 0;
   // The digest of a large file may take longer.
   for await (const chunk of chunksOf(response, signal, { idleMs: undefined })) {
     const end = chunk.lastIndexOf(newline);
     if (end >= 0) yield nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
+    if (end >= 0) [rest, restBytes] = [[], 0];
     // The chunk's buffer may be reused.
-    rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
-    if (rest.reduce((sum, { length }) => sum + length, 0) > lineLimitBytes) {
+    rest.push(Buffer.from(chunk.subarray(end + 1)));
+    restBytes += chunk.length - end - 1;
+    if (restBytes > lineLimitBytes) {
       throw new GomoteError(
         'ERR_REPLY',
         `a line of the reply is longer than ${lineLimitBytes} bytes`,
       );
     }
   }
-  if (rest.some(({ length }) => length > 0)) {
+  if (restBytes > 0) {
     throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');
   }
 }

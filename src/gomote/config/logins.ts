@@ -1,9 +1,11 @@
 // The backends of `gomote login`, in a separate file, and the files that belong to each.
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseFile } from '../../config/file.ts';
 import { namedValues, nameSchema } from '../../config/values.ts';
+import { withFileLock } from '../../files/file-lock.ts';
 import { ifThere } from '../../files/if-there.ts';
 import { makeDirectories } from '../../files/make-directories.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
@@ -48,30 +50,35 @@ export async function addLogin(
   login: Login & { token: string },
 ): Promise<{ isDefault: boolean }> {
   const { token, ...section } = login;
-  const logins = await readLogins(directory);
-  const isDefault = (logins.default ?? name) === name;
   makeDirectories(directory, 0o700);
-  await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
-  await writeLogins(directory, {
-    default: logins.default ?? name,
-    backends: new Map([...logins.backends, [name, section]]),
+  return await withFileLock(loginsPath(directory), async () => {
+    const logins = await readLogins(directory);
+    const isDefault = (logins.default ?? name) === name;
+    await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
+    await writeLogins(directory, {
+      default: logins.default ?? name,
+      backends: new Map([...logins.backends, [name, section]]),
+    });
+    return { isDefault };
   });
-  return { isDefault };
 }
 
 /** Removes the backend with its token and types. Returns whether it existed. */
 export async function removeLogin(directory: string, name: string): Promise<boolean> {
-  const logins = await readLogins(directory);
-  const login = logins.backends.get(name);
-  if (login === undefined) return false;
-  const backends = new Map([...logins.backends].filter(([other]) => other !== name));
-  await writeLogins(directory, {
-    ...(logins.default !== name && { default: logins.default }),
-    backends,
+  if (!existsSync(directory)) return false;
+  return await withFileLock(loginsPath(directory), async () => {
+    const logins = await readLogins(directory);
+    const login = logins.backends.get(name);
+    if (login === undefined) return false;
+    const backends = new Map([...logins.backends].filter(([other]) => other !== name));
+    await writeLogins(directory, {
+      ...(logins.default !== name && { default: logins.default }),
+      backends,
+    });
+    await rm(tokenPath(directory, name, login.user), { force: true });
+    await rm(typesPath(directory, name), { force: true });
+    return true;
   });
-  await rm(tokenPath(directory, name, login.user), { force: true });
-  await rm(typesPath(directory, name), { force: true });
-  return true;
 }
 
 async function writeLogins(directory: string, logins: Logins): Promise<void> {

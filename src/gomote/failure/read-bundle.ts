@@ -6,6 +6,7 @@ import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { localError } from '../../files/local-error.ts';
 import { open } from '../../files/named-fs.ts';
 import { TarReader } from '../../tar/tar-reader.ts';
+import { through } from '../../tar/through.ts';
 import { bundleFiles, type FailureReport, parseFailureReport } from './report.ts';
 
 /** The size limits of the unpacked bundle and of the report, in bytes. */
@@ -84,8 +85,8 @@ async function readEntries(file: string): Promise<Map<string, Entry>> {
   try {
     if (!(await handle.stat()).isFile()) throw noBundle(file, 'it is not a file');
     let unpackedBytes = 0;
-    const source = handle.createReadStream({ autoClose: false });
-    for await (const chunk of source.pipe(createGunzip())) {
+    const packed = handle.createReadStream({ autoClose: false });
+    for await (const chunk of through(packed, createGunzip())) {
       unpackedBytes += chunk.length;
       if (unpackedBytes > unpackedLimit) throw noBundle(file, 'it is too long');
       reader.push(chunk);

@@ -1,14 +1,13 @@
 // Writes the bundle of a failed run: an archive for people and `gomote doctor`.
 import { createHash } from 'node:crypto';
 import { release } from 'node:os';
-import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { isGomoteError, messageOf } from '../../errors.ts';
 import { readVersion } from '../../package-root.ts';
 import { textOf } from '../../protocol/form.ts';
 import type { SessionEnd, SessionRequest } from '../../protocol/session.ts';
 import type { BuildletStatus } from '../../protocol/status.ts';
+import { oneMember } from '../../tar/compress.ts';
 import { encodeHeader } from '../../tar/tar-header.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { writeWhole } from '../local-files.ts';
@@ -54,7 +53,7 @@ export async function writeBundle(
     [bundleFiles.stdout, streams.stdout],
     [bundleFiles.stderr, streams.stderr],
   ];
-  const packed = Readable.from(archiveOf(entries)).pipe(createGzip());
+  const packed = oneMember(archiveOf(entries), undefined);
   await writeWhole(file, packed, { mode: 0o600, mtimeMs: Date.now() });
 }
 

@@ -39,11 +39,23 @@ it('an ssh that exits with 0 without a reply is an error', async () => {
   await expect(ping(engineBehind('exit 0'))).rejects.toMatchObject({ code: 'ERR_CONNECT' });
 });
 
+const head = 'HTTP/1.1 200 OK\\r\\nApi-Version: 1.41\\r\\nContent-Length: 2\\r\\n\\r\\n{}';
+/** Answers every request. */
+const answer = `while IFS= read -r line; do [ "$line" = "$(printf '\\r')" ] && printf '${head}'; done`;
+
 it('an engine answers over ssh', async () => {
-  const head = 'HTTP/1.1 200 OK\\r\\nApi-Version: 1.41\\r\\nContent-Length: 2\\r\\n\\r\\n{}';
-  // Two requests, one after the other.
-  const reply = `while IFS= read -r line; do [ "$line" = "$(printf '\\r')" ] && printf '${head}'; done`;
-  expect(await ping(engineBehind(reply))).toEqual({});
+  expect(await ping(engineBehind(answer))).toEqual({});
+});
+
+it('a request that is cancelled while the version is asked for does not fail the others', async () => {
+  const engine = engineBehind(`sleep 0.5; ${answer}`);
+  const leaving = new AbortController();
+  const { signal } = leaving;
+  const left = engine.json({ method: 'GET', path: '/info', signal });
+  const other = ping(engine);
+  leaving.abort();
+  await expect(left).rejects.toBe(signal.reason);
+  expect(await other).toEqual({});
 });
 
 it('an ssh that has missed its signal ends with its input', async () => {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { giveFile, leftIn, sshWorkshop } from '../../helpers/ssh-workshop.ts';
 import { hasSshd, isRoot, sshLab, sshUser } from '../../helpers/sshd.ts';
@@ -51,6 +53,26 @@ describe.skipIf(!hasSshd || !mayHide)('a host without Node.js on its PATH', () =
     const name = await succeed('create', host);
     expect(await succeed('run', name, 'echo', 'hello')).toBe('hello');
     await succeed('destroy', name);
+  });
+
+  it('does not keep a create that is interrupted while Node.js is being copied', async () => {
+    const lab = sshLab();
+    const stuck = join(lab.directory, 'stuck');
+    writeFileSync(stuck, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+    const hidden = Object.fromEntries(nodes.map((path) => [path, '/dev/null']));
+    await lab.sshd({ replaced: { ...hidden, '/usr/bin/gzip': stuck } });
+    const { start } = sshWorkshop(lab);
+    const create = start('gomote', ['create', '--verbose', `ssh:${sshUser().name}@box`]);
+    const ended = once(create, 'exit');
+    let said = '';
+    create.stderr?.on('data', (text) => {
+      said += text;
+    });
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('copying Node.js');
+    // By then it waits for the host, which takes no more.
+    await sleep(1_000);
+    create.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
   });
 
   it('uses a Node.js of nvm, but none that is too old', async () => {
