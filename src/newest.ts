@@ -7,6 +7,7 @@ export function setNewest<Key, Value>(
 ): void {
   map.delete(key);
   map.set(key, value);
+  if (map.size <= limit) return;
   const [oldest] = map.keys();
-  if (map.size > limit && oldest !== undefined) map.delete(oldest);
+  if (oldest !== undefined) map.delete(oldest);
 }

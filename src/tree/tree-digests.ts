@@ -46,16 +46,14 @@ function digestOfOpen(fd: number, algorithm: DigestAlgorithm): string {
 export const digestKey = (algorithm: DigestAlgorithm, path: string): string =>
   `${algorithm} ${path}`;
 
-/** The entries with the digests of their files; one that goes meanwhile is left out. */
+/** The entries with the digests of their files; one that goes meanwhile, and so has no digest, is left out. */
 export function withDigests(
-  top: TreeTop,
   found: readonly FoundEntry[],
-  algorithm: DigestAlgorithm,
-  cache: DigestCache,
+  digestOf: (entry: FoundEntry) => string | undefined,
 ): TreeEntry[] {
   const entries: TreeEntry[] = [];
   for (const entry of found) {
-    const digest = readable(() => digestOf(top, entry, algorithm, cache));
+    const digest = readable(() => digestOf(entry));
     if (digest !== undefined) entries.push(digest === '' ? entry : { ...entry, digest });
   }
   return entries;
@@ -80,10 +78,10 @@ export function digestOf(
 ): string | undefined {
   if (entry.kind !== 'file') return '';
   const key = digestKey(algorithm, shownIn(top, entry.path));
-  const known = cache.lookup(key, entry.stats);
+  const known = cache.lookup(key, entry);
   if (known !== undefined) return known;
   const startedAtMs = Date.now();
   const digest = digestOfFile(top, entry.path, algorithm);
-  if (digest !== undefined) cache.remember(key, entry.stats, digest, startedAtMs);
+  if (digest !== undefined) cache.remember(key, entry, digest, startedAtMs);
   return digest;
 }

@@ -1,5 +1,4 @@
 // What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
-import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError, isErrno } from '../errors.ts';
 import { lstatSync, type NamedEntry, readlinkSync, sortedEntries } from '../files/named-fs.ts';
 import { directoryByPath } from '../files/open-directory.ts';
@@ -8,9 +7,10 @@ import { isReserved, stateDirectory } from '../files/reserved-names.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
 
-/** An entry, as found. */
+/** An entry, as found, with what shows together with its size and time whether a file has changed. */
 export interface FoundEntry extends TreeEntry {
-  readonly stats: Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
+  readonly ctimeMs: number;
+  readonly ino: number;
 }
 
 interface WalkOptions {
@@ -90,8 +90,7 @@ function* directories(
       if (path === stateDirectory) options.onProblem?.(path, reservedName(path));
       continue;
     }
-    const at = () => top.directory(directory).at(entry.name);
-    const seen = tried(path, options, () => lookAt(at, top, path));
+    const seen = tried(path, options, () => lookIn(top, directory, entry.name, path));
     if (seen === 'other') options.onOther?.(path);
     if (typeof seen !== 'object') continue;
     found.push(seen);
@@ -128,32 +127,48 @@ function entriesOf(top: OpenTree, path: string): NamedEntry[] {
 }
 
 /** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
-export const look = (top: TreeTop, path: string): FoundEntry | 'other' | undefined =>
-  lookAt(() => atIn(top, path), top, path);
-
-/** {@link look}, where the place for system calls is known without a search in the path. */
-function lookAt(find: () => string, top: TreeTop, path: string): ReturnType<typeof look> {
+export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefined {
   try {
-    const at = find();
-    const stats = lstatSync(at, { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    const kind = kindOf(stats.mode);
-    if (kind === undefined) return 'other';
-    const { size, mtimeMs, ctimeMs, ino } = stats;
-    return {
-      kind,
-      path,
-      mode: kind === 'symlink' ? 0 : stats.mode & 0o7777,
-      size: kind === 'file' ? size : 0,
-      mtimeMs: Math.floor(mtimeMs),
-      digest: '',
-      target: kind === 'symlink' ? readlinkSync(at) : '',
-      stats: { size, mtimeMs, ctimeMs, ino },
-    };
+    return foundAt(atIn(top, path), path);
   } catch (error) {
-    if (isGone(error)) return undefined;
-    throw localFileError(shownIn(top, path), error);
+    return goneOrFailed(top, path, error);
   }
+}
+
+/** {@link look}, without a search for the directory in the path. */
+function lookIn(
+  top: OpenTree,
+  directory: string,
+  name: string,
+  path: string,
+): ReturnType<typeof look> {
+  try {
+    return foundAt(top.directory(directory).at(name), path);
+  } catch (error) {
+    return goneOrFailed(top, path, error);
+  }
+}
+
+function foundAt(at: string, path: string): ReturnType<typeof look> {
+  const stats = lstatSync(at, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  const kind = kindOf(stats.mode);
+  if (kind === undefined) return 'other';
+  return {
+    kind,
+    path,
+    mode: kind === 'symlink' ? 0 : stats.mode & 0o7777,
+    size: kind === 'file' ? stats.size : 0,
+    mtimeMs: Math.floor(stats.mtimeMs),
+    digest: '',
+    target: kind === 'symlink' ? readlinkSync(at) : '',
+    ctimeMs: stats.ctimeMs,
+    ino: stats.ino,
+  };
+}
+
+function goneOrFailed(top: TreeTop, path: string, error: unknown): undefined {
+  if (!isGone(error)) throw localFileError(shownIn(top, path), error);
 }
 
 /** What no system call finds too long below the path of a tree, whatever characters it has. */

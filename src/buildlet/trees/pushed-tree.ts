@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { GomoteError } from '../../errors.ts';
 import type { OpenTree } from '../../files/open-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
-import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import type { Contents } from '../../store/contents.ts';
 import { keepLastTree } from '../../store/last-tree.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
@@ -20,7 +20,7 @@ import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
 import { Refusals } from './refusals.ts';
 import type { RunningChange } from './running-change.ts';
-import { inOrder, noteChange, trustWritten, type Written } from './sent-entries.ts';
+import { inOrder, isAsWritten, noteChange, type Written } from './sent-entries.ts';
 
 /** A push without data for this long, in ms, no longer blocks others. */
 const silentMs = 30_000;
@@ -99,8 +99,7 @@ export class PushedTree {
         gone = `${path}/`;
       }
       if (typeof found !== 'object') continue;
-      if (found.kind === 'file') this.#trust(top, found);
-      const digest = digestOf(top, found, 'sha256', this.#cache);
+      const digest = this.#digestOf(top, found);
       if (digest === undefined) continue;
       entries.push(digest === '' ? found : { ...found, mtimeMs, digest });
       if (digest.length !== sent.length) this.#unproved.set(path, digest);
@@ -113,8 +112,7 @@ export class PushedTree {
     this.#forgetIfRemoved();
     const entries = withTree(this.#place, (tree) => {
       const found = walkTree(tree, isPull ? problems.ofWalk : { onProblem: problems.add });
-      for (const entry of found) if (entry.kind === 'file') this.#trust(tree, entry);
-      return withDigests(tree, found, 'sha256', this.#cache);
+      return withDigests(found, (entry) => this.#digestOf(tree, entry));
     });
     return entries ?? [];
   }
@@ -124,9 +122,7 @@ export class PushedTree {
     this.#forgetIfRemoved();
     const compare = (found: FoundEntry[], tree?: OpenTree) =>
       treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
-        if (tree === undefined) return undefined;
-        if (algorithm === 'sha256') this.#trust(tree, entry);
-        return digestOf(tree, entry, algorithm, this.#cache);
+        return tree && this.#digestOf(tree, entry, algorithm);
       });
     const differences =
       withTree(this.#place, (tree) => compare(walkTree(tree, problems.ofWalk), tree)) ??
@@ -134,8 +130,15 @@ export class PushedTree {
     return problems.known(differences);
   }
 
-  #trust(top: OpenTree, found: FoundEntry): void {
-    trustWritten(this.#written, this.#cache, top, found);
+  #digestOf(
+    top: OpenTree,
+    found: FoundEntry,
+    algorithm: DigestAlgorithm = 'sha256',
+  ): string | undefined {
+    const written =
+      algorithm === 'sha256' && found.kind === 'file' ? this.#written.get(found.path) : undefined;
+    if (written !== undefined && isAsWritten(written, found)) return written.entry.digest;
+    return digestOf(top, found, algorithm, this.#cache);
   }
 
   /** Throws ERR_CONFLICT unless the state is at `generation`, and no change of it is under way; a stalled one is ended. */

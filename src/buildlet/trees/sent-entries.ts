@@ -1,9 +1,6 @@
 // The entries that were sent into a directory, updated with each change.
-import type { OpenTree } from '../../files/open-tree.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
-import type { DigestCache } from '../../tree/digest-cache.ts';
-import { digestKey } from '../../tree/tree-digests.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { FileTimes } from './file-times.ts';
 
@@ -39,7 +36,8 @@ export function noteChange(
   } else if (change.entry.kind !== 'file') entries.set(path, change.entry);
   else {
     const entry = { ...change.entry, digest };
-    entries.set(path, { ...entry, mtimeMs: times.sentMs(path, entry.mtimeMs) });
+    const mtimeMs = times.sentMs(path, entry.mtimeMs);
+    entries.set(path, mtimeMs === entry.mtimeMs ? entry : { ...entry, mtimeMs });
     written.set(path, { entry, untilAtMs: Date.now() + 1 });
   }
 }
@@ -47,23 +45,8 @@ export function noteChange(
 /** Whether a file's time is the one that we set, and nothing changed it after we closed it. */
 export const isAsWritten = (
   { entry, untilAtMs }: Written,
-  { stats, mtimeMs }: FoundEntry,
-): boolean => stats.size === entry.size && mtimeMs === entry.mtimeMs && stats.ctimeMs <= untilAtMs;
-
-/** Remembers the digest of a file that is as we wrote it. */
-export function trustWritten(
-  written: Map<string, Written>,
-  cache: DigestCache,
-  top: OpenTree,
-  found: FoundEntry,
-): void {
-  const { path, stats } = found;
-  const file = written.get(path);
-  if (file === undefined) return;
-  written.delete(path);
-  if (!isAsWritten(file, found)) return;
-  cache.remember(digestKey('sha256', top.shown(path)), stats, file.entry.digest, Date.now());
-}
+  { size, mtimeMs, ctimeMs }: FoundEntry,
+): boolean => size === entry.size && mtimeMs === entry.mtimeMs && ctimeMs <= untilAtMs;
 
 /** The entries, sorted by path; usually they already are. */
 export function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {

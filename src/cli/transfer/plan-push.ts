@@ -36,14 +36,14 @@ export async function printLocalPlan(
   const tree = await readLocalTree(top, { exclude, noIgnore: !ignore, environment });
   const changes: TreeChange[] = tree.entries.map((entry) => ({ op: 'write', entry }));
   const files = tree.entries.filter(({ kind }) => kind === 'file');
-  const bytes = files.reduce((sum, { stats }) => sum + stats.size, 0);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const largest = largestPaths(changes, largestCount);
   if (json) {
     const unsent = [...tree.unsent.keys()];
     await printJson(terminal, { dir, files: files.length, bytes, largest, unsent });
   } else {
     const isShown = terminal.stdout.isTTY === true;
-    const lines = tree.entries.map((entry) => sendLine(entry, entry.stats.size, isShown));
+    const lines = tree.entries.map((entry) => sendLine(entry, entry.size, isShown));
     await printLines(terminal, lines);
     messages.say(
       `would send ${plural(files.length, 'file')} (${formatBytes(bytes)}) to ${dir} of a new buildlet`,

@@ -68,7 +68,7 @@ export class LocalCache {
   }
 
   #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readAtMs: number): void {
-    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readAtMs) });
+    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry, readAtMs) });
     delete this.#made[algorithm];
   }
 

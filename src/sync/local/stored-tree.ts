@@ -28,13 +28,13 @@ type Row = readonly [
 const isRow = (row: unknown): row is Row => Array.isArray(row) && row.length === 8;
 
 interface Stored {
-  readonly format: 4;
+  readonly format: 5;
   readonly digest: string;
   readonly times: string;
   readonly rows: readonly Row[];
 }
 
-const nothing: Stored = { format: 4, digest: '', times: '', rows: [] };
+const nothing: Stored = { format: 5, digest: '', times: '', rows: [] };
 
 export class StoredTree {
   readonly #stored: Stored;
@@ -122,25 +122,24 @@ function isSame(
 ): boolean {
   if (kinds[kind] !== entry.kind || mode !== entry.mode) return false;
   if (entry.kind !== 'file') return content === entry.target;
-  const { stats } = entry;
   return (
-    size === stats.size &&
-    mtimeMs === stats.mtimeMs &&
-    ctimeMs === stats.ctimeMs &&
-    ino === stats.ino &&
+    size === entry.size &&
+    mtimeMs === entry.mtimeMs &&
+    ctimeMs === entry.ctimeMs &&
+    ino === entry.ino &&
     content !== ''
   );
 }
 
 function rowOf(entry: FoundEntry, known: FreshDigest | undefined): Row {
-  const { kind, path, mode, size, target, stats } = entry;
-  const ctimeMs = known?.isTold === false ? null : stats.ctimeMs;
+  const { kind, path, mode, size, mtimeMs, target, ino } = entry;
+  const ctimeMs = known?.isTold === false ? null : entry.ctimeMs;
   const content = kind === 'file' ? (known?.digest ?? '') : target;
-  return [path, kinds.indexOf(kind), mode, size, stats.mtimeMs, ctimeMs, stats.ino, content];
+  return [path, kinds.indexOf(kind), mode, size, mtimeMs, ctimeMs, ino, content];
 }
 
 function entryOf([path, letter, mode, size, mtimeMs, , , content]: Row): TreeEntry {
   const kind = kinds[letter] ?? 'file';
   const [digest, target] = kind === 'file' ? [content, ''] : ['', content];
-  return { kind, path, mode, size, mtimeMs: Math.floor(mtimeMs), digest, target };
+  return { kind, path, mode, size, mtimeMs, digest, target };
 }

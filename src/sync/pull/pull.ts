@@ -271,8 +271,7 @@ class Pull {
       now === undefined || now === 'other'
         ? now === before
         : now.kind === before?.kind &&
-          (now.kind === 'directory' ||
-            (now.stats.ino === before.stats.ino && now.stats.ctimeMs === before.stats.ctimeMs));
+          (now.kind === 'directory' || (now.ino === before.ino && now.ctimeMs === before.ctimeMs));
     if (!isSame) throw new GomoteError('ERR_CONFLICT', `${path} was changed meanwhile`);
     // An entry that was pushed or pulled as another kind is replaced.
     if (kind === 'directory' && before !== undefined && before.kind !== kind) {

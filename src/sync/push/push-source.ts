@@ -148,4 +148,4 @@ export class PushSource {
 }
 
 /** Whether it is an entry of the walk, which has more fields. */
-const isFound = (entry: TreeEntry): entry is FoundEntry => 'stats' in entry;
+const isFound = (entry: TreeEntry): entry is FoundEntry => 'ino' in entry;

@@ -5,14 +5,14 @@ import { type FreshDigest, StoredTree } from '../../../src/sync/local/stored-tre
 import type { FoundEntry } from '../../../src/tree/tree-walk.ts';
 
 let inode = 0;
-const stats = (size = 0) => ({ size, mtimeMs: 1000.25, ctimeMs: 2000.5, ino: ++inode });
+const identity = () => ({ ctimeMs: 2000.5, ino: ++inode });
 const base = { mode: 0o644, mtimeMs: 1000, digest: '', target: '' };
 const file = (path: string, size = 3): FoundEntry => ({
   ...base,
   kind: 'file',
   path,
   size,
-  stats: stats(size),
+  ...identity(),
 });
 const directory = (path: string): FoundEntry => ({
   ...base,
@@ -20,7 +20,7 @@ const directory = (path: string): FoundEntry => ({
   path,
   mode: 0o755,
   size: 0,
-  stats: stats(),
+  ...identity(),
 });
 const link = (path: string, target: string): FoundEntry => ({
   ...base,
@@ -29,7 +29,7 @@ const link = (path: string, target: string): FoundEntry => ({
   mode: 0,
   size: 0,
   target,
-  stats: stats(),
+  ...identity(),
 });
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -59,7 +59,7 @@ describe('StoredTree', () => {
 
   it('knows the digests of files that are told to be the same', () => {
     const [, first] = tree;
-    const other = { ...file('d/ä'), stats: stats(3) };
+    const other = { ...file('d/ä'), ...identity() };
     expect(first && stored().lookup(first)).toBe(digestOf('d/ä'));
     expect(stored().lookup(other)).toBeUndefined();
     expect(stored().lookup(file('nowhere'))).toBeUndefined();
@@ -115,10 +115,10 @@ describe('StoredTree', () => {
     ['nothing', ''],
     ['half of it', stored().encode().slice(0, -100)],
     ['zeros', '\0'.repeat(100)],
-    ['another format', stored().encode().replace('"format":4', '"format":5')],
+    ['another format', stored().encode().replace('"format":5', '"format":4')],
     ['something else', '[]'],
-    ['rows of something else', '{"format":4,"digest":"","times":"","rows":[null,{},[]]}'],
-    ['no rows', '{"format":4,"digest":"","times":""}'],
+    ['rows of something else', '{"format":5,"digest":"","times":"","rows":[null,{},[]]}'],
+    ['no rows', '{"format":5,"digest":"","times":""}'],
   ])('is empty when its file is %s', (_, text) => {
     expect(StoredTree.decode(text)).toBe(StoredTree.empty);
   });
