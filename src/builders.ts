@@ -57,6 +57,12 @@ export interface LocalMachine {
   readonly pidsLimit?: number | undefined;
 }
 
+/** A machine with what takes precedence over it. Without the sandbox there is nothing that shows the paths of the sandbox. */
+export function overridden(machine: LocalMachine = {}, by: LocalMachine = {}): LocalMachine {
+  const { readOnlyPaths, writablePaths, ...others } = machine;
+  return by.isolation === 'none' ? { ...others, ...by } : { ...machine, ...by };
+}
+
 /** A pod with a buildlet in it. */
 export interface KubernetesMachine {
   /** A full reference, or a name in the backend's registry and project. */

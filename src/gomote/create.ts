@@ -1,6 +1,6 @@
 // Creates buildlets of a type, with the caller's options for the machine.
 import type { AnyBackend, Instance } from '../backends/backend.ts';
-import type { HostType } from '../builders.ts';
+import { type HostType, overridden } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import { type Cache, cacheConflict, mergedCaches } from '../protocol/cache.ts';
@@ -232,7 +232,7 @@ function withLimits(
         hint: 'elsewhere it is host or none',
       });
     }
-    return { ...host, local: { ...host.local, ...given } };
+    return { ...host, local: overridden(host.local, given) };
   }
   if (kind === 'docker' && host.docker !== undefined && isolation === undefined) {
     return { ...host, docker: { ...host.docker, ...given } };

@@ -1,7 +1,7 @@
 // Buildlets on this machine: each is a process with a unix socket, which outlives the command that created it.
 import { promises, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BuilderType, LocalMachine } from '../../builders.ts';
+import { type BuilderType, type LocalMachine, overridden } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -94,7 +94,7 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     refuseOn(process.platform);
     const { reserve } = await import('./create.ts');
     const startBuildlet = this.#start ?? (await import('./process.ts')).startLocalBuildlet;
-    const machine = { ...this.#defaults, ...call.host.local };
+    const machine = overridden(this.#defaults, call.host.local);
     const { directory, record } = await reserve(
       this.#places,
       builder,

@@ -1,5 +1,5 @@
 // Buildlets on hosts that the user reaches by ssh: processes of that account, like local ones here.
-import type { BuilderType } from '../../builders.ts';
+import { type BuilderType, overridden } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isConnectionError, isGomoteError } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -102,7 +102,7 @@ export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, 
   ): Promise<Instance> {
     const { name, hostType, env, path } = builder;
     const inheritEnv = call.host.inheritEnv === true || this.#settings.inheritEnv === true;
-    const machine = { ...this.#settings.defaults, ...call.host.local };
+    const machine = overridden(this.#settings.defaults, call.host.local);
     call.onProgress?.(`on ${host.text}`);
     return await host.create(
       {

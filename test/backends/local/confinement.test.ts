@@ -99,7 +99,9 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
   it('is configured by the host type before the backend, and by the command line before both', async () => {
     const cli = testCli();
     const shown = join(cli.directory, 'shown');
+    const shared = join(cli.directory, 'shared');
     mkdirSync(shown);
+    mkdirSync(shared);
     writeFileSync(join(shown, 'file'), 'seen');
     configure(
       cli,
@@ -107,6 +109,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
        kind = "local"
        isolation = "bubblewrap"
        network = "none"
+       writable-paths = ["${shared}"]
        memory = "1g"
        [hosts.plain.local]
        isolation = "none"
@@ -142,6 +145,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
       network: 'none',
       limits: [{ resource: 'memory', limit: 2 * (1 << 30) }, { resource: 'cpus' }],
     });
+    expect(await statusWith('--isolation', 'none', 'walled')).toMatchObject({ isolation: 'none' });
   });
 
   it('reports what really enforces a limit, and holds a process to it', async () => {
