@@ -79,7 +79,7 @@ export async function takeSnapshot(
       ...{ kind, backend, buildlet: instance, isAutomatic, excluded: left },
       builderType: builder?.name ?? '',
       hostType: builder?.hostType ?? '',
-      ...{ ...saved, ...image, storedBytes: saved.storedBytes + (image?.bytes ?? 0) },
+      ...{ ...image, ...saved, storedBytes: saved.storedBytes + (image?.bytes ?? 0) },
     };
   });
   const { sharedDirectory } = await client.trees();
@@ -137,7 +137,7 @@ interface SnapshotStart {
 export async function restorer(
   name: string,
   backends: Backends,
-  { name: backend, keepImage }: AnyBackend,
+  { name: backend }: AnyBackend,
   signal: AbortSignal,
 ): Promise<SnapshotStart> {
   const { snapshot, tag, at } = await locate(name, backends, signal, backend);
@@ -145,7 +145,9 @@ export async function restorer(
     const { environment } = backends.settings;
     const store = userSnapshots(environment);
     const { kind, image } = snapshot;
-    if (kind === 'image' && (snapshot.backend !== backend || keepImage === undefined)) {
+    // What creates may be a part of the backend only.
+    const keepsImages = async () => (await backends.open(backend)).keepImage !== undefined;
+    if (kind === 'image' && (snapshot.backend !== backend || !(await keepsImages()))) {
       const message = `the snapshot "${name}" has an image, which only ${snapshot.backend} can use`;
       throw new GomoteError('ERR_UNSUPPORTED', message, {
         hint: 'one of the kind "files" can be used anywhere',

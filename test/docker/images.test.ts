@@ -60,9 +60,12 @@ describe('a snapshot of the kind image', () => {
     await sh(first, 'echo changed >/opt/tool; echo changed >made');
     expect((await gomote(['snapshot', 'list'])).stdout).toMatch(/whole\s+image/);
     const [one] = JSON.parse((await gomote(['snapshot', 'inspect', '--json', 'whole'])).stdout);
-    expect(one).toMatchObject({ kind: 'image', backend: 'docker', buildlet: first });
+    const bytes = 'work\n'.length + 'content'.length;
+    expect(one).toMatchObject({ kind: 'image', backend: 'docker', buildlet: first, bytes });
     expect(listed()).toEqual([one.image]);
 
+    const once = ['once', '--from', 'whole', '--no-push', '--', 'cat', '/opt/tool', 'made'];
+    expect(await gomote(once)).toMatchObject({ code: 0, stdout: 'installed\nwork\n' });
     const second = await create('--from', 'whole');
     const seen = await sh(
       second,
