@@ -5,27 +5,29 @@ import type { SetupSource } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { reasonOf } from '../files/local-error.ts';
 import { readTrustedFile } from '../files/private-file.ts';
+import { quoted } from '../printable.ts';
 import type { Setup, SetupFile } from './setup.ts';
 
 /** Reads a file; `what` is its name in messages. */
 type ReadSetupFile = (path: string, what: string) => Buffer;
 
 /**
- * @param dir The directory of its files on the buildlet. Default: the work directory.
+ * @param place The name of the script in messages, and the directory of its files on the buildlet. Default: its path; the
+ * work directory.
  * @throws GomoteError ERR_LOCAL_FILE, or errors of `read`.
  */
 export function readSetup(
   { directory, script, files, isKept }: SetupSource,
   read: ReadSetupFile,
-  dir = '.',
+  { name = script, dir = '.' }: { readonly name?: string; readonly dir?: string } = {},
 ): Setup {
   return {
-    name: script,
+    name,
     isKept,
-    bytes: readOne(script, `the setup ${script}`, read),
+    bytes: readOne(script, `the setup ${quoted(name)}`, read),
     files: files.map((path): SetupFile => {
       const local = join(directory, path);
-      const bytes = readOne(local, `the file ${path} of the setup ${script}`, read);
+      const bytes = readOne(local, `the file ${quoted(path)} of the setup ${quoted(name)}`, read);
       const isExecutable = (statSync(local).mode & 0o100) !== 0;
       return { path: join(dir, path), bytes, isExecutable };
     }),

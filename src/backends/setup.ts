@@ -5,7 +5,7 @@ import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { randomId } from '../client/random-id.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { printable } from '../printable.ts';
+import { printable, quoted } from '../printable.ts';
 import type { SessionRequest } from '../protocol/session.ts';
 
 /** A file to send before the script runs. */
@@ -100,13 +100,23 @@ export async function runSetup(
       tail,
       signal,
     );
-    if (state !== undefined) throw failed(`${state}${tail.shown}`);
+    if (state !== undefined)
+      throw failed(`${isOwn ? startFailure(state, bytes) : state}${tail.shown}`);
   } catch (error) {
     if (isGomoteError(error, 'ERR_SETUP') || signal.aborted) throw error;
     throw failed(messageOf(error));
   } finally {
     await client.removeAll([path], { signal }).catch(() => undefined);
   }
+}
+
+/** The system says "no such file" of the script where the program in its first line is what is not there. */
+function startFailure(state: string, bytes: Uint8Array): string {
+  const reason = /^fork\/exec .*: (.*)$/s.exec(state)?.[1];
+  if (reason === undefined) return state;
+  const [line = ''] = Buffer.from(bytes.subarray(0, shownLength)).toString().split('\n');
+  const cure = line.endsWith('\r') ? ' (its lines must not end with a carriage return)' : '';
+  return `the program in its first line, ${quoted(line)}, does not start: ${reason}${cure}`;
 }
 
 /** The failure as reported by the buildlet; undefined when it succeeded. */

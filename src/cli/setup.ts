@@ -33,6 +33,11 @@ export async function setupFromFlags(
     bytes += chunk.length;
     if (bytes <= inputLimitBytes) chunks.push(chunk);
   }
+  if (bytes === 0) {
+    throw new GomoteError('ERR_USAGE', '--setup -: there is no script on standard input', {
+      hint: 'check what writes it, or give --setup FILE',
+    });
+  }
   if (bytes <= inputLimitBytes) return setupFromOptions(Buffer.concat(chunks), files);
   throw new GomoteError('ERR_USAGE', `--setup -: the script is ${bytes} bytes long`, {
     hint: 'give one of at most 1 MiB',

@@ -27,6 +27,13 @@ export const readTrustedFile = (path: string): Buffer =>
     return problem === undefined ? undefined : { problem, hint };
   });
 
+/** The bytes of a file that a person has named. Throws for a FIFO or a device, which may never end, and as `open` and `read` do. */
+export const readRegularFile = (path: string): Buffer =>
+  readChecked(path, constants.O_RDONLY | constants.O_NONBLOCK, (found) => {
+    if (found.isFile() || found.isDirectory()) return undefined;
+    throw new Error('it is not a regular file');
+  });
+
 /**
  * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when it is not
  * this user's or root's, or when others can read or write it, and as `open` does.

@@ -1,5 +1,4 @@
 // Runs setup scripts on new buildlets, before `create` returns.
-import { readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { AnyBackend, Instance } from '../backends/backend.ts';
@@ -8,6 +7,7 @@ import { readSetup, readSetupsOf } from '../backends/setup-files.ts';
 import type { BuilderType, SetupSource } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { currentDirectory } from '../files/named-fs.ts';
+import { readRegularFile } from '../files/private-file.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { CachedSetup } from './cached-setup.ts';
@@ -59,16 +59,17 @@ export function setupFromOptions(
   if (typeof setup === 'object' && !(setup instanceof Uint8Array)) return setup;
   const directory = currentDirectory();
   for (const path of setupFiles) {
-    if (normalizeRelativePath(path) !== undefined) continue;
+    if (path !== '' && normalizeRelativePath(path) !== undefined) continue;
     throw new GomoteError('ERR_USAGE', `the file "${path}" of the setup is not below here`, {
       hint: 'give a path relative to the current directory, without ..',
     });
   }
   const isPath = typeof setup === 'string';
-  const script = isPath ? resolve(directory, setup) : '';
-  const read = (path: string) => (path === '' ? Buffer.from(setup) : readFileSync(path));
-  const found = readSetup({ directory, script, files: setupFiles }, read);
-  return { ...found, name: isPath ? setup : '(standard input)' };
+  const name = isPath ? setup : '(standard input)';
+  const script = isPath && setup !== '' ? resolve(directory, setup) : '';
+  const read = (path: string) =>
+    path === '' && !isPath ? Buffer.from(setup) : readRegularFile(path);
+  return readSetup({ directory, script, files: setupFiles }, read, { name });
 }
 
 /**
@@ -83,8 +84,7 @@ export function setupIn(
   dir: string,
 ): Setup {
   const source = { directory, script: join(directory, script), files, isKept };
-  const found = readSetup(source, (path) => read(relative(directory, path)), dir);
-  return { ...found, name: script };
+  return readSetup(source, (path) => read(relative(directory, path)), { name: script, dir });
 }
 
 export async function setUp(

@@ -1,4 +1,5 @@
 // Scripts that make new buildlets ready before their names are printed.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -112,15 +113,61 @@ describe('create --setup', () => {
     [
       'a file that is not there',
       ['--setup', '-', '--setup-file', 'no/such'],
-      /cannot read the file no\/such/,
+      /cannot read the file "no\/such" of the setup "\(standard input\)"/,
     ],
+    [
+      'a device, which never ends',
+      ['--setup', '/dev/zero'],
+      /"\/dev\/zero": it is not a regular file/,
+    ],
+    ['a directory', ['--setup', '/'], /cannot read the setup "\/": is a directory/],
+    ['no name', ['--setup', ''], /cannot read the setup "": /],
+    ['a file without a name', ['--setup', '-', '--setup-file', ''], /the file "" of the setup/],
   ])('refuses %s before anything is made', async (_what, args, said) => {
     const cli = testCli();
-    const { code, stdout, stderr } = await cli(['create', ...args, 'local'], { stdin: [''] });
+    const { code, stdout, stderr } = await cli(['create', ...args, 'local'], { stdin: [':'] });
     expect([code, stdout]).toEqual([expect.any(Number), '']);
     expect(code).not.toBe(0);
     expect(stderr).toMatch(said);
     expect((await cli(['list'])).stdout).toBe('');
+  });
+
+  it('refuses a FIFO that nobody writes to, and an empty standard input', async () => {
+    const { cli, path } = cliWith(':');
+    const fifo = join(cli.directory, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const named = await cli(['create', '--setup', fifo, 'local']);
+    expect(named).toMatchObject({ code: 1, stdout: '' });
+    expect(named.stderr).toContain(`cannot read the setup "${fifo}": it is not a regular file`);
+    const typed = await cli(['create', '--setup', '-', 'local'], { stdin: [''] });
+    expect(typed).toMatchObject({ code: 2, stdout: '' });
+    expect(typed.stderr).toContain('--setup -: there is no script on standard input');
+    expect(await cli(['create', '--setup', path, 'local'])).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    [
+      'with Unix line ends',
+      '#!/no/such/program\n:\n',
+      '"#!/no/such/program", does not start: no such file',
+    ],
+    ['with others', '#!/bin/sh\r\n:\r\n', 'must not end with a carriage return'],
+  ])(
+    'names the program in the first line of a script that is not there, %s',
+    async (_what, script, said) => {
+      const { cli, path } = cliWith(script);
+      const ended = await cli(['create', '--setup', path, 'local']);
+      expect(ended).toMatchObject({ code: 1, stdout: '' });
+      expect(ended.stderr).toContain(said);
+    },
+  );
+
+  it('ends an unfinished line of the script before the message', async () => {
+    const { cli, path } = cliWith('printf unfinished; exit 5');
+    const { stderr } = await cli(['create', '--setup', path, 'local']);
+    expect(stderr).toMatch(
+      /^unfinished\ngomote: me-local-0: the setup .* exit status 5: unfinished; /,
+    );
   });
 
   it('runs the scripts of the host type and of the builder type first, with their files', async () => {

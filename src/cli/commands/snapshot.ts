@@ -131,8 +131,10 @@ const fields = [
   ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic', 'owner', 'isShared', 'image'],
 ] as const;
 
-const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(fields.map((field) => [field, snapshot[field]]));
+const toJson = ({ used, ...snapshot }: Snapshot): Readonly<Record<string, unknown>> => {
+  const all = { ...snapshot, used: used.toISOString() };
+  return Object.fromEntries(fields.map((field) => [field, all[field]]));
+};
 
 const textOf = (value: unknown): string =>
   value instanceof Date ? value.toISOString() : String(value);
