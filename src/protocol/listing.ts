@@ -130,11 +130,11 @@ export function parseListLine(
   line: string,
   { isEscaped = false }: { isEscaped?: boolean } = {},
 ): DirEntry | undefined {
-  const [mode = '', listed, ...facts] = line.split('\t');
-  const [size, mtime, digest, ...more] = facts;
+  const fields = line.split('\t');
+  const [mode = '', listed, size, mtime, digest] = fields;
   const parsed = parseFileMode(mode);
   const path = isEscaped && listed !== undefined ? unescapeListName(listed) : listed;
-  if (parsed === undefined || path === undefined || more.length > 0) return undefined;
+  if (parsed === undefined || path === undefined || fields.length > 5) return undefined;
   // A file's line without a size was split at a newline in its name.
   if (size === undefined ? parsed.type === 'file' : !/^[0-9]+$/.test(size)) return undefined;
   const time = mtime === undefined ? undefined : new Date(mtime);
@@ -143,7 +143,7 @@ export function parseListLine(
   return {
     // Not an own property: entries are compared and copied by their data.
     __proto__: entryMembers,
-    line: path === listed ? line : [mode, path, ...facts].join('\t'),
+    line: path === listed ? line : [mode, path, ...fields.slice(2)].join('\t'),
     name: isDirectory ? path.replace(/\/$/, '') : path,
     isDirectory,
     type: parsed.type,

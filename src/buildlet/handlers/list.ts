@@ -98,7 +98,10 @@ async function* pieces(
   for await (const batch of examineAll<Entry>(tree, entries, thread)) {
     for (const [entry, examined] of batch) {
       const { name } = entry;
-      const seen = digests === undefined ? examined : await digests.complete(entry, examined);
+      const seen =
+        digests === undefined
+          ? examined
+          : (digests.complete(entry, examined) ?? (await digests.read(entry)));
       if (seen === 'gone') continue;
       const code = entry.unread ?? seen.unread;
       if (code !== undefined) unread(name, code);

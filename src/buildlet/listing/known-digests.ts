@@ -20,22 +20,26 @@ export class KnownDigests {
     return !(this.#isTrusted && this.#cache.has(this.#key(name)));
   }
 
-  /** What the entry is, with its digest if it is a file: one that was taken for known is read if it has changed. */
-  async complete({ name, reads }: Wanted, seen: Examined): Promise<Examined> {
+  /** What the entry is, with its digest if it is a file; undefined for one that was taken for known and must be read. */
+  complete({ name, reads }: Wanted, seen: Examined): Examined | undefined {
     if (typeof seen !== 'object' || !('mode' in seen) || !isRegular(seen)) return seen;
     const key = this.#key(name);
     const known = this.#cache.lookup(key, seen);
     if (known !== undefined) this.#isTrusted = true;
-    else if (this.#cache.has(key)) this.#isTrusted = false;
+    else if (this.#isTrusted && this.#cache.has(key)) this.#isTrusted = false;
     if (reads) {
       const { sha1, openedAtMs } = seen;
       if (sha1 !== undefined) this.#cache.remember(key, seen, sha1, openedAtMs);
       return seen;
     }
-    if (known !== undefined) return { ...seen, sha1: known };
+    return known === undefined ? undefined : { ...seen, sha1: known };
+  }
+
+  /** Reads an entry that was taken for known. */
+  async read({ name }: Wanted): Promise<Examined> {
     const again = { name, reads: true };
     const [found = 'gone'] = await examine(this.#tree, [again], setImmediate);
-    return await this.complete(again, found);
+    return this.complete(again, found) ?? found;
   }
 
   #key(name: string): string {

@@ -36,7 +36,8 @@ export function define(command: Command, context: Context): void {
             for await (const entry of client.listDir(dir, { ...options, signal })) {
               if (options.json) rows.addLine(listedJson(toJson(entry, dir), terminal));
               else if (write !== undefined) rows.addLine(write(toJson(entry, dir)));
-              else rows.add(cellsOf(entry, dir));
+              else if (terminal.stdout.isTTY) rows.add(cellsOf(entry, dir));
+              else rows.addLine(lineOf(entry, dir));
               if (rows.isFull) await rows.print();
             }
           } finally {
@@ -48,12 +49,20 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Splits an entry's line into columns. A file that was named itself has no name, and a name may contain tabs. */
-function cellsOf({ line, name, mode, isDirectory }: DirEntry, given: string): string[] {
+/** A file that was named itself has no name in its line. */
+const isUnnamed = ({ name, isDirectory }: DirEntry): boolean => name === '' && !isDirectory;
+
+/** What programs get. */
+const lineOf = (entry: DirEntry, given: string): string =>
+  `${isUnnamed(entry) ? cellsOf(entry, given).join('\t') : entry.line}\n`;
+
+/** Splits an entry's line into columns. A name may contain tabs. */
+function cellsOf(entry: DirEntry, given: string): string[] {
+  const { line, name, mode, isDirectory } = entry;
   const written = `${name}${isDirectory ? '/' : ''}`;
   const after = line.slice(mode.length + 1 + written.length);
   const rest = after === '' ? [] : after.slice(1).split('\t');
-  return [mode, name === '' && !isDirectory ? given : written, ...rest];
+  return [mode, isUnnamed(entry) ? given : written, ...rest];
 }
 
 const toJson = (
