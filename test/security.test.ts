@@ -14,6 +14,7 @@ const walls = 'buildlet/sandbox/walls.test.ts';
 const coordinator = 'coordinator/confinement.test.ts';
 const ownUsers = 'coordinator/own-users.test.ts';
 const container = 'docker/buildlet.test.ts';
+const image = 'docker/pool-images.test.ts';
 const pod = 'kubernetes/buildlet.test.ts';
 const virtualMachine = 'backends/gce/walls.test.ts';
 
@@ -79,6 +80,18 @@ const cells: Readonly<Record<string, readonly Tests[]>> = {
     [container, 'has only the privileges that builds need'],
     [container, 'writes to volumes that were named, and leaves nothing else'],
     [container, 'has only the privileges that builds need'],
+    [container, 'writes to volumes that were named, and leaves nothing else'],
+  ],
+  '`docker`, with the image of a snapshot': [
+    [
+      image,
+      'begins machines of its host type, for its user and those it is shared with, also after a restart',
+    ],
+    [
+      image,
+      'begins machines of its host type, for its user and those it is shared with, also after a restart',
+    ],
+    [image, 'leads no mount elsewhere, whatever links its owner has put into it'],
     [container, 'writes to volumes that were named, and leaves nothing else'],
   ],
   '`kubernetes`': [

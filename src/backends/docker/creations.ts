@@ -12,6 +12,7 @@ import { dockerMachineOf, labels } from './container.ts';
 import type { BuildletPlace } from './dial.ts';
 import type { Engine } from './engine.ts';
 import { launchContainer } from './launch.ts';
+import { checkMountPoints } from './mount-points.ts';
 import { type PayloadSource, payloadSource } from './payload-source.ts';
 import { ensureImage } from './pull.ts';
 
@@ -74,7 +75,10 @@ export class Creations {
     const name = await withNewName(nameStem(call.user, builder.name), async (name) => {
       const place = await launchContainer(engine, {
         ...{ ...call, environment, payload, fill, plan: { ...plan, name } },
-        check: (id) => checkUsers(engine, id, volumes, call),
+        check: async (id) => {
+          await checkUsers(engine, id, volumes, call);
+          if (call.image !== undefined) await checkMountPoints(engine, id, call);
+        },
       });
       this.#onPlace(name, place);
       return name;

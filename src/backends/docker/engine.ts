@@ -96,6 +96,14 @@ export class Engine {
     }
   }
 
+  /** A header of the reply to a HEAD. */
+  async header(name: string, request: Omit<EngineRequest, 'method'>): Promise<string | undefined> {
+    const { headers, body } = await this.#send({ ...request, method: 'HEAD' });
+    body.resume();
+    const value = headers[name.toLowerCase()];
+    return typeof value === 'string' ? value : undefined;
+  }
+
   /** A request after which the connection is a byte stream in both directions. The caller destroys the stream. */
   async hijack(
     request: Pick<EngineRequest, 'path' | 'query' | 'json' | 'signal'>,

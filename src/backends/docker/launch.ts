@@ -31,7 +31,7 @@ export interface Launch extends ImageCall {
   readonly payload: PayloadSource;
   /** Fills the payload's volume. Concurrent calls share the work. */
   readonly fill: () => Promise<void>;
-  /** Throws when the container, which was just made, may not have its caches. */
+  /** Throws when the container, which was just made, may not have its mounts. */
   readonly check: (id: string) => Promise<void>;
 }
 

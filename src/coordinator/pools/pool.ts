@@ -32,6 +32,8 @@ export interface PoolImages {
 /** An image that a machine begins with, in place of that of its host type. */
 export interface MachineImage {
   readonly place: string;
+  /** Of its machine: on others, the users and files in it could have rights that they were not given. */
+  readonly hostType: string;
   /** As `PoolImages.keep` has named it. */
   readonly image: string;
 }

@@ -36,8 +36,8 @@ export interface WaitingView
 const namedLabels = 20;
 
 /** Whether its machines can begin with the image, if one is asked for. */
-export const canUse = ({ images }: Pool, image: MachineImage | undefined): boolean =>
-  image === undefined || images?.place === image.place;
+export const canUse = ({ images, hostType }: Pool, image: MachineImage | undefined): boolean =>
+  image === undefined || (images?.place === image.place && hostType === image.hostType);
 
 /** Throws ERR_NO_CAPACITY where there will never be as many such machines, and while none of them is up. */
 export function refuseUnsatisfiable(
@@ -47,8 +47,11 @@ export function refuseUnsatisfiable(
 ): void {
   const pools = all.filter((pool) => canUse(pool, image));
   if (pools.length === 0 && image !== undefined) {
-    const message = `no pool of ${hostType} can use the image of that snapshot, which is elsewhere`;
-    throw new GomoteError('ERR_NO_CAPACITY', message);
+    const why =
+      hostType === image.hostType
+        ? `no pool of ${hostType} is where it is`
+        : `it is of a machine of ${image.hostType}, not of ${hostType}`;
+    throw new GomoteError('ERR_NO_CAPACITY', `the image of the snapshot cannot be used: ${why}`);
   }
   const total = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0);
   const size = total(pools.map((pool) => sizeOf(pool, wanted)));

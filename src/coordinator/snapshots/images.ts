@@ -44,6 +44,7 @@ const what = 'the directory of images';
 
 const schema = v.object({
   place: v.string(),
+  hostType: v.string(),
   room: v.string(),
   tag: v.string(),
   /** Absent while it is made. */
@@ -79,7 +80,7 @@ export class SnapshotImages {
     }
     makePrivateDirectory(this.#directory, what);
     const id = randomBytes(12).toString('hex');
-    const note = { place: images.place, room, tag };
+    const note = { place: images.place, hostType: session.hostType, room, tag };
     await this.#write(id, note);
     let kept: KeptImage;
     try {
@@ -99,8 +100,8 @@ export class SnapshotImages {
 
   /** Throws ERR_UNKNOWN_SNAPSHOT when it is not there any more. */
   get(id: string): SnapshotImage {
-    const { place, image } = this.#read(id) ?? {};
-    if (place !== undefined && image !== undefined) return { id, place, image };
+    const note = this.#read(id);
+    if (note?.image !== undefined) return { ...note, id, image: note.image };
     const message = 'the image of the snapshot is no longer there: remove it, and make another';
     throw new GomoteError('ERR_UNKNOWN_SNAPSHOT', message);
   }
@@ -134,16 +135,16 @@ export class SnapshotImages {
 
   /** One that no pool can reach is left, with its note: a later start finds it if there is such a pool again. */
   async #remove(id: string, signal: AbortSignal): Promise<void> {
-    const { place, ...note } = this.#read(id) ?? {};
-    if (place === undefined) return;
-    const images = this.#options.places().imagesAt(place);
+    const note = this.#read(id);
+    if (note === undefined) return;
+    const images = this.#options.places().imagesAt(note.place);
     if (images !== undefined) {
       await images.remove(id, { signal });
       rmSync(this.#path(id), { force: true });
       return;
     }
-    await this.#write(id, { ...note, place, room: '', tag: '' });
-    const reason = `the image gomote-snapshot ${id} is left: no pool is at ${place} any more`;
+    await this.#write(id, { ...note, room: '', tag: '' });
+    const reason = `the image gomote-snapshot ${id} is left: no pool is at ${note.place} any more`;
     this.#options.log.write('trouble', { what: reason });
   }
 

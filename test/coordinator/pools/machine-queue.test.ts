@@ -55,6 +55,23 @@ function madePool(name: string, maximum: number, labels: Labels = {}, fails = fa
   };
 }
 
+/** What it made and ended, in order. */
+function imagePool(name: string, maximum: number, place: string) {
+  const done: string[] = [];
+  const pool: Pool = {
+    ...madePool(name, maximum),
+    images: { place, keep: async () => ({ image: 'i', bytes: 0 }), remove: async () => undefined },
+    async acquire({ image }: AcquireCall) {
+      done.push(`made ${image?.image ?? 'plain'}`);
+      return `${name}-${done.length}`;
+    },
+    async release(id: string) {
+      done.push(`ended ${id}`);
+    },
+  };
+  return { pool, done };
+}
+
 async function queueOf(...pools: Pool[]) {
   const queue = new MachineQueue('h', never);
   const allocators = pools.map(
@@ -199,5 +216,45 @@ describe('the priorities of requests', () => {
     expect(agedPriority(0, 10 * minute)).toBe(1);
     expect(agedPriority(0, 20 * minute)).toBe(2);
     expect(agedPriority(2, 99 * minute)).toBe(2);
+  });
+});
+
+describe('a request for machines with an image', () => {
+  const image = { place: 'engine', hostType: 'h', image: 'whole' };
+  const call = { ...{ count: 1, priority: 1, wanted: [], onProgress: never } };
+  const { signal } = new AbortController();
+
+  it('gets a new machine, for which one that is ready makes room', async () => {
+    const { pool, done } = imagePool('a', 2, 'engine');
+    const queue = new MachineQueue('h', never);
+    const allocator = new MachineAllocator(pool, {
+      ...{ scaling: { ...scaling, warm: 2 }, onTrouble: never, onLost: never },
+    });
+    queue.setAllocators([allocator]);
+    await allocator.open(new Set());
+    await expect.poll(() => allocator.warm).toBe(2);
+    const [lent] = await queue.allocate('me', { ...call, signal, image });
+    expect(lent).toEqual({ pool: 'a', id: 'a-4' });
+    expect(done).toEqual(['made plain', 'made plain', 'ended a-1', 'made whole']);
+    expect([allocator.lent, allocator.warm]).toEqual([1, 1]);
+    await allocator.close();
+  });
+
+  it('gets none elsewhere, nor of another host type, and is refused where there is no such pool', async () => {
+    const elsewhere = imagePool('b', 1, 'other engine');
+    const there = imagePool('c', 1, 'engine');
+    const { queue } = await queueOf(madePool('a', 1), elsewhere.pool, there.pool);
+    const [lent] = await queue.allocate('me', { ...call, signal, image });
+    expect(lent).toEqual({ pool: 'c', id: 'c-1' });
+    for (const other of [
+      { ...image, hostType: 'g' },
+      { ...image, place: 'gone' },
+    ]) {
+      await expect(queue.allocate('me', { ...call, signal, image: other })).rejects.toMatchObject({
+        code: 'ERR_NO_CAPACITY',
+        message: expect.stringContaining('the image of the snapshot cannot be used'),
+      });
+    }
+    expect(elsewhere.done).toEqual([]);
   });
 });
