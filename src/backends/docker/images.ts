@@ -2,8 +2,9 @@
 import * as v from 'valibot';
 import { GomoteError, isStatus } from '../../errors.ts';
 import type { BackendCall, ImageRequest, KeptImage } from '../backend.ts';
-import { hidden, labels } from './container.ts';
+import { hidden, labels, listContainers } from './container.ts';
 import type { Engine } from './engine.ts';
+import { removeContainer } from './launch.ts';
 import { refusalOf } from './refusal.ts';
 
 const settings = v.object({
@@ -171,9 +172,13 @@ export async function removeImage(
   id: string,
   { signal }: BackendCall,
 ): Promise<void> {
+  const filters = [`${labels.role}=filler`, `${labels.image}=${id}`];
   try {
+    // What a client that was killed between both commits has left is in the way.
+    for (const { Id } of await listContainers(engine, filters, signal)) {
+      await removeContainer(engine, Id);
+    }
     await removeIfThere(engine, nameOf(id), signal);
-    // What was committed first, if its client was killed before the second commit.
     for (const { Id } of await listImages(engine, { label: [`${labels.image}=${id}`] }, signal)) {
       await removeIfThere(engine, Id, signal);
     }
