@@ -33,6 +33,9 @@ export type { BuildletClientOptions, CallOptions, PasswordCredentials };
  * From the first call on, a heartbeat asks for the buildlet's status; after three failures in a row every
  * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
  *
+ * Each call can also fail with ERR_CONNECT (no connection), ERR_LOST (it broke in the middle), ERR_UNAUTHORIZED (the password),
+ * ERR_CLOSED, and with what the buildlet refuses: a `StatusError` with its code, else ERR_STATUS.
+ *
  * @example
  * await using client = new BuildletClient('unix:/run/buildlet.sock', { password });
  * await client.putTar(createReadStream('src.tar.gz'), 'src');

@@ -29,6 +29,9 @@ import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
 /**
  * Calls a build coordinator. The constructor returns at once and tests neither address nor token.
  *
+ * Each call can fail with ERR_CONNECT (no connection), ERR_CERTIFICATE, ERR_UNAUTHORIZED (the token), and with what the
+ * coordinator refuses: a `StatusError` with its code, else ERR_STATUS.
+ *
  * @example
  * const auth = { username: 'user-me', password: token };
  * await using coordinator = new CoordinatorClient({ auth, instance: 'build.example.com' });

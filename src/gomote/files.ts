@@ -51,7 +51,7 @@ export class BuildletFiles {
     );
   }
 
-  /** Reads a file as text. */
+  /** Reads a file as text. Throws ERR_NO_SUCH_FILE when it does not exist. */
   async readText(path: string, options: CallOptions = {}): Promise<string> {
     return (await this.read(path, options)).toString();
   }
@@ -73,7 +73,7 @@ export class BuildletFiles {
     );
   }
 
-  /** Lists a directory. Default: the work directory. */
+  /** Lists a directory. Default: the work directory. Throws ERR_NO_SUCH_FILE when it does not exist. */
   async list(
     path = '',
     options: CallOptions & {

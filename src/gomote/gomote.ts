@@ -80,7 +80,7 @@ export class Gomote implements AsyncDisposable {
 
   /**
    * Unpacks a copy of a snapshot, which the next buildlet of this machine with it gets; nothing, when there is one. That is
-   * done by itself in the background for large snapshots.
+   * done by itself in the background for large snapshots. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist.
    */
   async prepareSnapshot(tag: string, options: CallOptions = {}): Promise<void> {
     const { prepareSnapshot } = await import('./snapshots.ts');
@@ -94,7 +94,10 @@ export class Gomote implements AsyncDisposable {
     await this.backends.call(options, (signal) => removeSnapshot(tag, this.backends, signal));
   }
 
-  /** Lets all users of its coordinator begin buildlets with a snapshot, or no longer. */
+  /**
+   * Lets all users of its coordinator begin buildlets with a snapshot, or no longer. Throws ERR_UNSUPPORTED for one that is on
+   * this machine.
+   */
   async shareSnapshot(tag: string, isShared = true, options: CallOptions = {}): Promise<Snapshot> {
     const { shareSnapshot } = await import('./snapshot-places.ts');
     return await this.backends.call(options, (signal) =>

@@ -21,15 +21,15 @@ export interface PullTreeOptions extends CallOptions {
   readonly changedOnly?: boolean | undefined;
   /** Patterns as in a .gitignore; pulls only what matches. */
   readonly only?: readonly string[] | undefined;
-  /** Also overwrites files that were changed locally, or have a different type. */
+  /** Also overwrites files that were changed locally, or have a different type. Default false. */
   readonly force?: boolean | undefined;
-  /** Writes files that would overwrite local changes as NAME.remote beside them. */
+  /** Writes files that would overwrite local changes as NAME.remote beside them. Default false. */
   readonly keepBoth?: boolean | undefined;
-  /** Changes nothing; the summary shows what would be pulled. */
+  /** Changes nothing; the summary shows what would be pulled. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether to pull files that git, .gomoteignore and the rule for backup files exclude. */
+  /** Whether to pull files that git, .gomoteignore and the rule for backup files exclude. Default false. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;

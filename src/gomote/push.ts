@@ -21,15 +21,15 @@ export type TreeOptions = Partial<
 export interface PushTreeOptions extends CallOptions {
   /** The destination, relative to the work directory. Default: the base name of the local directory. */
   readonly dest?: string | undefined;
-  /** Also removes files that were never sent, such as build output. */
+  /** Also removes files that were never sent, such as build output. Default false. */
   readonly mirror?: boolean | undefined;
-  /** Replaces a directory that was sent by a file, also when it contains build output. */
+  /** Replaces a directory that was sent by a file, also when it contains build output. Default false. */
   readonly force?: boolean | undefined;
-  /** Changes nothing; the summary shows what would be done. */
+  /** Changes nothing; the summary shows what would be done. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether to send files that git, .gomoteignore and the rule for backup files exclude. */
+  /** Whether to send files that git, .gomoteignore and the rule for backup files exclude. Default false. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;

@@ -19,7 +19,7 @@ export interface CommandOptions {
   readonly system?: boolean | undefined;
   /** Runs a built-in program of the buildlet; the command is only its name in lists. Default: none. */
   readonly subsystem?: 'sftp' | undefined;
-  /** Prints how the command is run before its output. */
+  /** Prints how the command is run before its output. Default false. */
   readonly debug?: boolean | undefined;
   /** Runs the command without a network. */
   readonly firewall?: boolean | undefined;
