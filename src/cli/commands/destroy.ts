@@ -12,6 +12,7 @@ import { print, printJson } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { namesInList } from '../which/names.ts';
+import { forgetForProject } from '../which/project.ts';
 
 interface Options {
   all?: boolean;
@@ -101,8 +102,9 @@ async function namesFor(
   return chosen.names;
 }
 
-function forget(names: readonly string[], { backends }: Context): void {
+function forget(names: readonly string[], { backends, terminal }: Context): void {
   new Groups(backends.configDir).prune(names);
+  forgetForProject(names, terminal.environment);
 }
 
 async function labelledNames(
@@ -144,6 +146,6 @@ async function destroyOne(name: string, context: Context): Promise<void> {
   await context.gomote.withInstance(name, async (backend, instance) => {
     await backend.destroy(instance, { signal });
     const full = await context.backends.fullName(backend.name, instance);
-    forget([name, full], context);
+    forget([name, full, `${backend.name}/${instance}`], context);
   });
 }

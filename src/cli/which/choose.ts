@@ -74,7 +74,7 @@ async function defaultBuildlets(
   const { buildlets } = project.readProject(environment);
   if (buildlets.length === 0) return undefined;
   return async () => {
-    const there = await thoseThere(buildlets, context);
+    const there = await thoseThere(await withinReach(buildlets, context), context);
     const names = await Promise.all(there.map((name) => shortName(name, context)));
     const [only] = names;
     if (names.length > 1) {
@@ -135,16 +135,21 @@ export async function activeGroup(context: Context): Promise<ActiveGroup | undef
 /** Backends that know without a request whether a buildlet exists. */
 const quickKinds: readonly string[] = ['local', 'docker', 'coordinator'];
 
+const kindOf = async (name: string, { backends }: Context): Promise<string | undefined> =>
+  (await backends.configOf(splitName(name).backend ?? (await backends.defaultName())))?.kind;
+
+/** Drops buildlets of backends that are no longer in the configuration. */
+async function withinReach(names: readonly string[], context: Context): Promise<string[]> {
+  const kinds = await Promise.all(names.map((name) => kindOf(name, context)));
+  return names.filter((_, i) => kinds[i] !== undefined);
+}
+
 /** Drops buildlets that have ended, where checking costs no request. */
 async function thoseThere(names: readonly string[], context: Context): Promise<string[]> {
   const asked: AskedBackends = new Map();
   const there = await Promise.all(
     names.map(async (name) => {
-      const kind = (
-        await context.backends.configOf(
-          splitName(name).backend ?? (await context.backends.defaultName()),
-        )
-      )?.kind;
+      const kind = await kindOf(name, context);
       if (kind === undefined || !quickKinds.includes(kind)) return true;
       try {
         return await isThere(name, context, asked);

@@ -103,3 +103,15 @@ export function noteForProject(
     // The current directory was removed, or nothing can be written.
   }
 }
+
+/** Forgets buildlets of this project, called `BACKEND/NAME`, that have been destroyed. */
+export function forgetForProject(names: readonly string[], environment: NodeJS.ProcessEnv): void {
+  try {
+    const record = readProject(environment);
+    const buildlets = record.buildlets.filter((name) => !names.includes(name));
+    if (buildlets.length < record.buildlets.length)
+      writeProject({ ...record, buildlets }, environment);
+  } catch {
+    // As above.
+  }
+}

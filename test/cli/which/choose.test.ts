@@ -5,12 +5,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readProject } from '../../../src/cli/which/project.ts';
 import { type Cli, inDirectory, testCli } from '../../helpers/cli.ts';
 
 const done = (stdout = '', stderr = '') => ({ code: 0, stdout, stderr });
@@ -62,6 +64,19 @@ const rows: Record<string, Row> = {
   },
   'the only one of the project': {
     buildlets: 1,
+    argv: ['cat', 'where'],
+    on: ['me-local-0'],
+    says: only,
+  },
+  'the only one whose backend is still in the configuration': {
+    buildlets: 1,
+    before: async (cli) => {
+      const file = join(cli.directory, 'config/gomote/config.toml');
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      writeFileSync(file, '[backends.other]\nkind = "local"\n', { mode: 0o600 });
+      await cli(['create', '--backend', 'other', 'local']);
+      rmSync(file);
+    },
     argv: ['cat', 'where'],
     on: ['me-local-0'],
     says: only,
@@ -210,6 +225,14 @@ describe('a command runs on', () => {
 });
 
 describe('the buildlet of a project', () => {
+  // Some backends do not know without a request that it has ended.
+  it('is not one that was destroyed', async () => {
+    const { cli, project } = await withProject(2);
+    await cli(['destroy', 'me-local-1']);
+    const environment = { HOME: cli.directory };
+    expect(readProject(environment, realpathSync(project)).buildlets).toEqual(['local/me-local-0']);
+  });
+
   it('is that of the nearest directory, and not that of another project', async () => {
     const { cli, other, project } = await withProject(1);
     inDirectory(join(project, 'below'));
