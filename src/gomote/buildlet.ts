@@ -126,8 +126,7 @@ export class Buildlet implements AsyncDisposable {
    * here. Build output there is left alone.
    *
    * @param dir The local directory. Default: the git work tree of the current directory, else that directory.
-   * @throws IncompleteError When something could not be sent; the rest is there.
-   * @throws GomoteError ERR_LOCAL_FILE when the directory cannot be read, ERR_CONNECT or ERR_LOST when the connection breaks.
+   * @throws IncompleteError when something could not be sent and the rest is there, else ERR_LOCAL_FILE, ERR_CONNECT, ERR_LOST.
    */
   async push(dir?: string, options: PushTreeOptions = {}): Promise<PushSummary> {
     const { pushTree } = await import('./push.ts');
@@ -142,8 +141,7 @@ export class Buildlet implements AsyncDisposable {
    * Fetches a directory. Deletes nothing here, and does not overwrite files that were changed here.
    *
    * @param remote The directory there. Default: where `push` would put the tree around the current directory.
-   * @throws IncompleteError When files were kept, refused or could not be fetched; the rest is here.
-   * @throws GomoteError ERR_NO_SUCH_FILE when there is no such directory, ERR_CONNECT or ERR_LOST when the connection breaks.
+   * @throws IncompleteError when files were kept, refused or not fetched, else ERR_NO_SUCH_FILE, ERR_CONNECT, ERR_LOST.
    */
   async pull(remote?: string, options: PullTreeOptions = {}): Promise<PullSummary> {
     const { pullTree } = await import('./pull.ts');
@@ -183,10 +181,9 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Sends a local file.
+   * Sends a local file. Throws ERR_LOCAL_FILE when it cannot be read, ERR_PATH when `dest` leaves the work directory.
    *
    * @param dest The destination, relative to the work directory; with a trailing slash, a directory. Default: its base name.
-   * @throws GomoteError ERR_LOCAL_FILE when the file cannot be read, ERR_PATH when the destination leaves the work directory.
    */
   async put(file: string, dest?: string, options: PutOptions = {}): Promise<TransferSummary> {
     const { putFile } = await import('./transfer.ts');
@@ -194,10 +191,9 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Fetches a file.
+   * Fetches a file. Throws ERR_NO_SUCH_FILE when it does not exist there, ERR_LOCAL_FILE when it cannot be written here.
    *
    * @param to The local file or directory. Default: the base name, in the current directory.
-   * @throws GomoteError ERR_NO_SUCH_FILE when it does not exist there, ERR_LOCAL_FILE when it cannot be written here.
    */
   async get(path: string, to?: string, options: CallOptions = {}): Promise<TransferSummary> {
     const { getFile } = await import('./transfer.ts');
