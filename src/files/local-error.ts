@@ -9,12 +9,14 @@ export function reasonOf(error: unknown): string {
   return words === code ? messageOf(error) : words;
 }
 
-export function localError(verb: string, file: string, error: unknown): GomoteError {
-  const code = errnoOf(error) ?? String(error);
-  return new GomoteError('ERR_LOCAL_FILE', `cannot ${verb} "${file}": ${errnoText(code)}`, {
-    hint: cures[code] ?? 'check the path and its permissions',
-    cause: error,
-  });
+export function localError(
+  verb: string,
+  file: string,
+  error: unknown,
+  hint = cures[errnoOf(error) ?? ''] ?? 'check the path and its permissions',
+): GomoteError {
+  const message = `cannot ${verb} "${file}": ${reasonOf(error)}`;
+  return new GomoteError('ERR_LOCAL_FILE', message, { hint, cause: error });
 }
 
 const cures: Record<string, string> = {

@@ -89,12 +89,10 @@ export async function createSeveral(
   const kept =
     from === undefined && setups.length > 0
       ? await (await import('./cached-setup.ts')).cachedSetup({ ...wanted, host }, setups, {
-          ...{
-            backends,
-            isAgain: options.freshSetup === true,
-            tell: onWarning ?? (() => undefined),
-            signal,
-          },
+          backends,
+          isAgain: options.freshSetup === true,
+          tell: onWarning ?? (() => undefined),
+          signal,
         })
       : undefined;
   const begun =

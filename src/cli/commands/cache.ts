@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { forEachNamed, throwAll } from '../failures.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 import { verbOf } from '../values.ts';
 
@@ -44,7 +44,7 @@ const verbs: Readonly<Record<'list' | 'purge', Verb>> = {
       async (name) => {
         const call = given.length > 0 ? {} : { onFailure: () => undefined };
         await gomote.purgeCache(name, call);
-        if (options.json) await print(terminal, `${JSON.stringify(name)}\n`);
+        if (options.json) await printJson(terminal, name);
       },
       (counts) => `${counts} were not purged`,
     );

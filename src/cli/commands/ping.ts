@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { print, printJson } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 interface Options {
   status?: boolean;
@@ -24,8 +24,7 @@ export function define(command: Command, context: Context): void {
         const tookMs = Date.now() - startedAtMs;
         if (options.json)
           await printJson(context.terminal, { name, tookMs, version, ...confinement });
-        else if (options.status)
-          await print(context.terminal, `${JSON.stringify({ version, ...confinement })}\n`);
+        else if (options.status) await printJson(context.terminal, { version, ...confinement });
         else context.messages.say(`${name} answers: version ${version}, ${tookMs} ms`);
       });
     });

@@ -4,8 +4,8 @@ import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { copyOutput } from '../../client/runs/copy-output.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
+import { type GomoteError, messageOf } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { makeDirectories } from '../../files/make-directories.ts';
 import { temporaryDirectory } from '../../files/user-directories.ts';
 import { printable } from '../../printable.ts';
@@ -122,7 +122,4 @@ class KeptStream extends Writable {
 }
 
 const outputFailure = (path: string, error: unknown): GomoteError =>
-  new GomoteError('ERR_LOCAL_FILE', `cannot write "${path}": ${reasonOf(error)}`, {
-    hint: 'give another directory',
-    cause: error,
-  });
+  localError('write', path, error, 'give another directory');

@@ -4,7 +4,7 @@ import { printable } from '../../printable.ts';
 import type { Skipped, TransferSummary } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 
 export async function reported(
   context: Context,
@@ -20,7 +20,7 @@ export async function reported(
   if (json) {
     const seconds = Math.round(performance.now() - startedAtMs) / 1000;
     const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
-    await print(context.terminal, `${JSON.stringify(summary)}\n`);
+    await printJson(context.terminal, summary);
   }
   throwSkipped(skipped, context);
 }

@@ -73,10 +73,14 @@ export function readToken(query: TokenQuery): string {
   );
 }
 
+/** Where `gomote login` keeps a token. */
+export const tokenPath = (directory: string, backend: string, user: string): string =>
+  join(directory, `${backend}-user-${user}.token`);
+
 function tokenPaths(query: TokenQuery): string[] {
   const { configDir, user, backendName, isDefaultBackend, tokenFile } = query;
   if (tokenFile !== undefined) return [tokenFile];
-  const own = join(configDir, `${backendName}-user-${user}.token`);
+  const own = tokenPath(configDir, backendName, user);
   const shared = join(configDir, `user-${user}.token`);
   return isDefaultBackend && backendName !== 'staging' ? [own, shared] : [own];
 }

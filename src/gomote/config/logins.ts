@@ -10,14 +10,12 @@ import { ifThere } from '../../files/if-there.ts';
 import { makeDirectories } from '../../files/make-directories.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import { tokenPath } from './account.ts';
 import { loginsPath } from './config.ts';
 
 /** Where a coordinator's builder types are kept. */
 export const typesPath = (directory: string, backend: string): string =>
   join(directory, `${backend}-types.json`);
-
-const tokenPath = (directory: string, backend: string, user: string): string =>
-  join(directory, `${backend}-user-${user}.token`);
 
 const schema = v.strictObject({
   default: v.optional(nameSchema),

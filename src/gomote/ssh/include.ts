@@ -9,8 +9,8 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
+import { errnoOf } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { configPath } from './host-entries.ts';
 
@@ -53,7 +53,7 @@ function read(file: string): string {
     return readFileSync(file, 'latin1');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return '';
-    throw cannot('read', file, error);
+    throw localError('read', file, error);
   }
 }
 
@@ -67,12 +67,6 @@ function write(file: string, text: string): void {
     if (found !== undefined && !found.isFile()) throw new Error('it is not a file');
     replaceFile(path, Buffer.from(text, 'latin1'), found && found.mode & 0o777);
   } catch (error) {
-    throw cannot('write', file, error);
+    throw localError('write', file, error);
   }
 }
-
-const cannot = (what: string, file: string, error: unknown): GomoteError =>
-  new GomoteError('ERR_LOCAL_FILE', `cannot ${what} "${file}": ${reasonOf(error)}`, {
-    hint: 'check the path and its permissions',
-    cause: error,
-  });

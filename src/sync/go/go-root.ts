@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
-import { runGit } from '../ignore/git.ts';
+import { ignoredOf } from '../ignore/git.ts';
 import { isEditorBackup } from '../ignore/ignore-rules.ts';
 import type { PushOptions } from '../push/push-options.ts';
 
@@ -76,14 +76,8 @@ async function withoutIgnored(
   environment: NodeJS.ProcessEnv,
 ): Promise<TreeChange[]> {
   const removed = changes.flatMap((change) => (change.op === 'remove' ? [change.path] : []));
-  if (removed.length === 0) return changes;
-  const input = removed.map((path) => `${path}\0`).join('');
-  // Without git, or outside a repository, nothing is ignored.
-  const said = await runGit(top, ['check-ignore', '--stdin', '-z'], { environment, input }).then(
-    ({ stdout }) => stdout.toString(),
-    () => '',
-  );
-  const ignored = new Set(said.split('\0'));
+  // Where git fails, nothing is ignored.
+  const ignored = new Set(await ignoredOf(top, removed, { environment }).catch(() => []));
   return changes.filter((change) => change.op !== 'remove' || !ignored.has(change.path));
 }
 

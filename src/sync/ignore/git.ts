@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { dirname, join, parse, relative } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { existsSync, openSync } from '../../files/named-fs.ts';
-import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
 /** The time limit for git, in ms. */
@@ -126,7 +126,7 @@ export async function runGit(
       throw new GomoteError(
         'ERR_TIMEOUT',
         `git did not answer within ${timeoutMs / 1000} s in ${options.shown ?? directory}`,
-        { hint: sendEverything, cause: error },
+        { hint: leaveNothingOut, cause: error },
       );
     }
     const reason = errnoOf(error) === 'ENOENT' ? 'there is no git on PATH' : String(error);
@@ -155,6 +155,26 @@ export async function gitIgnored(
 }
 
 /**
+ * Those of the paths, relative to the directory, that git ignores, though they need not exist; none outside a repository.
+ * Throws as {@link gitIgnored}.
+ */
+export async function ignoredOf(
+  directory: string,
+  paths: readonly string[],
+  options: GitOptions,
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const input = bytesOfName(paths.map((path) => `${path}\0`).join(''));
+  const args = ['check-ignore', '-z', '--stdin'];
+  const { status, stdout, stderr } = await runGit(directory, args, { ...options, input });
+  if (status === 0 || status === 1) return nameFromBytes(stdout).split('\0').filter(Boolean);
+  const said = stderr.trim();
+  // Something other than a repository may have the name.
+  if (said.startsWith('fatal: not a git repository')) return [];
+  throw gitError(directory, said, options);
+}
+
+/**
  * Whether git warns about unreadable rules other than those of a directory below `directory`, which the walk checks
  * itself. Git does not use links as `.gitignore`, whatever it warns about.
  */
@@ -168,7 +188,7 @@ function isOfRules(line: string, directory: string): boolean {
   return !(path.startsWith(start) && path.slice(start.length).endsWith('/.gitignore'));
 }
 
-export const sendEverything = 'give --no-ignore to send everything';
+export const leaveNothingOut = 'give --no-ignore to leave nothing out';
 
 function gitError(
   directory: string,
@@ -177,7 +197,7 @@ function gitError(
 ): GomoteError {
   const hint = said.includes('dubious ownership')
     ? `if you trust it: git config --global --add safe.directory '${directory}'`
-    : `correct that, or ${sendEverything}`;
+    : `correct that, or ${leaveNothingOut}`;
   const message = `git cannot say what it ignores in ${shown}: ${said.split('\n')[0]}`;
   return new GomoteError('ERR_LOCAL_FILE', message, { hint, cause });
 }

@@ -7,7 +7,7 @@ import { reasonOf } from '../../files/local-error.ts';
 import { accessSync, lstatSync, openSync, readFileSync } from '../../files/named-fs.ts';
 import { ownDirectory } from '../../files/reserved-names.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
-import { type GitOptions, gitIgnored, gitWorkTree, sendEverything } from './git.ts';
+import { type GitOptions, gitIgnored, gitWorkTree, leaveNothingOut } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
 export const ignoreFileName = '.gomoteignore';
@@ -113,7 +113,7 @@ function unreadable(directory: string, name: string, cause: unknown): GomoteErro
   const reason = cause instanceof GomoteError ? cause.message : reasonOf(cause);
   const message = `${directory === '' ? '' : `${directory}: `}cannot read its ${name}: ${reason}`;
   return new GomoteError('ERR_LOCAL_FILE', message, {
-    hint: `correct that, or ${sendEverything}`,
+    hint: `correct that, or ${leaveNothingOut}`,
     cause,
   });
 }

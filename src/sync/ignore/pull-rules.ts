@@ -1,14 +1,13 @@
 // What is not pulled from a buildlet's tree: what a push from here would not send.
 import type { Stats } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { whyRefused } from '../../files/foreign-name.ts';
 import { existsSync, lstatSync } from '../../files/named-fs.ts';
 import { isOwn } from '../../files/reserved-names.ts';
-import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { directoryOf } from '../../protocol/relative-path.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import { type GitOptions, gitWorkTree, runGit } from './git.ts';
+import { type GitOptions, gitWorkTree, ignoredOf } from './git.ts';
 import { IgnorePatterns } from './ignore-patterns.ts';
 import { IgnoreFiles, type IgnoreOptions, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
 
@@ -78,7 +77,8 @@ async function gitIgnored(
   if (workTree === undefined) return undefined;
   const above = relative(workTree, top).split(sep).filter(Boolean).join('/');
   // The directory itself is ignored, but was asked for explicitly.
-  if (above !== '' && (await askGit(workTree, [`${above}/`], options)).length > 0) return new Set();
+  if (above !== '' && (await ignoredOf(workTree, [`${above}/`], options)).length > 0)
+    return new Set();
   /** Groups the paths by their repository below the top. */
   const byRepository = new Map<string, string[]>();
   for (const { path, kind } of entries) {
@@ -94,30 +94,10 @@ async function gitIgnored(
     const isOuter = repository === '';
     const prefix = isOuter && above !== '' ? `${above}/` : '';
     const asked = paths.filter((path) => path !== '').map((path) => prefix + path);
-    const found = await askGit(isOuter ? workTree : join(top, repository), asked, options);
+    const found = await ignoredOf(isOuter ? workTree : join(top, repository), asked, options);
     for (const path of found) ignored.add(repository + path.slice(prefix.length));
   }
   return ignored;
-}
-
-async function askGit(
-  repository: string,
-  paths: readonly string[],
-  options: GitOptions,
-): Promise<string[]> {
-  if (paths.length === 0) return [];
-  const input = bytesOfName(paths.map((path) => `${path}\0`).join(''));
-  const args = ['check-ignore', '-z', '--stdin'];
-  const { status, stdout, stderr } = await runGit(repository, args, { ...options, input });
-  if (status === 0 || status === 1) return nameFromBytes(stdout).split('\0').filter(Boolean);
-  const said = stderr.trim().split('\n')[0] ?? '';
-  // Something other than a repository has the name.
-  if (said.startsWith('fatal: not a git repository')) return [];
-  throw new GomoteError(
-    'ERR_LOCAL_FILE',
-    `git cannot say what it ignores in ${repository}: ${said}`,
-    { hint: 'correct that, or give --no-ignore to bring everything' },
-  );
 }
 
 /** Which directories below the top are real directories here, not links. */

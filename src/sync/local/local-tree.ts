@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { GomoteError, isGomoteError } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
+import { type GomoteError, isGomoteError } from '../../errors.ts';
+import { localError } from '../../files/local-error.ts';
 import { accessSync, realpathSync, statSync } from '../../files/named-fs.ts';
 import { directoryOf } from '../../protocol/relative-path.ts';
 import { localFileError } from '../../tar/archive-error.ts';
@@ -37,11 +37,7 @@ export function realDirectory(directory: string): string {
     if (statSync(real).isDirectory()) return real;
     throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
   } catch (error) {
-    const reason = reasonOf(error);
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${directory}": ${reason}`, {
-      hint: 'give the directory to push',
-      cause: error,
-    });
+    throw localError('read', directory, error, 'give the directory to push');
   }
 }
 

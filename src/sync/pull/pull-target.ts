@@ -1,7 +1,6 @@
 // The local directory of a pull.
 import { basename, dirname, join, resolve } from 'node:path';
-import { GomoteError } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
+import { localError } from '../../files/local-error.ts';
 import { makeDirectories } from '../../files/make-directories.ts';
 import { existsSync, lstatSync, readdirSync, realpathSync } from '../../files/named-fs.ts';
 
@@ -21,11 +20,7 @@ export function pullTarget(to: string, makes: boolean): PullTarget {
     const top = realPathOf(resolve(to), makes);
     return { top, isNew: lstatSync(top, { throwIfNoEntry: false }) === undefined || isEmpty(top) };
   } catch (error) {
-    const reason = reasonOf(error);
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot pull into "${to}": ${reason}`, {
-      hint: 'give a directory that you may write to',
-      cause: error,
-    });
+    throw localError('pull into', to, error, 'give a directory that you may write to');
   }
 }
 
