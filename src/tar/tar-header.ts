@@ -1,6 +1,6 @@
 // The blocks that come before an entry's content.
 import { basename } from 'node:path';
-import { Header, type HeaderData, Pax } from 'tar';
+import { Header, type HeaderData } from 'tar';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 
 export interface HeaderFields {
@@ -24,7 +24,13 @@ const splitBytes = 100;
 /** The entry's header, after a PAX header when the plain one cannot say all of it. Owner is 0. */
 export function encodeHeader(fields: HeaderFields): Buffer {
   const { name, linkTarget } = fields;
-  if (!name.isWellFormed() || linkTarget?.isWellFormed() === false) return bytesHeader(fields);
+  const isText = name.isWellFormed() && linkTarget?.isWellFormed() !== false;
+  return isText ? textHeader(fields) : bytesHeader(fields);
+}
+
+/** @param isNamed Whether a PAX header has the names, too: they would count instead of those of the entry's own header. */
+function textHeader(fields: HeaderFields, isNamed = true): Buffer {
+  const { name, linkTarget } = fields;
   const seconds = Math.floor(fields.mtimeMs / 1000);
   const mtime = new Date(seconds * 1000);
   const data: HeaderData = {
@@ -39,17 +45,27 @@ export function encodeHeader(fields: HeaderFields): Buffer {
   };
   const block = Buffer.alloc(512);
   const needsPax = new Header(data).encode(block);
-  const hasFraction = fields.isPrecise === true && Math.trunc(fields.mtimeMs) % 1000 !== 0;
+  const milliseconds = Math.floor(fields.mtimeMs);
+  const hasFraction = fields.isPrecise === true && milliseconds % 1000 !== 0;
   if (!needsPax && !hasFraction && Buffer.byteLength(name) < splitBytes) return block;
 
-  const pax: HeaderData = { path: name };
-  if (linkTarget !== undefined) pax.linkpath = linkTarget;
-  if (fields.sizeBytes > maxOctal) pax.size = fields.sizeBytes;
-  if (seconds < 0 || seconds > maxOctal) pax.mtime = mtime;
-  if (hasFraction) pax.mtime = new Date(fields.mtimeMs);
+  const records: string[] = isNamed ? [record('path', name)] : [];
+  if (isNamed && linkTarget !== undefined) records.push(record('linkpath', linkTarget));
+  if (fields.sizeBytes > maxOctal) records.push(record('size', String(fields.sizeBytes)));
+  if (hasFraction) records.push(record('mtime', (milliseconds / 1000).toFixed(3)));
+  else if (seconds < 0 || seconds > maxOctal) records.push(record('mtime', String(seconds)));
   const plain = Buffer.alloc(512);
   new Header({ ...data, path: plainName(name) }).encode(plain);
-  return Buffer.concat([new Pax(pax).encode(), plain]);
+  return Buffer.concat([blocksBefore('x', './PaxHeader', Buffer.from(records.join(''))), plain]);
+}
+
+/** A record of a PAX header: its length, which counts itself, the key and the value. */
+function record(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  const bytes = Buffer.byteLength(rest);
+  let length = bytes + String(bytes).length;
+  length = bytes + String(length).length;
+  return `${length}${rest}`;
 }
 
 /**
@@ -59,11 +75,12 @@ export function encodeHeader(fields: HeaderFields): Buffer {
 function bytesHeader(fields: HeaderFields): Buffer {
   const { name, linkTarget } = fields;
   // The blocks before the last hold what only PAX can express, such as a large size.
-  const plain = encodeHeader({
+  const shown = {
     ...fields,
     name: name.endsWith('/') ? '_/' : '_',
     ...(linkTarget !== undefined && { linkTarget: '_' }),
-  });
+  };
+  const plain = textHeader(shown, false);
   const names = [
     { bytes: bytesOfName(name), at: nameAt, letter: 'L' },
     { bytes: bytesOfName(linkTarget ?? ''), at: targetAt, letter: 'K' },
@@ -75,7 +92,7 @@ function bytesHeader(fields: HeaderFields): Buffer {
     if (bytes.length <= fieldBytes) return [];
     // For readers that use the field anyway, it must not end in a slash.
     if (block[at + fieldBytes - 1] === slash) block[at + fieldBytes - 1] = 0;
-    return [longName(letter, bytes)];
+    return [blocksBefore(letter, '././@LongLink', Buffer.concat([bytes, Buffer.of(0)]))];
   });
   seal(block);
   return Buffer.concat([plain.subarray(0, -blockSize), ...before, block]);
@@ -87,17 +104,16 @@ const nameAt = 0;
 const targetAt = 157;
 const slash = 0x2f;
 
-/** A name for the entry that follows. */
-function longName(letter: string, name: Buffer): Buffer {
+/** An entry that says something of the one that follows. */
+function blocksBefore(letter: string, path: string, content: Buffer): Buffer {
   const block = Buffer.alloc(blockSize);
-  const path = '././@LongLink';
-  const size = name.length + 1;
+  const size = content.length;
   new Header({ path, mode: 0o644, uid: 0, gid: 0, size, mtime: new Date(0), type: 'File' }).encode(
     block,
   );
   block.write(letter, 156, 'latin1');
   seal(block);
-  return Buffer.concat([block, name, Buffer.alloc(blockSize - (name.length % blockSize))]);
+  return Buffer.concat([block, content, Buffer.alloc(-size & (blockSize - 1))]);
 }
 
 /** Makes the header's checksum right. */

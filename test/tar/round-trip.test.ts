@@ -110,3 +110,36 @@ test('a cut anywhere in a packed tree is an error that leaves no temporary file'
     { numRuns: times(15, 100) },
   );
 });
+
+test.each([
+  ['whole seconds', false],
+  ['milliseconds', true],
+])(
+  'names that are not UTF-8 keep their bytes beside times in %s, also before 1970',
+  async (_what, isPrecise) => {
+    await inDirectories(async (source, one = '', two = '') => {
+      const script = `n=$(printf '\\377'); mkdir "d$n" "e$(printf '%0120d' 0)$n"
+      for d in "d$n" e*; do
+        echo first >"$d/a$n"; echo second >"$d/b$n"; echo plain >"$d/c"; ln -s "a$n" "$d/l$n"; ln -s "a$n" "$d/link"
+        touch -hd '1950-01-02 03:04:05.678' "$d/a$n" "$d/l$n"; touch -hd '2001-02-03 04:05:06.789' "$d/b$n" "$d/link"
+      done`;
+      execFileSync('sh', ['-c', script], { cwd: source });
+      const list = (path: string) =>
+        execFileSync(
+          'sh',
+          [
+            '-c',
+            'find . -printf "%p %y %l %Ts\\n" | LC_ALL=C sort; find . -type f -exec cat {} + | LC_ALL=C sort',
+          ],
+          { cwd: path },
+        )
+          .toString('latin1')
+          .replace(/^\. .*$/m, '');
+      const archive = await collect(packTar(source, '.', { isPrecise }));
+      await unpack(archive, one);
+      execFileSync('tar', ['-xzpC', two], { input: archive });
+      expect(list(one)).toBe(list(source));
+      expect(list(two)).toBe(list(source));
+    });
+  },
+);
