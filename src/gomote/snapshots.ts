@@ -11,7 +11,7 @@ import { prepareCopy, prepareLater, useReadyCopy } from '../backends/snapshots/r
 import type { SnapshotStore } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, isConnectionError, isGomoteError, messageOf } from '../errors.ts';
 import type { Snapshot, SnapshotRecord } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
 import { splitName } from './buildlet-name.ts';
@@ -126,6 +126,15 @@ async function workDirHere(
 /** Puts a snapshot into a new buildlet, given also its name in its backend. */
 export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
+function notRestored(tag: string, error: unknown): GomoteError {
+  const code = isGomoteError(error) ? error.code : 'ERR_STATUS';
+  const message = `the snapshot "${tag}" cannot be put there: ${messageOf(error)}`;
+  return new GomoteError(code, message, {
+    hint: `if it is damaged, run gomote snapshot remove ${tag}, and make another`,
+    cause: error,
+  });
+}
+
 /** How a buildlet begins with a snapshot. */
 interface SnapshotStart {
   /** The image of its machine; absent: that of its host type. */
@@ -159,7 +168,11 @@ export async function restorer(
       const workDir = await workDirHere(client, signal);
       if (workDir === undefined || !(await useReadyCopy(store, tag, workDir, signal))) {
         const { hasRecords } = snapshot;
-        await restoreArchives(client, store.directory(tag), { hasRecords, signal });
+        await restoreArchives(client, store.directory(tag), { hasRecords, signal }).catch(
+          (error: unknown) => {
+            throw isConnectionError(error) || signal.aborted ? error : notRestored(tag, error);
+          },
+        );
       }
       store.use(tag);
       if (workDir !== undefined) prepare(store, tag, environment);

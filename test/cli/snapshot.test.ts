@@ -1,10 +1,12 @@
 // What is in a work directory, kept for later buildlets.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -155,9 +157,40 @@ describe('snapshot', () => {
     await cli(['snapshot', 'create', 'me-local-0', 'warm']);
     const archive = join(store(cli.directory), 'warm/files.tgz');
     writeFileSync(archive, spoil(readFileSync(archive)));
-    const { code, stdout } = await cli(['create', '--from', 'warm']);
+    const { code, stdout, stderr } = await cli(['create', '--from', 'warm']);
     expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('the snapshot "warm" cannot be put there');
+    expect(stderr).toContain('run gomote snapshot remove warm');
     expect((await cli(['list', '-q'])).stdout).toBe('me-local-0\n');
+  });
+
+  it.each([
+    ['files.tgz', 'its archive files.tgz cannot be read: it is not a regular file'],
+    ['snapshot.json', 'no snapshot "warm"'],
+  ])('with a FIFO in the place of %s makes no buildlet', async (name, said) => {
+    const { cli } = await withTree();
+    await cli(['snapshot', 'create', 'me-local-0', 'warm']);
+    const path = join(store(cli.directory), 'warm', name);
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    const { code, stdout, stderr } = await cli(['create', '--from', 'warm', 'local']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(said);
+    expect(await cli(['snapshot', 'remove', 'warm'])).toMatchObject({ code: 0 });
+  });
+
+  it('keeps files whose names are not UTF-8', async () => {
+    const { cli, run } = await withTree();
+    const path = '$(printf "a\\377")';
+    await run(
+      'me-local-0',
+      `mkdir d "${path}"; echo one >"d/${path}"; echo two >"${path}/${path}"`,
+    );
+    await cli(['snapshot', 'create', 'me-local-0', 'warm']);
+    expect(await cli(['create', '--from', 'warm'])).toMatchObject({ code: 0 });
+    const found = await run('me-local-1', `cat "d/${path}" "${path}/${path}"; ls -A`);
+    expect(found).toMatch(/^one\ntwo\n/);
+    expect(found).not.toMatch(/^_$/m);
   });
 
   it('removes what a killed process has left', async () => {

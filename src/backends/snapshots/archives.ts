@@ -1,9 +1,11 @@
 // The archives of a snapshot: the work directory of a buildlet, and the record of pushes into it.
-import { createReadStream, existsSync, fsyncSync, rmSync } from 'node:fs';
+import { existsSync, fsyncSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { reasonOf } from '../../files/local-error.ts';
+import { readFlags } from '../../files/open-flags.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
 import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
@@ -114,10 +116,15 @@ export async function emptyWorkDir(client: BuildletClient, signal: AbortSignal):
 }
 
 async function openArchive(directory: string, name: string): Promise<FileHandle> {
+  let archive: FileHandle | undefined;
   try {
-    return await open(join(directory, name));
+    // Opening a FIFO would block.
+    archive = await open(join(directory, name), readFlags);
+    if ((await archive.stat()).isFile()) return archive;
+    throw new Error('it is not a regular file');
   } catch (error) {
-    const message = `the snapshot cannot be read: ${messageOf(error)}`;
+    await archive?.close();
+    const message = `its archive ${name} cannot be read: ${reasonOf(error)}`;
     throw new GomoteError('ERR_LOCAL_FILE', message, { cause: error });
   }
 }
@@ -129,7 +136,8 @@ export async function unpackArchives(
   signal: AbortSignal,
 ): Promise<void> {
   const unpack = async (name: string, dir: string) => {
-    const source = createReadStream(join(directory, name), { highWaterMark: 1 << 20 });
+    const archive = await openArchive(directory, name);
+    const source = archive.createReadStream({ highWaterMark: 1 << 20 });
     await unpackTar(source, { root, dir, hasAnyLinks: true, signal });
   };
   if (existsSync(join(directory, recordsName))) {

@@ -1,17 +1,10 @@
 // Stores snapshots in a directory of the user: each is a directory, which gets its name when it is complete.
 import { randomBytes } from 'node:crypto';
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { GomoteError, isErrno, isGomoteError } from '../../errors.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
+import { readOwnFile } from '../../files/private-file.ts';
 import { trySignal } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { syncDirectory, writeWhole } from '../../files/write-whole.ts';
@@ -56,7 +49,7 @@ export class SnapshotStore {
     if (!hasPrivateDirectory(this.root, what)) return undefined;
     const path = join(this.directory(tag), recordName);
     try {
-      const record = parseRecord(readFileSync(path, 'utf8'));
+      const record = parseRecord(readOwnFile(path));
       return record && { ...record, tag, used: statSync(path).mtime };
     } catch {
       return undefined;
