@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fakeCompute, project, vmPort, zoneA, zoneF } from '../helpers/compute/fixture.ts';
+import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
 import { startMetadataServer } from '../helpers/metadata-server.ts';
 import { until } from '../helpers/processes.ts';
@@ -111,6 +112,52 @@ describe('gomote on virtual machines', () => {
     expect(await gomote('snapshot', 'remove', 'whole')).toMatchObject({ code: 0 });
     expect(fake.api.images.size).toBe(0);
     await gomote('destroy', name, other);
+  });
+
+  it('begins with an image of another one at a coordinator, which removes the image with its snapshot', async () => {
+    const fake = await fakeCompute();
+    fake.token = 'of-the-machine';
+    const metadata = await startMetadataServer({}, fake.token);
+    onTestFinished(() => metadata.close());
+    const toml = `
+      [backends.vms]
+      kind = "gce"
+      project = "${project}"
+      zones = ["${zoneA}"]
+      endpoint = "${fake.endpoint}"
+      port = ${vmPort}
+      [hosts.host-linux.gce]
+      image = "linux-buildlet"
+      machine-type = "n1-standard-1"
+      [builders.linux]
+      host = "host-linux"
+      [pools.vms]
+      kind = "backend"
+      backend = "vms"
+      host = "host-linux"
+      maximum = 3`;
+    const coordinator = new CoordinatorProcess({
+      toml,
+      environment: {
+        GCE_METADATA_HOST: metadata.host,
+        METADATA_SERVER_DETECTION: 'assume-present',
+      },
+    });
+    await coordinator.start();
+    const client = coordinator.client();
+    const snapshots = await client.snapshots();
+    const { name } = await client.requestBuildlet('linux');
+    await snapshots?.create(name, 'whole', { kind: 'image' });
+    const [image = ''] = fake.api.images.keys();
+    const { name: other } = await client.requestBuildlet('linux', { snapshot: 'whole' });
+    const sourceImage = `projects/${project}/global/images/${image}`;
+    const [, second] = fake.exchanges.filter(({ verb }) => verb === 'instances.insert');
+    expect(second?.body).toMatchObject({ disks: [{ initializeParams: { sourceImage } }] });
+    await snapshots?.restore(other, 'whole');
+    await snapshots?.remove('whole');
+    expect(fake.api.images.size).toBe(0);
+    for (const each of [name, other]) await client.namedBuildlet(each).halt();
+    await until(() => fake.api.instances.length === 0);
   });
 
   it('reports when the machine is taken away while a command runs', async () => {
