@@ -52,7 +52,7 @@ export async function takeSnapshot(
     signal,
   }: SnapshotOptions & { signal: AbortSignal; isAutomatic?: boolean },
 ): Promise<Snapshot> {
-  const left = exclude.map((path) => directoryInside('the path', path));
+  const left = exclude.map(excludedPath);
   const { backend = await backends.defaultName(), instance } = splitName(name);
   const opened = await backends.open(backend);
   const server = here ? undefined : await serverOf(opened, signal);
@@ -85,6 +85,15 @@ export async function takeSnapshot(
   const { sharedDirectory } = await client.trees();
   if (sharedDirectory !== undefined) prepare(store, made.tag, backends.settings.environment);
   return made;
+}
+
+/** An empty path, as of an unset variable, would leave nothing out. */
+function excludedPath(given: string): string {
+  const path = directoryInside('the path', given);
+  if (given !== '' && path !== '.') return path;
+  throw new GomoteError('ERR_USAGE', `--exclude "${given}" is the work directory itself`, {
+    hint: 'give the path of a file or of a directory in it',
+  });
 }
 
 /** The prefix of temporary snapshots, which `fork` removes at its end. */

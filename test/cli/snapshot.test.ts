@@ -179,6 +179,14 @@ describe('snapshot', () => {
     expect(await cli(['snapshot', 'remove', 'warm'])).toMatchObject({ code: 0 });
   });
 
+  it.each(['', '.', './'])('refuses to leave out "%s", which is all of it', async (path) => {
+    const { cli } = await withTree();
+    const ended = await cli(['snapshot', 'create', 'me-local-0', 'warm', '--exclude', path]);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain(`--exclude "${path}" is the work directory itself`);
+    expect(existsSync(store(cli.directory))).toBe(false);
+  });
+
   it('keeps files whose names are not UTF-8', async () => {
     const { cli, run } = await withTree();
     const path = '$(printf "a\\377")';

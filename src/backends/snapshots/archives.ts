@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { reasonOf } from '../../files/local-error.ts';
+import { reasonOf, withPath } from '../../files/local-error.ts';
 import { readFlags } from '../../files/open-flags.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
@@ -57,15 +57,15 @@ export async function saveArchives(
       signal,
     } as const;
     const download = await client.download(dir, options);
-    const storedBytes = await writeNew(
-      join(directory, name),
-      limited(download.body, { limitBytes, limitEntries, onBytes }),
-      {
-        mode: 0o600,
-        signal,
-        onWhole: (fd) => fsyncSync(fd),
-      },
-    );
+    const path = join(directory, name);
+    const source = limited(download.body, { limitBytes, limitEntries, onBytes });
+    const storedBytes = await writeNew(path, source, {
+      mode: 0o600,
+      signal,
+      onWhole: (fd) => fsyncSync(fd),
+    }).catch((error: unknown) => {
+      throw withPath(error, path);
+    });
     const { files = 0, bytes = 0 } = download.summary();
     return { files, bytes, storedBytes };
   };
