@@ -81,8 +81,20 @@ export interface KubernetesMachine {
   readonly disk?: string | undefined;
   /** The image's own command in place of `buildlet` with its options: for a buildlet that takes none. */
   readonly command?: readonly string[] | undefined;
+  /** The volume that its work directory is on, which is deleted with the pod. Default: the work directory is on the pod's own disk. */
+  readonly workVolume?: WorkVolume | undefined;
   /** A pod's `metadata` and `spec`, laid over the one that is made; its container is called `buildlet`. */
   readonly template?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A volume that a pod asks its cluster for. */
+export interface WorkVolume {
+  /** As a Kubernetes quantity. A snapshot that needs more gets that. */
+  readonly size: string;
+  /** Its storage class. Default: the cluster's. */
+  readonly class?: string | undefined;
+  /** The class of snapshots of it. Default: that of its storage. */
+  readonly snapshotClass?: string | undefined;
 }
 
 /** A container with a buildlet in it. */

@@ -199,9 +199,11 @@ export interface KeptImage {
   readonly bytes: number;
 }
 
-/** Backends that can keep the whole file system of a machine, for later ones: `create` takes `image`. */
+/** Backends that can keep the file system of a machine, for later ones: `create` takes `image`. */
 export interface ImageKeeper {
-  /** Keeps the file system of the buildlet's machine, without the work directory. */
+  /** Whether an image is of the work directory, with the record of pushes, which then needs no archive. Default: no. */
+  readonly imagesHaveWorkDir?: true;
+  /** Keeps the file system of the buildlet's machine, without the work directory unless `imagesHaveWorkDir`. */
   keepImage(name: string, request: ImageRequest): Promise<KeptImage>;
   /** It is not an error when it is gone. May throw ERR_CONFLICT while a machine uses it. */
   removeImage(id: string, call: BackendCall): Promise<void>;

@@ -49,12 +49,10 @@ import { WorkDirIdentity } from './trees/identity.ts';
 import type { TreeThread } from './trees/jobs.ts';
 import { treeRoutes } from './trees/routes.ts';
 import { removeLeftStages, stageIn } from './trees/stage.ts';
-import { openWorkDir } from './work-dir.ts';
+import { openWorkDir, type WorkDirPlace } from './work-dir.ts';
 
-export interface AgentOptions {
+export interface AgentOptions extends WorkDirPlace {
   readonly address: ListenAddress;
-  /** Absent: a new directory. A directory that was created is removed at the end. */
-  readonly workDir?: string | undefined;
   /** Where its temporary files are made, such as the logs of runs. Default: as the environment of this process says. */
   readonly temporaryDirectory?: string | undefined;
   /** Empty or absent: none is required. */
@@ -152,7 +150,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   mkdirSync(pipesDir, { mode: 0o700 });
   const pipes = new PipeStock(pipesDir);
   let filled: Promise<void> | undefined;
-  const workDir = openWorkDir(options.workDir, scratch);
+  const workDir = openWorkDir(options, scratch);
   const lease = new Lease({ ...options, onExpired: end });
   const hold = new Hold(() => end('its client has gone'));
   const confined = await openCommands({

@@ -15,10 +15,12 @@ import { secretLine, usage } from './option-values.ts';
 import { readUser, userFlags, userHelp } from './own-user.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
+import { readWorkDir, workDirFlags, workDirHelp } from './work-dir.ts';
 
 /** Options of the agent, whose defaults are its own. */
 type AgentOptionName =
   | 'workDir'
+  | 'volume'
   | 'password'
   | 'tls'
   | 'idleTimeoutMs'
@@ -58,9 +60,7 @@ Options (one dash or two):
                                 address that other machines can reach needs a
                                 password; on a loopback address one is made, and
                                 printed on standard error, if none is given
-  --workdir DIR                 work directory (default: a fresh temporary one);
-                                removed at the end if the buildlet made it
-  --halt=true|false             power off the machine when the buildlet ends
+${workDirHelp}  --halt=true|false             power off the machine when the buildlet ends
                                 (default: false, only the process ends; on GCE
                                 true)
   --password-file FILE          the password is the first line of FILE, which
@@ -158,7 +158,7 @@ export async function readOptions(
   const powerOff = parseBoolean('--halt', values.halt ?? (gce ? 'true' : 'false'));
   return {
     address,
-    workDir: values.workdir,
+    ...readWorkDir(values),
     powerOff,
     password,
     isPasswordMade: needsPassword || undefined,
@@ -185,7 +185,7 @@ function parse(argv: readonly string[]) {
       args: argv.map((word) => word.replace(/^-(?=[a-z]{2})/, '--')).map(bareFlag),
       options: {
         listen: { type: 'string' },
-        workdir: { type: 'string' },
+        ...workDirFlags,
         halt: { type: 'string' },
         gce: { type: 'string' },
         'password-file': { type: 'string' },

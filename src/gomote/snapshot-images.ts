@@ -20,9 +20,15 @@ const removalMs = 60_000;
 
 /** Throws ERR_UNSUPPORTED. */
 export function requireImages(
-  { name, keepImage, snapshots }: AnyBackend,
+  { name, keepImage, imagesHaveWorkDir, snapshots }: AnyBackend,
   server: SnapshotServer | undefined,
+  excluded: readonly string[],
 ): void {
+  if (imagesHaveWorkDir && excluded.length > 0) {
+    throw new GomoteError('ERR_UNSUPPORTED', `an image of "${name}" has the whole work directory`, {
+      hint: 'leave --exclude out, or --kind',
+    });
+  }
   if (keepImage !== undefined || server?.keepsImages === true) return;
   if (server === undefined && snapshots !== undefined) {
     const message = `images of machines of "${name}" are kept there, or not at all`;

@@ -4,6 +4,7 @@ import type { AnyBackend } from '../backends/backend.ts';
 import {
   defaultLimitBytes,
   emptyWorkDir,
+  forgetIdentity,
   restoreArchives,
   saveArchives,
 } from '../backends/snapshots/archives.ts';
@@ -56,7 +57,7 @@ export async function takeSnapshot(
   const { backend = await backends.defaultName(), instance } = splitName(name);
   const opened = await backends.open(backend);
   const server = here ? undefined : await serverOf(opened, signal);
-  if (kind === 'image') requireImages(opened, server);
+  if (kind === 'image') requireImages(opened, server, left);
   if (server !== undefined) {
     const taken = tag === undefined ? (await server.list({ signal })).map((one) => one.tag) : [];
     const free = tag ?? nextTag(instance, (one) => taken.includes(one));
@@ -74,7 +75,10 @@ export async function takeSnapshot(
   const made = await store.add(free, async (directory) => {
     const image =
       kind === 'image' ? await saveImage(opened, instance, directory, signal) : undefined;
-    const saved = await saveArchives(client, directory, { exclude: left, limitBytes, signal });
+    const saved =
+      image !== undefined && opened.imagesHaveWorkDir
+        ? await countFiles(client, signal)
+        : await saveArchives(client, directory, { exclude: left, limitBytes, signal });
     return {
       ...{ kind, backend, buildlet: instance, isAutomatic, excluded: left },
       builderType: builder?.name ?? '',
@@ -94,6 +98,18 @@ function excludedPath(given: string): string {
   throw new GomoteError('ERR_USAGE', `--exclude "${given}" is the work directory itself`, {
     hint: 'give the path of a file or of a directory in it',
   });
+}
+
+/** What there is in a work directory that needs no archive. */
+async function countFiles(client: BuildletClient, signal: AbortSignal) {
+  const counted = { files: 0, bytes: 0, storedBytes: 0, hasRecords: false };
+  const options = { recursive: true, onUnreadable: () => undefined, signal };
+  for await (const { size } of client.listDir('', options)) {
+    if (size === undefined) continue;
+    counted.files++;
+    counted.bytes += size;
+  }
+  return counted;
 }
 
 /** The prefix of temporary snapshots, which `fork` removes at its end. */
@@ -164,14 +180,18 @@ export async function restorer(
     const store = userSnapshots(environment);
     const { kind, image } = snapshot;
     // What creates may be a part of the backend only.
-    const keepsImages = async () => (await backends.open(backend)).keepImage !== undefined;
-    if (kind === 'image' && (snapshot.backend !== backend || !(await keepsImages()))) {
+    const whole = kind === 'image' ? await backends.open(backend) : undefined;
+    if (kind === 'image' && (snapshot.backend !== backend || whole?.keepImage === undefined)) {
       const message = `the snapshot "${name}" has an image, which only ${snapshot.backend} can use`;
       throw new GomoteError('ERR_UNSUPPORTED', message, {
         hint: 'one of the kind "files" can be used anywhere',
       });
     }
     const restore: Restore = async (client, signal) => {
+      if (image !== undefined && whole?.imagesHaveWorkDir) {
+        await forgetIdentity(client, signal);
+        return store.use(tag);
+      }
       // An image may have a work directory of its own, of an earlier moment.
       if (image !== undefined) await emptyWorkDir(client, signal);
       const workDir = await workDirHere(client, signal);

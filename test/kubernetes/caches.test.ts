@@ -1,6 +1,6 @@
 // Caches of a cluster: claims that outlive pods, on volumes that are there already.
-import type { V1Container, V1PersistentVolumeClaim } from '@kubernetes/client-node';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
+import { afterAll, describe, expect, it } from 'vitest';
 import { cacheClaim } from '../../src/backends/kubernetes/pod-caches.ts';
 import type { Cli } from '../helpers/cli.ts';
 import { Collector } from '../helpers/collect.ts';
@@ -14,8 +14,8 @@ import {
   nothingLeft,
   openBackend,
   pods,
-  testImage,
 } from './cluster.ts';
+import { onlyNode, onNode } from './on-node.ts';
 
 const namespace = await makeNamespace();
 // A class that nothing makes volumes for.
@@ -25,10 +25,10 @@ await makeVolumes(8);
 
 /** Volumes of that class, which are directories of one node. */
 async function makeVolumes(count: number): Promise<void> {
-  const [node] = (await core.listNode()).items;
-  const hostname = node?.metadata?.labels?.['kubernetes.io/hostname'] ?? '';
+  const nodeAffinity = await onlyNode();
   const names = Array.from({ length: count }, (_, n) => `${namespace}-${n}`);
   await onNode(
+    namespace,
     `fs.mkdirSync('/node/${namespace}'); for (const n of ${JSON.stringify(names)}) fs.mkdirSync('/node/${namespace}/' + n)`,
   );
   for (const name of names) {
@@ -41,57 +41,15 @@ async function makeVolumes(count: number): Promise<void> {
           persistentVolumeReclaimPolicy: 'Retain',
           storageClassName: namespace,
           local: { path: `/tmp/${namespace}/${name}` },
-          nodeAffinity: {
-            required: {
-              nodeSelectorTerms: [
-                {
-                  matchExpressions: [
-                    { key: 'kubernetes.io/hostname', operator: 'In', values: [hostname] },
-                  ],
-                },
-              ],
-            },
-          },
+          nodeAffinity,
         },
       },
     });
   }
   afterAll(async () => {
     for (const name of names) await core.deletePersistentVolume({ name });
-    await onNode(`fs.rmSync('/node/${namespace}', { recursive: true, force: true })`);
+    await onNode(namespace, `fs.rmSync('/node/${namespace}', { recursive: true, force: true })`);
   }, 120_000);
-}
-
-/** Runs a script of Node as root in a pod that has the /tmp of its node at /node. */
-async function onNode(script: string): Promise<void> {
-  const container: V1Container = {
-    name: 'script',
-    image: testImage,
-    imagePullPolicy: 'IfNotPresent',
-    command: ['node', '-e', script],
-    securityContext: { runAsUser: 0 },
-    volumeMounts: [{ name: 'node', mountPath: '/node' }],
-  };
-  const { metadata } = await core.createNamespacedPod({
-    namespace,
-    body: {
-      metadata: { generateName: 'script-' },
-      spec: {
-        restartPolicy: 'Never',
-        containers: [container],
-        volumes: [{ name: 'node', hostPath: { path: '/tmp' } }],
-      },
-    },
-  });
-  const name = metadata?.name ?? '';
-  await vi.waitFor(
-    async () => {
-      const { status } = await core.readNamespacedPod({ namespace, name });
-      expect(status?.phase).toBe('Succeeded');
-    },
-    { timeout: 120_000 },
-  );
-  await core.deleteNamespacedPod({ namespace, name });
 }
 
 async function created(cli: Cli, ...options: string[]): Promise<string> {

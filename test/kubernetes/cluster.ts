@@ -116,11 +116,11 @@ ${podTypes(hostMore)}
 `;
 
 /** Programs of a user whose default backend is the namespace. */
-export function clusterWorkshop(namespace: string, more = ''): Workshop {
+export function clusterWorkshop(namespace: string, more = '', hostMore = ''): Workshop {
   const shop = workshop();
   const config = join(shop.directory, '.config', 'gomote');
   mkdirSync(config, { recursive: true });
-  writeFileSync(join(config, 'config.toml'), clusterConfig(namespace, more));
+  writeFileSync(join(config, 'config.toml'), clusterConfig(namespace, more, hostMore));
   return shop;
 }
 
@@ -159,10 +159,11 @@ const ours = (owner: string | undefined) => ({
   labelSelector: owner === undefined ? 'role=buildlet' : `role=buildlet,gomote/owner=${owner}`,
 });
 
-/** The names of pods and Secrets of buildlets, those being deleted too. */
+/** The names of pods, Secrets and claims of buildlets, those being deleted too. */
 async function remains(namespace: string, owner?: string): Promise<string[]> {
   const secrets = await core.listNamespacedSecret({ namespace, ...ours(owner) });
-  const all = [...(await pods(namespace, owner)), ...secrets.items];
+  const claims = await core.listNamespacedPersistentVolumeClaim({ namespace, ...ours(owner) });
+  const all = [...(await pods(namespace, owner)), ...secrets.items, ...claims.items];
   return all.map(({ metadata }) => String(metadata?.name));
 }
 

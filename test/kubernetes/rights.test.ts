@@ -113,18 +113,22 @@ describe('a client', () => {
     const config = new KubeConfig();
     config.loadFromFile(kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);
-    for (const [verb, resource, allowed] of [
-      // For caches.
+    for (const [verb, resource, allowed, group] of [
+      // For caches, and for work directories on volumes.
       ['create', 'persistentvolumeclaims', true],
       ['get', 'persistentvolumeclaims', true],
       ['list', 'persistentvolumeclaims', true],
       ['delete', 'persistentvolumeclaims', true],
+      ['create', 'volumesnapshots', true, 'snapshot.storage.k8s.io'],
+      ['get', 'volumesnapshots', true, 'snapshot.storage.k8s.io'],
+      ['delete', 'volumesnapshots', true, 'snapshot.storage.k8s.io'],
       ['create', 'pods/exec', false],
       ['update', 'secrets', false],
       ['create', 'deployments', false],
       ['get', 'configmaps', false],
-    ] as const) {
-      const body = { spec: { resourceAttributes: { namespace, verb, resource } } };
+    ] as [string, string, boolean, string?][]) {
+      const attributes = { namespace, verb, resource, ...(group && { group }) };
+      const body = { spec: { resourceAttributes: attributes } };
       const { status } = await authorization.createSelfSubjectAccessReview({ body });
       expect([verb, resource, status?.allowed]).toEqual([verb, resource, allowed]);
     }

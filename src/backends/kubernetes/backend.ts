@@ -15,12 +15,15 @@ import type {
   Cleanup,
   CreateCall,
   Diagnosis,
+  ImageKeeper,
+  ImageRequest,
   Instance,
+  KeptImage,
   Renewal,
   RequestLog,
   SharedNotes,
 } from '../backend.ts';
-import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import { othersBuildlet } from '../buildlet-errors.ts';
 import { withNewName } from '../new-name.ts';
 import { Throttle } from '../renewal.ts';
 import type { Cluster } from './cluster.ts';
@@ -29,9 +32,9 @@ import { Connections, connectionOf, type PodConnection } from './connections.ts'
 import { nameStem } from './names.ts';
 import * as podData from './pod.ts';
 import { directClient, forwardedClient } from './pod-client.ts';
-import { stateOf } from './pod-state.ts';
+import { died, lossError, unknown } from './pod-errors.ts';
+import { stateOf, whyUnusable } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
-import type { PodOutcome } from './post-mortem.ts';
 
 export interface KubernetesSettings extends KubernetesConfig, BackendContext {}
 
@@ -48,9 +51,10 @@ const probeTimeoutMs = 3_000;
 const renewTimeoutMs = 5_000;
 
 export class KubernetesBackend
-  implements Backend, Partial<CacheKeeper>, Diagnosis, Renewal, SharedNotes, Cleanup
+  implements Backend, Partial<CacheKeeper>, ImageKeeper, Diagnosis, Renewal, SharedNotes, Cleanup
 {
   readonly name: string;
+  readonly imagesHaveWorkDir = true;
   declare readonly caches?: CacheKeeper['caches'];
   declare readonly purgeCache?: CacheKeeper['purgeCache'];
   readonly #settings: KubernetesSettings;
@@ -98,15 +102,17 @@ export class KubernetesBackend
 
   async #createNamed(name: string, builder: BuilderType, call: CreateCall): Promise<Instance> {
     const { cluster, watch } = await this.#open();
-    const [{ launchPod }, { readyCaches }, { newKeyPair }] = await Promise.all([
+    const [{ launchPod }, { readyCaches }, { sourceOf }, { newKeyPair }] = await Promise.all([
       import('./launch.ts'),
       import('./caches.ts'),
+      import('./volume-snapshots.ts'),
       import('../../client/key-pair.ts'),
     ]);
     const { imageRegistry, project, idleTimeoutMs, maxLifetimeMs, scheduleTimeoutMs } =
       this.#settings;
     const machine = podData.kubernetesMachineOf(call.host);
     const secrets = podData.secretsOf(await newKeyPair());
+    const source = await sourceOf(cluster, call);
     const caches = await readyCaches(cluster, call, this.#settings.caches);
     const { pod, ip, client } = await launchPod(cluster, watch, {
       plan: {
@@ -122,7 +128,8 @@ export class KubernetesBackend
         caches: caches?.parts,
       },
       check: caches?.check,
-      ...{ secrets, scheduleTimeoutMs, startTimeoutMs },
+      ...{ secrets, source, scheduleTimeoutMs, startTimeoutMs },
+      volumeTimeoutMs: source && startTimeoutMs,
       connect: async (pod, ip) => await this.#clientOf(connectionOf(pod, ip, secrets)),
       onPodCreating: () => call.onProgress?.(`creating pod ${name}`),
       onPodCreated: () => call.onProgress?.(`waiting for pod ${name} to run`),
@@ -181,7 +188,7 @@ export class KubernetesBackend
   async #askConnection(name: string, signal: AbortSignal): Promise<PodConnection> {
     const { cluster } = await this.#open();
     const pod = await this.#find(cluster, name, signal);
-    const secret = await cluster.readSecret(podData.secretNameOf(pod), { signal });
+    const secret = await cluster.readSecret(podData.ownObjectName(pod), { signal });
     const state = stateOf(pod);
     if (state.kind === 'running' && secret?.data !== undefined) {
       return connectionOf(pod, state.ip, podData.decodeSecret(secret.data));
@@ -257,6 +264,18 @@ export class KubernetesBackend
     }
   }
 
+  async keepImage(name: string, request: ImageRequest): Promise<KeptImage> {
+    const { cluster } = await this.#open();
+    const pod = await this.#find(cluster, name, request.signal);
+    const { keepVolume } = await import('./volume-snapshots.ts');
+    return await keepVolume(cluster, pod, () => this.connect(name, request), request);
+  }
+
+  async removeImage(id: string, call: BackendCall): Promise<void> {
+    const { cluster } = await this.#open();
+    await (await import('./volume-snapshots.ts')).removeSnapshot(cluster, id, call);
+  }
+
   async reap(call: BackendCall): Promise<string[]> {
     const { cluster } = await this.#open();
     const { reap } = await import('./reap.ts');
@@ -277,20 +296,3 @@ export class KubernetesBackend
     return lossError(name, await podOutcome(cluster, name, uid));
   }
 }
-
-function lossError(name: string, outcome: PodOutcome, cause?: unknown): GomoteError | undefined {
-  if (outcome === undefined) return undefined;
-  return outcome === 'gone' ? unknown(name, cause) : died(name, outcome.ended, cause);
-}
-
-function whyUnusable(pod: V1Pod): string | undefined {
-  const state = stateOf(pod);
-  if (state.kind === 'running') return undefined;
-  return state.kind === 'ended' ? `ended: ${state.reason}` : 'starting';
-}
-
-const unknown = (name: string, cause?: unknown): GomoteError =>
-  unknownBuildlet(`no buildlet "${name}" in the cluster`, cause);
-
-const died = (name: string, why: string, cause?: unknown): GomoteError =>
-  deadBuildlet(name, `the buildlet "${name}" has died: ${why}`, cause);

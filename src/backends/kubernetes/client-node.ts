@@ -2,6 +2,7 @@
 // which is loaded with the first request to a cluster.
 export {
   CoreV1Api,
+  CustomObjectsApi,
   createConfiguration,
   KubeConfig,
   Observable,

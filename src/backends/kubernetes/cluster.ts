@@ -23,6 +23,7 @@ import {
 import type { ClusterConfig } from './cluster-config.ts';
 import { refusalOf } from './cluster-error.ts';
 import { forwardPort } from './forward-port.ts';
+import { SnapshotCalls } from './snapshot-calls.ts';
 
 interface ClusterOptions {
   readonly kubeconfig?: string | undefined;
@@ -40,6 +41,7 @@ const watchSeconds = 60;
 
 export class Cluster {
   readonly namespace: string;
+  readonly snapshots: SnapshotCalls;
   readonly #config: Config;
   readonly #core: Core;
   readonly #calls: ApiCalls;
@@ -57,12 +59,12 @@ export class Cluster {
     this.#config = config;
     this.#calls = new ApiCalls(options.gate);
     this.#pageSize = options.pageSize ?? 500;
-    this.#core = new CoreV1Api(
-      createConfiguration({
-        baseServer: new ServerConfiguration(server, {}),
-        authMethods: { default: config },
-      }),
-    );
+    const configuration = createConfiguration({
+      baseServer: new ServerConfiguration(server, {}),
+      authMethods: { default: config },
+    });
+    this.#core = new CoreV1Api(configuration);
+    this.snapshots = new SnapshotCalls(this.#calls, configuration, this.namespace);
   }
 
   /** The cluster of a caller's `KubeConfig`, from any copy of the package. */

@@ -29,6 +29,18 @@ const cacheVolumes = v.strictObject({
 
 export type CacheVolumes = v.InferOutput<typeof cacheVolumes>;
 
+/** The volume that a work directory is on. */
+const workVolume = tableOf(
+  {
+    size: quantity,
+    /** Absent: the cluster's default storage class. */
+    class: v.optional(textSchema),
+    /** Absent: the default VolumeSnapshotClass of that storage. */
+    'snapshot-class': v.optional(textSchema),
+  },
+  { 'snapshot-class': 'snapshotClass' },
+);
+
 export const kubernetesSection = tableOf(
   {
     kind: v.literal('kubernetes'),
@@ -68,7 +80,12 @@ export const kubernetesTable = tableOf(
     memory: v.optional(quantity),
     disk: v.optional(quantity),
     command: v.optional(v.array(v.string())),
+    'work-volume': v.optional(workVolume),
     template: v.optional(v.record(v.string(), v.unknown())),
   },
-  { 'image-pull-policy': 'imagePullPolicy', 'cpu-limit': 'cpuLimit' },
+  {
+    'image-pull-policy': 'imagePullPolicy',
+    'cpu-limit': 'cpuLimit',
+    'work-volume': 'workVolume',
+  },
 );

@@ -5,14 +5,16 @@ import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 import { type PodState, stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
 
-/** How long the cluster may take to make a volume, in ms. */
-const volumeTimeoutMs = 60_000;
+/** How long the cluster may take to make an empty volume, in ms. */
+const emptyVolumeMs = 60_000;
 
 export interface FollowOptions {
   /** How long it may wait for a node, in ms; 0: not at all. */
   readonly scheduleTimeoutMs: number;
   /** How long it may take to run, in ms: what its image takes to be pulled is in it. */
   readonly startTimeoutMs: number;
+  /** How long the cluster may take to make a volume, in ms. Default: a minute, for an empty one. */
+  readonly volumeTimeoutMs?: number | undefined;
 }
 
 interface FollowedPod {
@@ -61,8 +63,13 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
       fail('ERR_MACHINE', last.reason, `${last.reason}: ${last.message}`);
     } else if (last.kind === 'unschedulable') {
       const { reason, message } = last;
-      const isVolume = /unbound immediate PersistentVolumeClaim/.test(message);
-      const waitMs = Math.max(options.scheduleTimeoutMs, isVolume ? volumeTimeoutMs : 0);
+      // A claim of its own is created after the pod.
+      const isVolume =
+        /unbound immediate PersistentVolumeClaim|persistentvolumeclaim ".*" not found/.test(
+          message,
+        );
+      const volumeMs = isVolume ? (options.volumeTimeoutMs ?? emptyVolumeMs) : 0;
+      const waitMs = Math.max(options.scheduleTimeoutMs, volumeMs);
       if (waitMs === 0) noRoom(reason, message);
       else scheduling ??= longTimer(() => noRoom(reason, message), waitMs);
     }

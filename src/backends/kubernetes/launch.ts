@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, PlatformError, unlessAborted } from '../../errors.ts';
+import { GomoteError, isGomoteError, PlatformError, unlessAborted } from '../../errors.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { Cluster } from './cluster.ts';
@@ -11,18 +11,22 @@ import { type FollowOptions, followPod } from './follow-pod.ts';
 import {
   containerName,
   creationOf,
+  ownObjectName,
   type PodPlan,
   type PodSecrets,
   podOf,
-  secretNameOf,
   secretOf,
 } from './pod.ts';
+import { claimNameOf } from './pod-volume.ts';
 import type { PodWatch } from './pod-watch.ts';
+import { type VolumeSource, workClaim } from './work-claim.ts';
 
 export interface Launch extends FollowOptions {
   readonly plan: PodPlan;
   /** What the Secret holds. */
   readonly secrets: PodSecrets;
+  /** What the volume of its work directory begins with, if it is on one. */
+  readonly source?: VolumeSource | undefined;
   /** A client of the buildlet on the running pod. */
   readonly connect: (pod: V1Pod, ip: string) => Promise<BuildletClient>;
   /** Throws when the pod, which was just made, may not have its caches. */
@@ -103,12 +107,14 @@ async function bringUp(
   const { name } = plan;
   const followed = followPod(watch, pod, launch);
   let client: BuildletClient | undefined;
+  let claimId: string | undefined;
   try {
     const secret = secretOf(pod, launch.secrets);
     await createOnce<V1Secret>(`create secret ${name}`, signal, {
       create: () => cluster.createSecret(secret),
-      find: () => cluster.readSecret(secretNameOf(pod), { patienceMs: patienceMs.create }),
+      find: () => cluster.readSecret(ownObjectName(pod), { patienceMs: patienceMs.create }),
     });
+    claimId = await createClaim(cluster, launch, pod);
     launch.onPodCreated?.();
     const ip = await unlessAborted(followed.ip, signal);
     launch.onGotPodInfo?.();
@@ -119,7 +125,7 @@ async function bringUp(
   } catch (error) {
     await client?.disconnect();
     if (signal.aborted || !(error instanceof GomoteError)) throw error;
-    throw await withLastWords(cluster, pod, error);
+    throw await withLastWords(cluster, pod, claimId, error);
   } finally {
     followed.stop();
   }
@@ -153,12 +159,34 @@ async function createOnce<T>(
   }
 }
 
-/** Removes the pod and its Secret, which would be collected later. Throws the error of removing the pod. */
+/** Returns the uid of the claim; undefined: the pod needs none. */
+async function createClaim(
+  cluster: Cluster,
+  { plan, source, signal }: Launch,
+  pod: V1Pod,
+): Promise<string | undefined> {
+  const { workVolume } = plan.machine;
+  if (workVolume === undefined) return undefined;
+  const body = workClaim(pod, workVolume, source);
+  const call = { signal, patienceMs: patienceMs.create };
+  try {
+    return (await cluster.createClaim(body, call)).metadata?.uid;
+  } catch (error) {
+    // A reply was lost: nobody else uses this name.
+    if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
+    return (await cluster.readClaim(ownObjectName(pod), call))?.metadata?.uid;
+  }
+}
+
+/** Removes the pod with its Secret and its claim, which would be collected later. Throws the error of removing the pod. */
 export async function removePod(cluster: Cluster, pod: V1Pod): Promise<void> {
   const call = { patienceMs: patienceMs.cleanUp };
   const [removal] = await Promise.allSettled([
     cluster.deletePod(pod.metadata?.name ?? '', pod.metadata?.uid, call),
-    cluster.deleteSecret(secretNameOf(pod), call),
+    cluster.deleteSecret(ownObjectName(pod), call),
+    ...(claimNameOf(pod) === ownObjectName(pod)
+      ? [cluster.deleteClaim(ownObjectName(pod), undefined, call)]
+      : []),
   ]);
   if (removal.status === 'rejected') throw removal.reason;
 }
@@ -167,15 +195,17 @@ export async function removePod(cluster: Cluster, pod: V1Pod): Promise<void> {
 async function withLastWords(
   cluster: Cluster,
   pod: V1Pod,
+  claimId: string | undefined,
   error: GomoteError,
 ): Promise<GomoteError> {
   const { name = '', uid = '' } = pod.metadata ?? {};
   const call = { patienceMs: patienceMs.explain };
-  const [events, log] = await Promise.all([
+  const [events, ofClaim, log] = await Promise.all([
     cluster.eventsOf(uid, call).catch(() => []),
+    claimId === undefined ? [] : cluster.eventsOf(claimId, call).catch(() => []),
     cluster.logOf(name, containerName, 5, call).catch(() => ''),
   ]);
-  const warnings = events.filter(({ type }) => type === 'Warning');
+  const warnings = [...events, ...ofClaim].filter(({ type }) => type === 'Warning');
   const latest = new Set(warnings.slice(-3).map(({ reason, message }) => `${reason}: ${message}`));
   const parts = [
     ...(latest.size > 0 ? [`events: ${[...latest].join(', ')}`] : []),

@@ -1,6 +1,6 @@
 // What a pod has because of its caches.
 import { hash } from 'node:crypto';
-import type { V1PodSecurityContext, V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
+import type { V1PodSpec, V1VolumeMount } from '@kubernetes/client-node';
 import { plainNamePart } from '../../builders.ts';
 import type { Cache } from '../../protocol/cache.ts';
 import type { CacheVolumes } from './config.ts';
@@ -24,15 +24,11 @@ export function cacheClaim(cache: Cache, user: string): CacheClaim {
 /** The parts of a pod's manifest. */
 export interface PodCaches {
   readonly labels: Readonly<Record<string, string>>;
-  readonly securityContext: V1PodSecurityContext;
   readonly spec: Pick<V1PodSpec, 'affinity' | 'volumes'>;
   readonly mounts: V1VolumeMount[];
   /** Of the buildlet, which makes a link to each. */
   readonly args: readonly string[];
 }
-
-/** The group that the volumes belong to. Every user of the pod is in it. */
-const group = 1_000;
 
 const directoryOf = (name: string): string => `/var/cache/gomote/${name}`;
 
@@ -51,7 +47,6 @@ export function podCaches(
       ...Object.fromEntries(claims.map(({ label, mode = 'shared' }) => [label, mode])),
       ...(isTogether && together),
     },
-    securityContext: { fsGroup: group, fsGroupChangePolicy: 'OnRootMismatch' },
     spec: {
       volumes: claims.map(({ claim }) => ({
         name: volumeName(claim),

@@ -50,3 +50,10 @@ export function stateOf(pod: V1Pod): PodState {
 }
 
 const ended = (reason: string, message: string): PodState => ({ kind: 'ended', reason, message });
+
+/** What a list says of a pod that runs no buildlet; undefined: it runs one. */
+export function whyUnusable(pod: V1Pod): string | undefined {
+  const state = stateOf(pod);
+  if (state.kind === 'running') return undefined;
+  return state.kind === 'ended' ? `ended: ${state.reason}` : 'starting';
+}

@@ -10,6 +10,7 @@ import { merged } from './merge.ts';
 import { labelValue } from './names.ts';
 import type { PodCaches } from './pod-caches.ts';
 import { podDefaults } from './pod-defaults.ts';
+import { type PodVolume, podVolume, volumeSecurity } from './pod-volume.ts';
 
 export const labels = {
   name: 'name',
@@ -32,6 +33,8 @@ export const annotations = {
   /** RFC 3339; renewed by use. */
   expires: 'gomote/expires',
   port: 'gomote/port',
+  /** Of the volume that its work directory is on. */
+  snapshotClass: 'gomote/snapshot-class',
   /** A coordinator's note. */
   note: 'gomote/note',
   /** Its user's own, as JSON: values of labels may be of fewer characters. */
@@ -96,6 +99,9 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
   const endMs = nowMs + maxLifetimeMs;
   const expiresMs = Math.min(endMs, nowMs + idleTimeoutMs);
   const bounded = maxLifetimeMs !== Infinity;
+  const { snapshotClass } = machine.workVolume ?? {};
+  const volume = machine.workVolume && podVolume(ownName(plan.name, plan.creation));
+  const volumes = [...(volume ? [volume.volume] : []), ...(caches?.spec.volumes ?? [])];
   const base = {
     metadata: {
       name: plan.name,
@@ -115,6 +121,7 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
         [annotations.creation]: plan.creation,
         [annotations.port]: String(machine.port ?? defaultPort),
         ...(plan.description !== undefined && { [annotations.description]: plan.description }),
+        ...(snapshotClass !== undefined && { [annotations.snapshotClass]: snapshotClass }),
         ...(plan.userLabels && { [annotations.labels]: JSON.stringify(plan.userLabels) }),
         ...(bounded && { [annotations.deleteAt]: String(Math.floor(endMs / 1_000)) }),
         ...(expiresMs !== Infinity && {
@@ -129,39 +136,49 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
       hostNetwork: false,
       hostPID: false,
       hostIPC: false,
-      securityContext: { seccompProfile: { type: 'RuntimeDefault' }, ...caches?.securityContext },
+      securityContext: {
+        seccompProfile: { type: 'RuntimeDefault' },
+        ...(volumes.length > 0 && volumeSecurity),
+      },
       enableServiceLinks: false,
       // Orphaned processes are reaped by the pod's first process, not by the buildlet.
       shareProcessNamespace: true,
       terminationGracePeriodSeconds: 5,
       ...(bounded && { activeDeadlineSeconds: Math.max(1, Math.ceil(maxLifetimeMs / 1_000)) }),
-      containers: [containerOf(plan, Object.keys(secrets))],
+      containers: [containerOf(plan, Object.keys(secrets), volume)],
       ...caches?.spec,
+      ...(volumes.length > 0 && { volumes }),
     },
   };
   const pod = machine.template === undefined ? base : (merged(base, machine.template) as V1Pod);
   return { apiVersion: 'v1', kind: 'Pod', ...pod };
 }
 
-function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container {
+function containerOf(
+  plan: PodPlan,
+  secretKeys: readonly string[],
+  volume: PodVolume | undefined,
+): V1Container {
   const { name, creation, machine, image, hostType, idleTimeoutMs, caches } = plan;
   const port = machine.port ?? defaultPort;
   const memory = machine.memory ?? podDefaults.buildletMemory;
   const disk = machine.disk ?? podDefaults.buildletDiskLimit;
   const secret = (key: string): V1EnvVar => ({
     name: `META_${key.replace('-', '_').toUpperCase()}`,
-    valueFrom: { secretKeyRef: { name: secretName(name, creation), key } },
+    valueFrom: { secretKeyRef: { name: ownName(name, creation), key } },
   });
   const idle = idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`];
+  const args = [...(volume?.args ?? []), ...(caches?.args ?? [])];
+  const mounts = [...(volume ? [volume.mount] : []), ...(caches?.mounts ?? [])];
   return {
     name: containerName,
     image,
     ...(machine.imagePullPolicy !== undefined && { imagePullPolicy: machine.imagePullPolicy }),
     ...(machine.command === undefined
-      ? { args: ['--listen', `0.0.0.0:${port}`, ...idle, ...(caches?.args ?? [])] }
+      ? { args: ['--listen', `0.0.0.0:${port}`, ...idle, ...args] }
       : { command: [...machine.command] }),
     ports: [{ containerPort: port }],
-    ...(caches && { volumeMounts: caches.mounts }),
+    ...(mounts.length > 0 && { volumeMounts: mounts }),
     securityContext: {
       privileged: false,
       allowPrivilegeEscalation: false,
@@ -189,12 +206,11 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
   };
 }
 
-/** The name of a pod's Secret: an older pod's Secret may still exist when this one is created. */
-const secretName = (podName: string, creation: string): string =>
-  `${podName}-${creation.slice(0, 8)}`;
+/** The name of a pod's Secret and of its claim: those of an older pod may still exist when they are created. */
+const ownName = (podName: string, creation: string): string => `${podName}-${creation.slice(0, 8)}`;
 
-export const secretNameOf = (pod: V1Pod): string =>
-  secretName(pod.metadata?.name ?? '', creationOf(pod));
+export const ownObjectName = (pod: V1Pod): string =>
+  ownName(pod.metadata?.name ?? '', creationOf(pod));
 
 export const creationOf = (pod: V1Pod): string =>
   pod.metadata?.annotations?.[annotations.creation] ?? '';
@@ -206,7 +222,7 @@ export function secretOf(pod: V1Pod, secrets: PodSecrets): V1Secret {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: {
-      name: secretNameOf(pod),
+      name: ownObjectName(pod),
       labels: {
         [labels.name]: name,
         [labels.role]: 'buildlet',
@@ -219,12 +235,19 @@ export function secretOf(pod: V1Pod, secrets: PodSecrets): V1Secret {
   };
 }
 
-/** The machine of a host type. Throws ERR_UNKNOWN_TYPE when it has none for this platform. */
+/** The machine of a host type. Throws ERR_UNKNOWN_TYPE when it has none for this platform, ERR_UNSUPPORTED for one that cannot be made. */
 export function kubernetesMachineOf(host: {
   readonly name: string;
   readonly kubernetes?: KubernetesMachine | undefined;
 }): KubernetesMachine {
-  if (host.kubernetes !== undefined) return host.kubernetes;
+  const machine = host.kubernetes;
+  if (machine?.workVolume !== undefined && machine.command !== undefined) {
+    const message = `the host type "${host.name}" can have no work-volume`;
+    throw new GomoteError('ERR_UNSUPPORTED', message, {
+      hint: 'its own command takes no options of gomote: leave out one of both',
+    });
+  }
+  if (machine !== undefined) return machine;
   throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is not one of Kubernetes`, {
     hint: `give it an image in [hosts.${host.name}.kubernetes]`,
   });

@@ -99,13 +99,17 @@ export async function restoreArchives(
     if (hasRecords) records = await openArchive(directory, recordsName);
     if (records !== undefined) {
       await send(records, recordsDirectory);
-      // The records of clients about one work directory do not apply to its copies.
-      await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
+      await forgetIdentity(client, signal);
     }
     await send(files, '');
   } finally {
     await Promise.all([files.close(), records?.close()]);
   }
+}
+
+/** The records of clients about one work directory do not apply to its copies. */
+export async function forgetIdentity(client: BuildletClient, signal: AbortSignal): Promise<void> {
+  await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
 }
 
 /** Removes all that is in the work directory. */

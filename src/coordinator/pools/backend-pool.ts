@@ -138,7 +138,9 @@ export class BackendPool implements Pool {
 export const hostOf = (config: PoolConfig): HostType =>
   config.kind === 'local' ? { ...config.host, local: config.machine } : config.host;
 
+/** A snapshot here has an archive in any case, which an image that has the work directory would double. */
 function imagesOf({ backend, place }: BackendPoolOptions): PoolImages | undefined {
+  if (backend.imagesHaveWorkDir) return undefined;
   const keep = backend.keepImage?.bind(backend);
   const remove = backend.removeImage?.bind(backend);
   return keep && remove && { place, keep, remove };

@@ -4,9 +4,9 @@ import {
   imageReference,
   instanceOf,
   kubernetesMachineOf,
+  ownObjectName,
   type PodPlan,
   podOf,
-  secretNameOf,
   secretOf,
 } from '../../../src/backends/kubernetes/pod.ts';
 import { podDefaults } from '../../../src/backends/kubernetes/pod-defaults.ts';
@@ -61,7 +61,7 @@ describe('a pod', () => {
     const made = { ...pod, metadata: { ...pod.metadata, uid: 'uid' } };
     expect(secretOf(made, secrets)).toMatchObject({
       metadata: {
-        name: secretNameOf(made),
+        name: ownObjectName(made),
         ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'me-linux-0', uid: 'uid' }],
       },
       stringData: secrets,
