@@ -29,6 +29,7 @@ export {
   type KubernetesMachine,
   type LocalMachine,
   type SetupSource,
+  type WorkVolume,
 } from './builders.ts';
 export {
   BuildletClient,
