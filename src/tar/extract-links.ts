@@ -1,9 +1,11 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
+import { posix } from 'node:path';
 import { isInside, type LinkTarget, lookAt, trace } from '../files/confine.ts';
 import { setLinkTime } from '../files/exact-time.ts';
 import { maxLinks } from '../files/file-name.ts';
-import { lstatSync, unlinkSync } from '../files/named-fs.ts';
+import { lstatSync, renameSync } from '../files/named-fs.ts';
+import { partialName } from '../files/reserved-names.ts';
 import { archiveErrors, outsideLinkError } from './archive-error.ts';
 import { directoryInPlace, type Placement } from './placement.ts';
 import type { Staging } from './staging.ts';
@@ -18,9 +20,11 @@ export interface DeferredLink {
 export function makeFifo(entry: TarEntry, at: string): void {
   const stats = lstatSync(at, { throwIfNoEntry: false });
   if (stats?.isDirectory()) throw directoryInPlace(entry.name);
-  if (stats !== undefined) unlinkSync(at);
   const mode = ((entry.mode ?? 0o644) & 0o777).toString(8);
-  execFileSync('mkfifo', ['-m', mode, '--', at], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Arguments of programs cannot have names that are not UTF-8.
+  const temporary = `${posix.dirname(at)}/${partialName()}`;
+  execFileSync('mkfifo', ['-m', mode, '--', temporary], { stdio: ['ignore', 'ignore', 'pipe'] });
+  renameSync(temporary, at);
   if (entry.mtime !== undefined) setLinkTime(at, entry.mtime);
 }
 

@@ -120,7 +120,7 @@ test.each([
     await inDirectories(async (source, one = '', two = '') => {
       const script = `n=$(printf '\\377'); mkdir "d$n" "e$(printf '%0120d' 0)$n"
       for d in "d$n" e*; do
-        echo first >"$d/a$n"; echo second >"$d/b$n"; echo plain >"$d/c"; ln -s "a$n" "$d/l$n"; ln -s "a$n" "$d/link"
+        mkfifo "$d/p$n"; echo first >"$d/a$n"; echo second >"$d/b$n"; echo plain >"$d/c"; ln -s "a$n" "$d/l$n"; ln -s "a$n" "$d/link"
         touch -hd '1950-01-02 03:04:05.678' "$d/a$n" "$d/l$n"; touch -hd '2001-02-03 04:05:06.789' "$d/b$n" "$d/link"
       done`;
       execFileSync('sh', ['-c', script], { cwd: source });
