@@ -33,10 +33,13 @@ export type TestSnapshot = v.InferOutput<typeof newSnapshot> & { status?: object
 export const isNear: boolean = process.env.GOMOTE_TEST_APISERVER_PID_FILE !== undefined;
 
 /**
- * Makes the cluster one with VolumeSnapshots, until the end of the file's tests: the API server checks who may do what, and
- * passes requests on to this process.
+ * Makes the cluster one with VolumeSnapshots: the API server checks who may do what, and passes requests on to this process.
+ * Returns what undoes that.
  */
-export async function installSnapshots(namespace: string, storage: Storage): Promise<void> {
+export async function installSnapshots(
+  namespace: string,
+  storage: Storage,
+): Promise<() => Promise<void>> {
   const { certPem: cert, keyPem: key } = await newKeyPair();
   const server = createServer({ cert, key }, (request, response) => {
     answer(storage, request)
@@ -66,11 +69,6 @@ export async function installSnapshots(namespace: string, storage: Storage): Pro
       },
     },
   });
-  afterAll(async () => {
-    await registration.deleteAPIService({ name });
-    server.closeAllConnections();
-    server.close();
-  });
   const isAvailable = async () => {
     const { status } = await registration.readAPIService({ name });
     expect(status?.conditions).toContainEqual(
@@ -78,6 +76,11 @@ export async function installSnapshots(namespace: string, storage: Storage): Pro
     );
   };
   await vi.waitFor(isAvailable, { timeout: 60_000 });
+  return async () => {
+    await registration.deleteAPIService({ name });
+    server.closeAllConnections();
+    server.close();
+  };
 }
 
 interface Answer {

@@ -1,7 +1,7 @@
 // Work directories on volumes, and images of them, on storage that the test plays.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Cli } from '../helpers/cli.ts';
 import { ending } from '../helpers/programs.ts';
 import {
@@ -100,9 +100,12 @@ describe.skipIf(!isNear)('an image of a work directory', () => {
     });
     await plain(['destroy', other]);
   });
+});
+
+describe.skipIf(!isNear)('an image of a work directory, where the cluster keeps some,', () => {
+  beforeAll(() => installSnapshots(namespace, storage));
 
   it('is a VolumeSnapshot, which later buildlets begin with', async () => {
-    await installSnapshots(namespace, storage);
     const cli = newCli();
     const first = await created(cli, '--label', 'of=first');
     const tree = join(cli.directory, 'tree');
