@@ -131,6 +131,17 @@ describe.skipIf(!isLinux)('a copy of a snapshot that is ready', () => {
     expect(copies()).toHaveLength(1);
   });
 
+  it('is not made of a snapshot of the kind image', async () => {
+    const { shop, copies, store } = await withSnapshot();
+    const record = join(store, 'warm/snapshot.json');
+    const kept = JSON.parse(readFileSync(record, 'utf8'));
+    writeFileSync(record, JSON.stringify({ ...kept, kind: 'image', image: 'sha256:1' }));
+    await expect(shop.gomote('snapshot', 'prepare', 'warm')).rejects.toMatchObject({
+      stderr: expect.stringContaining('"warm" has an image at local, and is not unpacked here'),
+    });
+    expect(copies()).toEqual([]);
+  });
+
   it('is not made of a damaged archive', async () => {
     const { shop, copies, store } = await withSnapshot();
     const archive = join(store, 'warm/files.tgz');

@@ -55,7 +55,7 @@ describe('a snapshot of the kind image', () => {
     expect(made).toMatchObject({
       code: 0,
       stdout: 'whole\n',
-      stderr: expect.stringContaining(', and an image of its machine'),
+      stderr: expect.stringContaining(', with an image'),
     });
     await sh(first, 'echo changed >/opt/tool; echo changed >made');
     expect((await gomote(['snapshot', 'list'])).stdout).toMatch(/whole\s+image/);

@@ -150,14 +150,20 @@ export function prepareLater(
  * Unpacks a copy, unless there is one.
  *
  * @throws GomoteError ERR_UNKNOWN_SNAPSHOT, ERR_CONFLICT while another process does it, ERR_QUOTA when the disk has too little
- * room, ERR_UNSUPPORTED where copies cannot be kept.
+ * room, ERR_UNSUPPORTED for one of the kind `image`, and where copies cannot be kept.
  */
 export async function prepareCopy(
   store: SnapshotStore,
   tag: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { bytes } = store.get(tag);
+  const { bytes, kind, backend } = store.get(tag);
+  if (kind === 'image') {
+    const message = `the snapshot "${tag}" has an image at ${backend}, and is not unpacked here`;
+    throw new GomoteError('ERR_UNSUPPORTED', message, {
+      hint: 'only snapshots of the kind "files" are prepared, for local buildlets',
+    });
+  }
   const name = copyName();
   if (name === undefined) {
     throw new GomoteError('ERR_UNSUPPORTED', 'snapshots are prepared on Linux only');

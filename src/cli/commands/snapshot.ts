@@ -64,7 +64,7 @@ const verbs: Readonly<
       ),
     );
     messages.say(
-      `${plural(made.files, 'file')} (${formatBytes(made.bytes)}) of the work directory${made.kind === 'image' ? ', and an image of its machine' : ''}`,
+      `${plural(made.files, 'file')} (${formatBytes(made.bytes)}) of the work directory${made.kind === 'image' ? ', with an image' : ''}`,
     );
     const table = () => `${made.tag}\n`;
     await printListing([toJson(made)], options, { fields, table, terminal });
