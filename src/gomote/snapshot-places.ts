@@ -56,15 +56,20 @@ export async function locate(
   signal: AbortSignal,
   usual?: string,
 ): Promise<Found> {
-  const { backend, instance: tag } = splitName(name);
-  splitOwner(tag);
-  const local = backend === undefined && isTag(tag) ? snapshotsHere(backends).find(tag) : undefined;
-  if (local !== undefined) return { snapshot: local, tag, at: undefined };
+  const { backend, instance } = splitName(name);
+  splitOwner(instance);
+  const isHere = backend === undefined && isTag(instance);
+  const local = isHere ? snapshotsHere(backends).find(instance) : undefined;
+  if (local !== undefined) return { snapshot: local, tag: instance, at: undefined };
   const opened = await backends.open(backend ?? usual);
   const server = await serverOf(opened, signal);
-  const found = (await server?.list({ signal }))?.find((one) => one.tag === tag);
+  // The user's own are listed without an owner; by `TAG@OWNER`, what is shared has one name for all.
+  const found = (await server?.list({ signal }))?.find(
+    ({ tag, owner }) => tag === instance || `${tag}@${owner}` === instance,
+  );
   if (server === undefined || found === undefined) throw unknownSnapshot(name);
-  return { snapshot: named(opened.name, found), tag, at: { backend: opened.name, server } };
+  const at = { backend: opened.name, server };
+  return { snapshot: named(opened.name, found), tag: found.tag, at };
 }
 
 /** The same, for what is removed together with images at the backends. */

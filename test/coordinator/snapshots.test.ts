@@ -364,7 +364,8 @@ describe('the command line', () => {
     expect(await bob.ok('run', '--dir', '.', third, 'cat', 'file')).toBe('kept');
     const forked = await bob.ok('fork', third);
     expect(await bob.ok('run', '--dir', '.', forked, 'cat', 'file')).toBe('kept');
-    await one.ok('snapshot', 'unshare', 'team/warm');
+    expect(await one.ok('snapshot', 'inspect', 'team/warm@alice')).toContain('tag: team/warm\n');
+    await one.ok('snapshot', 'unshare', 'team/warm@alice');
     await one.ok('snapshot', 'remove', 'team/warm');
     expect(await other.ok('snapshot', 'list')).not.toContain('warm');
     expect(await bob.ok('snapshot', 'list')).not.toContain('fork');
