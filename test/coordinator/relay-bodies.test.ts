@@ -1,11 +1,18 @@
 // Bodies of replies through the relay, whose frames pass as they are where they can: every byte, and nothing else.
 import { createHash, randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { writeFileSync } from 'node:fs';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { openDirectory } from '../../src/files/open-directory.ts';
+import { OpenTree } from '../../src/files/open-tree.ts';
+import { sendTree } from '../../src/tree/tree-sender.ts';
+import { walkTree } from '../../src/tree/tree-walk.ts';
 import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { type Misbehaviour, startOddMachine } from '../helpers/odd-machine.ts';
 import { until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const content = randomBytes(4_000_000);
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -52,15 +59,16 @@ async function withMachine(paths: Readonly<Record<string, Misbehaviour>>) {
     Authorization: `Basic ${btoa(`user-me:${tokenOf('me')}`)}`,
     'X-Buildlet-Proxy': name,
   };
-  const get = async (path: string, method = 'GET') => {
-    const asked = request(coordinator.url + path, { agent, headers, method });
-    asked.end();
-    return await new Promise<IncomingMessage>((resolve, reject) => {
-      asked.once('response', resolve).once('error', reject);
-    });
-  };
-  return { coordinator, get };
+  const ask = (path: string, method: string) =>
+    request(coordinator.url + path, { agent, headers, method });
+  const get = async (path: string, method = 'GET') => await replyTo(ask(path, method).end());
+  return { coordinator, ask, get };
 }
+
+const replyTo = async (asked: ClientRequest) =>
+  await new Promise<IncomingMessage>((resolve, reject) => {
+    asked.once('response', resolve).once('error', reject);
+  });
 
 /** Reads all, pausing after each piece if it is slow. */
 async function read(reply: IncomingMessage, isSlow = false) {
@@ -116,5 +124,31 @@ it('a reply without a body has none, whatever its head declares', async () => {
   ] as const) {
     expect((await read(await get(path, method))).body.length).toBe(0);
   }
+  expect((await read(await get('/status'))).body.toString()).toBe('{"Version":11}');
+});
+
+it('a push that the machine refuses in its middle leaves its connection to the next request', async () => {
+  const { get, ask } = await withMachine({
+    '/sync/apply': (request, response) => {
+      request.once('data', () => {
+        request.pause();
+        response.writeHead(400).end('refused');
+      });
+    },
+  });
+  // Enough to wait in the coordinator, and little enough for the client to be rid of it.
+  const top = temporaryDirectory();
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(top, name), content.subarray(0, 1 << 20));
+  const entries = walkTree(new OpenTree(openDirectory(top)));
+  const stream = [
+    ...sendTree(
+      top,
+      entries.map((entry) => ({ op: 'write', entry })),
+    ),
+  ];
+  const put = ask('/sync/apply?dir=tree&generation=1', 'PUT');
+  put.end(Buffer.concat(stream));
+  const reply = await replyTo(put);
+  expect([reply.statusCode, (await read(reply)).body.toString()]).toEqual([400, 'refused']);
   expect((await read(await get('/status'))).body.toString()).toBe('{"Version":11}');
 });

@@ -34,8 +34,13 @@ async function* counted(
   incoming: IncomingMessage,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  for await (const piece of flowing(incoming)) {
-    onBytes(piece.length);
-    yield piece;
+  try {
+    for await (const piece of flowing(incoming)) {
+      onBytes(piece.length);
+      yield piece;
+    }
+  } finally {
+    // The rest of an unwanted body is read: the client may have sent all of it, and use the connection again.
+    incoming.resume();
   }
 }
