@@ -14,7 +14,7 @@ export class Activity {
    */
   constructor(workDir: string, onBegin: () => void) {
     this.#onBegin = onBegin;
-    this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
+    this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : -Infinity;
   }
 
   /** Call when a command begins; call the result when it has ended. */
@@ -30,7 +30,7 @@ export class Activity {
     };
   }
 
-  /** The last time at which a command ran: now, while one is running. */
+  /** The last time at which a command ran: now, while one is running; -Infinity, before the first. */
   get ranAtMs(): number {
     return this.#running > 0 ? Date.now() : this.#lastAtMs;
   }

@@ -41,6 +41,17 @@ describe.each<[string, Kind]>([
     ]);
   });
 
+  it.each([0, -86_400_000])('is that of the file here before any command, also %d', async (ms) => {
+    const { top, there, push } = await pushBench(kind);
+    writeFileSync(join(top, 'a'), 'a');
+    await push();
+    writeFileSync(join(top, 'b'), 'b');
+    const time = new Date(ms);
+    for (const name of ['a', 'b']) utimesSync(join(top, name), time, time);
+    await push();
+    expect(['a', 'b'].map((name) => timeOf(there, name))).toEqual([ms, ms]);
+  });
+
   it('is that of the file here when it was changed after the last command', async () => {
     const { top, there, make, push } = await built();
     const later = Date.now() + 5_000;
