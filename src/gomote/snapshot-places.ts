@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AnyBackend, SnapshotServer } from '../backends/backend.ts';
 import { type BeforeRemoval, SnapshotStore } from '../backends/snapshots/store.ts';
 import type { CallOptions } from '../client/client-options.ts';
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { userDirectory } from '../files/user-directories.ts';
 import { isTag, type Snapshot, splitOwner, unknownSnapshot } from '../protocol/snapshot.ts';
 import type { Backends } from './backends.ts';
@@ -113,10 +113,16 @@ export async function removeSnapshot(
   backends: Backends,
   signal: AbortSignal,
 ): Promise<void> {
+  const { backend, instance: tag } = splitName(name);
+  splitOwner(tag);
   const here = snapshotsHere(backends);
-  if (isTag(name) && here.isUnreadable(name)) return await here.remove(name);
-  const { tag, at } = await locate(name, backends, signal);
-  await (at === undefined ? here.remove(tag) : at.server.remove(tag, { signal }));
+  const isHere = backend === undefined && isTag(tag);
+  if (isHere && (here.isUnreadable(tag) || here.find(tag))) return await here.remove(tag);
+  const server = await serverOf(await backends.open(backend), signal);
+  if (server === undefined) throw unknownSnapshot(name);
+  await server.remove(tag, { signal }).catch((error: unknown) => {
+    throw isGomoteError(error, 'ERR_UNKNOWN_SNAPSHOT') ? unknownSnapshot(name) : error;
+  });
 }
 
 /** Shares one with all users of its coordinator, or no longer. */

@@ -369,6 +369,16 @@ describe('the command line', () => {
     await one.ok('snapshot', 'remove', 'team/warm');
     expect(await other.ok('snapshot', 'list')).not.toContain('warm');
     expect(await bob.ok('snapshot', 'list')).not.toContain('fork');
+    // One that cannot be read is in no list, but has the name.
+    await one.ok('snapshot', 'create', name, 'warm');
+    const top = join(coordinator.directory, 'state/snapshots');
+    for (const room of readdirSync(top)) {
+      for (const tag of readdirSync(join(top, room))) rmSync(join(top, room, tag, 'snapshot.json'));
+    }
+    const again = ['snapshot', 'create', name, 'warm'];
+    expect((await one(again)).stderr).toContain('already');
+    await one.ok('snapshot', 'remove', 'team/warm');
+    await one.ok(...again);
   });
 
   it('keeps the result of a setup at the coordinator on request', async () => {
