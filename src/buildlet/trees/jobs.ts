@@ -50,6 +50,8 @@ export type TreeJob = { readonly dir: string } & (
   /** With `dir` being empty, of all that was pushed, by paths relative to the work directory. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
+  /** Commands ran during a change: they may have changed what it wrote before the clock showed another time. */
+  | { readonly kind: 'doubt' }
   /** Applies a tree stream. Its events are the digests of copied files, each with a newline; the first is empty. */
   | ({
       readonly kind: 'apply';

@@ -130,6 +130,11 @@ export class PushedTree {
     return problems.known(differences);
   }
 
+  /** From now on, files that were written count as changed, until they are read. */
+  doubt(): void {
+    this.#written.clear();
+  }
+
   #digestOf(
     top: OpenTree,
     found: FoundEntry,
@@ -151,13 +156,8 @@ export class PushedTree {
     this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
     this.#save();
     if (generation !== this.#generation) {
-      throw new GomoteError(
-        'ERR_CONFLICT',
-        `${this.#place.dir} was changed by another push meanwhile`,
-        {
-          hint: 'push again',
-        },
-      );
+      const why = `${this.#place.dir} was changed by another push meanwhile`;
+      throw new GomoteError('ERR_CONFLICT', why, { hint: 'push again' });
     }
   }
 

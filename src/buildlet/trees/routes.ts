@@ -110,6 +110,8 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
     signal.addEventListener('abort', left);
     const reply = new ApplyReply(response);
     const onEvent = (digests: string) => reply.tell(digests);
+    const dir = dirOf(query);
+    const beganAtMs = Date.now();
     try {
       const generation = query.get('generation') ?? '';
       const { ranAtMs } = activity;
@@ -118,8 +120,11 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
       const change = { generation, ranAtMs, givesUpEntries, replacesDirectories };
       const storeAt = parseStoreAt(headerOf(request, storeAtHeader));
       const prepared = query.get('prepared') ?? undefined;
-      const job: TreeJob = { kind: 'apply', dir: dirOf(query), storeAt, prepared, ...change };
-      reply.end(await thread.run(job, { source, signal, onEvent }));
+      const job: TreeJob = { kind: 'apply', dir, storeAt, prepared, ...change };
+      const applied = await thread.run(job, { source, signal, onEvent }).finally(async () => {
+        if (activity.ranAtMs >= beganAtMs) await thread.run({ kind: 'doubt', dir });
+      });
+      reply.end(applied);
     } catch (error) {
       reply.fail(error);
     } finally {

@@ -117,6 +117,7 @@ export class TreeStore {
 
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
     if (job.kind === 'chunks') return { bytes: this.#chunks(job) };
+    if (job.kind === 'doubt') return this.#tree(job.dir).doubt();
     const problems = new Problems();
     if (job.kind === 'differences') {
       const differences = this.#differences(job.dir, problems);

@@ -40,8 +40,8 @@ serveJobs(async (job: Job, channel: Channel): Promise<unknown> => {
 });
 
 function answer(job: Parameters<TreeStore['answer']>[0]): unknown {
-  const answered = store.answer(job) as { readonly prepared?: object };
-  if (job.kind === 'state' && answered.prepared !== undefined) {
+  const answered = store.answer(job) as { readonly prepared?: object } | undefined;
+  if (job.kind === 'state' && answered?.prepared !== undefined) {
     // A push is likely to take it: it is checked while the client walks its tree.
     void inTurns(store.settlePrepared(job.ranAtMs)).catch(() => undefined);
   }
