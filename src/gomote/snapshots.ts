@@ -151,11 +151,14 @@ async function workDirHere(
 /** Puts a snapshot into a new buildlet, given also its name in its backend. */
 export type Restore = (client: BuildletClient, signal: AbortSignal, name: string) => Promise<void>;
 
-function notRestored(tag: string, error: unknown): GomoteError {
+/** What went wrong, with the snapshot's name and what to do, unless that says it or is not about the snapshot. */
+function notRestored(name: string, error: unknown, signal: AbortSignal): unknown {
   const code = isGomoteError(error) ? error.code : 'ERR_STATUS';
-  const message = `the snapshot "${tag}" cannot be put there: ${messageOf(error)}`;
+  const isSaid = code === 'ERR_CONFLICT' || code === 'ERR_UNKNOWN_SNAPSHOT';
+  if (isSaid || isConnectionError(error) || signal.aborted) return error;
+  const message = `the snapshot "${name}" cannot be put there: ${messageOf(error)}`;
   return new GomoteError(code, message, {
-    hint: `if it is damaged, run gomote snapshot remove ${tag}, and make another`,
+    hint: `if it is damaged, run gomote snapshot remove ${name}, and make another`,
     cause: error,
   });
 }
@@ -199,7 +202,7 @@ export async function restorer(
         const { hasRecords } = snapshot;
         await restoreArchives(client, store.directory(tag), { hasRecords, signal }).catch(
           (error: unknown) => {
-            throw isConnectionError(error) || signal.aborted ? error : notRestored(tag, error);
+            throw notRestored(tag, error, signal);
           },
         );
       }
@@ -211,7 +214,11 @@ export async function restorer(
   if (at.backend === backend) {
     return {
       image: snapshot.kind === 'image' ? tag : undefined,
-      restore: async (_, signal, instance) => await at.server.restore(instance, tag, { signal }),
+      restore: async (_, signal, instance) => {
+        await at.server.restore(instance, tag, { signal }).catch((error: unknown) => {
+          throw notRestored(snapshot.tag, error, signal);
+        });
+      },
     };
   }
   throw new GomoteError('ERR_UNSUPPORTED', `the snapshot "${name}" is for ${at.backend} only`, {

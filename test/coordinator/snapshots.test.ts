@@ -372,9 +372,20 @@ describe('the command line', () => {
     // One that cannot be read is in no list, but has the name.
     await one.ok('snapshot', 'create', name, 'warm');
     const top = join(coordinator.directory, 'state/snapshots');
-    for (const room of readdirSync(top)) {
-      for (const tag of readdirSync(join(top, room))) rmSync(join(top, room, tag, 'snapshot.json'));
-    }
+    const removeFile = (file: string) => {
+      for (const room of readdirSync(top)) {
+        for (const tag of readdirSync(join(top, room))) rmSync(join(top, room, tag, file));
+      }
+    };
+    await bob.ok('destroy', forked);
+    removeFile('files.tgz');
+    const failed = 'the snapshot "team/warm" cannot be put there: ';
+    const hint = 'run gomote snapshot remove team/warm, and make another';
+    expect(await one(['create', '--from', 'team/warm'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(`${failed}.*files.tgz.*${hint}`),
+    });
+    removeFile('snapshot.json');
     const again = ['snapshot', 'create', name, 'warm'];
     expect((await one(again)).stderr).toContain('already');
     await one.ok('snapshot', 'remove', 'team/warm');
