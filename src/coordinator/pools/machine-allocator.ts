@@ -149,9 +149,10 @@ export class MachineAllocator {
   }
 
   async #release(id: string): Promise<boolean> {
-    const isDone = await this.#retry(`taking back ${id}`, (signal) =>
-      this.pool.release(id, { signal }).then(() => true),
-    );
+    const isDone = await this.#retry(`taking back ${id}`, async (signal) => {
+      await this.pool.release(id, { signal });
+      return true;
+    });
     this.#returned.add(id);
     this.#releasing.delete(id);
     this.onFree();
