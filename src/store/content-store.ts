@@ -3,6 +3,7 @@
 import { createHash, hash, randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { ifThere } from '../files/if-there.ts';
 import { makePrivateDirectory } from '../files/private-directory.ts';
 import type { Contents, ContentWriter } from './contents.ts';
 import { evict, removePack } from './eviction.ts';
@@ -66,7 +67,7 @@ export class ContentStore implements Contents {
   refresh(): void {
     this.#quietly(() => {
       let left = maxListBytes;
-      const stems = readdirSync(this.directory)
+      const stems = this.#names()
         .filter((name) => name.endsWith('.list'))
         .sort()
         .reverse()
@@ -227,10 +228,17 @@ export class ContentStore implements Contents {
     return limitBytes >= minStoreBytes && size <= limitBytes / 2 && Date.now() > this.#restsUntilMs;
   }
 
+  /** The files in its directory, which may be removed at any time, and is made again. */
+  #names(): string[] {
+    const names = ifThere(() => readdirSync(this.directory));
+    if (names === undefined) makePrivateDirectory(this.directory, 'the content store');
+    return names ?? [];
+  }
+
   /** Its time is later than that of every pack here, also in the same millisecond or after the clock was set back. */
   #newStem(): string {
     let atMs = Date.now();
-    for (const name of readdirSync(this.directory)) {
+    for (const name of this.#names()) {
       const takenMs = Number.parseInt(name.slice(0, timeDigits), 36);
       if (takenMs >= atMs) atMs = takenMs + 1;
     }

@@ -47,6 +47,20 @@ function readAll(store: ContentStore, content: Buffer): Buffer {
 }
 
 describe('a store of contents', () => {
+  it('stores again when its directory was removed', () => {
+    const { root, store } = open();
+    const opened = store();
+    const content = Buffer.from('some');
+    put(opened, content);
+    for (const room of ['store', 'store/own']) {
+      rmSync(join(root, room), { recursive: true });
+      opened.refresh();
+      expect(opened.has(sha256(content), content.length)).toBe(false);
+      put(opened, content);
+      expect(get(store(), content)).toEqual(content);
+    }
+  });
+
   it('gives what was put, to this process, to an earlier and to a later one', () => {
     const { store } = open();
     const [first, beside] = [store(), store()];
@@ -238,6 +252,7 @@ describe('a store of contents', () => {
     const { at, store } = open();
     const one = store();
     rmSync(at, { recursive: true });
+    writeFileSync(at, '');
     put(one, Buffer.from('content'));
     const writer = one.begin();
     writer.write(randomBytes(9 * mebibyte));
