@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { docker, images, newLab } from './lab.ts';
+import { docker, dockerLines, images, newLab } from './lab.ts';
 
 const secret = 'dear-to-the-host-type';
 
@@ -28,9 +28,7 @@ kind = "local"
 function imageLab() {
   const lab = newLab(types);
   const listed = () =>
-    docker('images', '-q', '--no-trunc', '--filter', `label=gomote.owner=${lab.user}`)
-      .split('\n')
-      .filter(Boolean);
+    dockerLines('images', '-q', '--no-trunc', '--filter', `label=gomote.owner=${lab.user}`);
   onTestFinished(async () => {
     await lab.gomote(['destroy', '--all']);
     for (const image of listed()) docker('rmi', '--force', image);

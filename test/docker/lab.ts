@@ -14,6 +14,11 @@ export { images };
 export const docker = (...args: string[]): string =>
   execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
+export const dockerLines = (...args: string[]): string[] =>
+  docker(...args)
+    .split('\n')
+    .filter(Boolean);
+
 /** What Podman 4.3 does not do as Docker does is not tried there: each test says what. */
 export const isPodman = docker('version').includes('Podman Engine');
 
@@ -73,8 +78,7 @@ export function newLab(config = '', section = defaults): Lab {
       ...options,
       environment: { DOCKER_HOST, ...options.environment },
     });
-  const ids = () =>
-    docker('ps', '-aq', '--filter', `label=gomote.owner=${user}`).split('\n').filter(Boolean);
+  const ids = () => dockerLines('ps', '-aq', '--filter', `label=gomote.owner=${user}`);
   onTestFinished(async () => {
     for (const id of ids()) {
       try {

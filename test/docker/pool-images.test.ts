@@ -11,18 +11,15 @@ import { Collector } from '../helpers/collect.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { docker, images } from './lab.ts';
-
-const lines = (text: string) => text.split('\n').filter(Boolean);
+import { docker, dockerLines, images } from './lab.ts';
 
 /** The images of snapshots of a coordinator, which has its id in their label. */
 const imagesOf = (id: string) =>
-  lines(
-    docker('images', '--no-trunc', '--format', '{{.ID}}', '--filter', 'label=gomote.role=snapshot'),
-  ).filter((image) =>
-    docker('inspect', '--format', '{{index .Config.Labels "gomote.owner"}}', image).startsWith(
-      `${id}-`,
-    ),
+  dockerLines('images', '-q', '--no-trunc', '--filter', 'label=gomote.role=snapshot').filter(
+    (image) =>
+      docker('inspect', '--format', '{{index .Config.Labels "gomote.owner"}}', image).startsWith(
+        `${id}-`,
+      ),
   );
 
 interface LabOptions {
@@ -79,7 +76,7 @@ ${sections}
   const state = join(coordinator.directory, 'state');
   const containers = () =>
     [host, other].flatMap((name) =>
-      lines(docker('ps', '-aq', '--filter', `label=gomote.host=${name}`)),
+      dockerLines('ps', '-aq', '--filter', `label=gomote.host=${name}`),
     );
   const kept = () => imagesOf(readFileSync(join(state, 'id'), 'utf8').trim());
   onTestFinished(async () => {

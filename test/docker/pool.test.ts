@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Collector } from '../helpers/collect.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { docker, images } from './lab.ts';
+import { docker, dockerLines, images } from './lab.ts';
 
 function coordinator() {
   const host = `h${randomBytes(4).toString('hex')}`;
@@ -23,8 +23,7 @@ host = "${host}"
 maximum = 2
 `;
   const environment = { HOME: temporaryDirectory() };
-  const ids = () =>
-    docker('ps', '-aq', '--filter', `label=gomote.host=${host}`).split('\n').filter(Boolean);
+  const ids = () => dockerLines('ps', '-aq', '--filter', `label=gomote.host=${host}`);
   onTestFinished(() => {
     for (const id of ids()) docker('rm', '-fv', id);
   });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeHeader } from '../../src/tar/tar-header.ts';
-import { docker, newLab } from './lab.ts';
+import { docker, dockerLines, newLab } from './lab.ts';
 
 const isLocalEngine = (process.env.DOCKER_HOST ?? '').startsWith('unix://');
 
@@ -95,7 +95,7 @@ async function registry(options: { architecture?: string; login?: boolean } = {}
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
-    const ids = docker('images', '-q', `${name}/image`).split('\n').filter(Boolean);
+    const ids = dockerLines('images', '-q', `${name}/image`);
     for (const id of ids) docker('rmi', '-f', id);
   });
   return name;

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { forEachNamed, throwAll } from '../failures.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { print } from '../terminal/terminal.ts';
+import { printJson } from '../terminal/terminal.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 import { appendValue, parseMemoryOption, verbOf } from '../values.ts';
 
@@ -82,7 +82,7 @@ const verbs: Readonly<
     if (tag === undefined || more.length > 0) throw usage('inspect TAG');
     const one = await gomote.snapshot(tag);
     const known = Object.entries(toJson(one)).filter(([, value]) => value !== undefined);
-    const table = () => known.map(([key, value]) => `${key}: ${textOf(value)}\n`).join('');
+    const table = () => known.map(([key, value]) => `${key}: ${value}\n`).join('');
     await printListing([toJson(one)], options, { fields, table, terminal });
   },
   prepare: async ([tag, ...more], _options, { gomote, signal }) => {
@@ -97,7 +97,7 @@ const verbs: Readonly<
       tags,
       async (tag) => {
         await gomote.removeSnapshot(tag);
-        if (options.json) await print(terminal, `${JSON.stringify(tag)}\n`);
+        if (options.json) await printJson(terminal, tag);
       },
       (counts) => `${counts} were not removed`,
     );
@@ -115,7 +115,7 @@ async function share(
     tags,
     async (tag) => {
       const changed = await gomote.shareSnapshot(tag, isShared);
-      if (options.json) await print(terminal, `${JSON.stringify(toJson(changed))}\n`);
+      if (options.json) await printJson(terminal, toJson(changed));
     },
     (counts) => `${counts} were not changed`,
   );
@@ -135,9 +135,6 @@ const toJson = ({ used, ...snapshot }: Snapshot): Readonly<Record<string, unknow
   const all = { ...snapshot, used: used.toISOString() };
   return Object.fromEntries(fields.map((field) => [field, all[field]]));
 };
-
-const textOf = (value: unknown): string =>
-  value instanceof Date ? value.toISOString() : String(value);
 
 const columns: Column<Snapshot>[] = [
   { title: 'SNAPSHOT', cell: ({ tag }) => tag },

@@ -26,7 +26,7 @@ interface PushSourceOptions extends PushOptions {
   readonly onUnread: (path: string, error: unknown) => void;
 }
 
-/** `onTree` is called with the total size in bytes once the walk is complete. */
+/** Before more bytes than this are sent, the walk is completed, so that `onTree` tells their total. */
 const untoldBytes = 100e6;
 
 export class PushSource {
